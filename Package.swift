@@ -1,0 +1,34 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// The instruction set levels. Each is a target that compiles the sources of Sources/Kernels (through a symbolic link) with its own
+/// machine flags; the frame picks one at load and reaches it through C function pointers only (Sources/SwiftNN/Dispatch.swift).
+let levels: [(target: String, flags: [String])] = [
+    ("KernelsBase", []),
+    ("KernelsAVX2", ["-Xcc", "-march=x86-64-v3"]),
+    ("KernelsAVX512", ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"]),
+]
+
+let package = Package(
+    name: "swiftnn",
+    products: [
+        .library(name: "SwiftNN", type: .dynamic, targets: ["SwiftNN"])
+    ],
+    targets: [
+        .target(name: "CSwiftNN", cSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
+        .target(
+            name: "SwiftNN",
+            dependencies: ["CSwiftNN"] + levels.map { .init(stringLiteral: $0.target) },
+            swiftSettings: [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))],
+            linkerSettings: [
+                .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"])
+            ]),
+        .testTarget(name: "SwiftNNTests", dependencies: ["SwiftNN", "CSwiftNN"]),
+    ]
+        + levels.map {
+            .target(
+                name: $0.target, dependencies: ["CSwiftNN"],
+                swiftSettings: [.unsafeFlags(["-Ounchecked"] + $0.flags)])
+        },
+    swiftLanguageModes: [.v6]
+)

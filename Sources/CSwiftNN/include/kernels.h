@@ -1,0 +1,84 @@
+/* kernels.h: the boundary between the frame and an instruction set level: one table of C functions for each element type.
+ * Not part of the ABI. Sizes and strides count elements. T is the table's element type. */
+#ifndef SWIFTNN_KERNELS_H
+#define SWIFTNN_KERNELS_H
+
+#include <stdint.h>
+
+/* C[m,n] = last ? residual + act(v) : v,  v = (first ? bias : C) + A B, summed over k in order, one fused multiply-add each. */
+typedef struct snn_gemm_block {
+    int64_t m, n, k;
+    const void *a; int64_t a_panel; /* packed: panel i holds rows i*mr...; element (i,k) at a[(i/mr)*a_panel + k*mr + i%mr] */
+    const void *b; int64_t b_panel; /* packed: element (k,j) at b[(j/nr)*b_panel + k*nr + j%nr] */
+    void *c; int64_t ldc;
+    const void *row_bias;           /* m values or NULL */
+    const void *col_bias;           /* n values or NULL */
+    const void *residual; int64_t ldr;
+    int64_t activation; double alpha, beta; /* snn activation kind or -1 */
+    int64_t first, last;
+    void *tile;                     /* scratch for mr * nr numbers */
+} snn_gemm_block;
+
+/* dst panel p, element (k, i) = src[(p*width + i)*rs + k*ks], zero where p*width + i >= rows. */
+typedef struct snn_pack {
+    const void *src; int64_t rs, ks;
+    int64_t rows, k, width;
+    void *dst; int64_t panel;
+} snn_pack;
+
+/* The packed B of a convolution: row k = (c, r, s), column p = output pixel p0 + j of an image that is padded already. */
+typedef struct snn_im2col {
+    const void *src; int64_t cs, hs, ws;      /* strides of channel, row, column */
+    int64_t r, s;                             /* filter size */
+    int64_t stride_h, stride_w, dilation_h, dilation_w;
+    int64_t q;                                /* output width */
+    int64_t k0, k, p0, p;                     /* the block: rows k0 ..< k0+k, columns p0 ..< p0+p */
+    void *dst; int64_t panel;
+    int64_t *runs;                            /* scratch for 3*nr numbers */
+} snn_im2col;
+
+/* One output row of a pooling window over rows that lie in the image: y[j] over x[r*hs*.. ] (see Pool.swift). */
+typedef struct snn_pool_row {
+    const void *x; int64_t hs, ws;            /* plane of the channel, strides of row and column */
+    int64_t h0, h1, dilation_h;               /* first row, number of rows inside the image, and their distance */
+    int64_t w, kernel_w, stride_w, pad_w, dilation_w; /* width of the image, window */
+    int64_t q;                                /* outputs */
+    void *y; int64_t *indices;                /* indices (max only) NULL: not wanted; else row * w + column of the choice */
+    void *scratch;                            /* w numbers */
+} snn_pool_row;
+
+/* n units of one row of a recurrent cell. xp, hp: the projections of input and state with their biases, gate g at g * gate. */
+typedef struct snn_cell {
+    int64_t mode, n, gate;
+    const void *xp, *hp, *c, *h;              /* c: LSTM; h: GRU */
+    void *h_out, *c_out;
+} snn_cell;
+
+typedef struct snn_kernels {
+    int64_t mr, nr;
+    void (*gemm_block)(const snn_gemm_block *);
+    void (*pack)(const snn_pack *);
+    void (*im2col)(const snn_im2col *);
+    void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */
+    void (*unary)(int64_t kind, double alpha, double beta, const void *x, void *y, int64_t n); /* x may be y */
+    void (*add)(const void *a, const void *b, void *y, int64_t n);              /* y = a + b; any may be the same */
+    void (*scale_shift)(const void *x, double scale, double shift, void *y, int64_t n); /* y = x*scale + shift, in T */
+    double (*dot)(const void *a, const void *b, int64_t n);
+    double (*sum)(const void *x, int64_t n);
+    void (*moments)(const void *x, int64_t n, double *mean, double *variance);  /* biased; two passes */
+    double (*mean_square)(const void *x, int64_t n);
+    void (*normalize)(const void *x, double mean, double rstd, const void *weight, const void *bias, void *y, int64_t n); /* weight, bias or NULL */
+    void (*softmax)(const void *x, void *y, int64_t n, int64_t log);            /* a row of -inf gives zeros (log: NaN as PyTorch) */
+    void (*mask_add)(void *x, const void *mask, int64_t n);                     /* x += mask */
+    void (*mask_block)(void *x, const uint8_t *mask, int64_t stride, int64_t n); /* x = mask ? -inf : x */
+    void (*scale)(void *x, double factor, int64_t n);
+    void (*max_pool_row)(const snn_pool_row *);
+    void (*avg_pool_row)(const snn_pool_row *);                                  /* sums; the frame divides */
+    void (*cell)(const snn_cell *);
+} snn_kernels;
+
+void snn_kernels_base(snn_kernels *f32, snn_kernels *f64);
+void snn_kernels_avx2(snn_kernels *f32, snn_kernels *f64);
+void snn_kernels_avx512(snn_kernels *f32, snn_kernels *f64);
+
+#endif

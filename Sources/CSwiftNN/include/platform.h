@@ -1,0 +1,74 @@
+/* platform.h: what the frame needs of the operating system, for Swift without a C library module (Embedded). Not part of the ABI. */
+#ifndef SWIFTNN_PLATFORM_H
+#define SWIFTNN_PLATFORM_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernels.h"
+#include "swiftnn.h"
+
+/* What belongs to the calling thread. */
+typedef struct snn_thread_state {
+    int64_t thread_limit; /* 0: none */
+    int64_t in_parallel;  /* inside a parallel region: nested ones run on this thread */
+    int64_t message_length;
+    char message[SNN_MAX_MESSAGE];
+} snn_thread_state;
+snn_thread_state *snn_thread_state_get(void);
+
+/* Bit 0 base, bit 1 avx2, bit 2 avx512; 1 elsewhere than on x86-64. */
+int64_t snn_detect_cpu(void);
+/* The CPUs in this process's affinity mask, at least 1. */
+int64_t snn_affinity_count(void);
+/* The mutexes of the pool and the allocator, made at load; fork handlers hold both across a fork. */
+void snn_pool_lock(void);
+void snn_pool_unlock(void);
+void snn_pool_wait(void);      /* with the lock held; woken by snn_pool_wake_all */
+void snn_pool_wake_all(void);
+void snn_allocator_lock(void);
+void snn_allocator_unlock(void);
+/* Changes in the child of a fork: workers of another generation do not exist any more. */
+int64_t snn_fork_generation(void);
+/* Starts a detached thread running snn_worker_main(index). 0 or an errno. */
+int snn_start_worker(int64_t index);
+void snn_worker_main(int64_t index); /* in Swift: ThreadPool.swift */
+
+static inline __attribute__((always_inline)) int64_t snn_atomic_load(const int64_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+static inline __attribute__((always_inline)) void snn_atomic_store(int64_t *p, int64_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
+static inline __attribute__((always_inline)) int64_t snn_atomic_add(int64_t *p, int64_t v) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }
+static inline __attribute__((always_inline)) int snn_atomic_compare_exchange(int64_t *p, int64_t expected, int64_t desired) {
+    return __atomic_compare_exchange_n(p, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+static inline __attribute__((always_inline)) void snn_cpu_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+/* Room for the two kernel tables, float32 and float64. */
+extern snn_kernels snn_kernel_tables[2];
+static inline __attribute__((always_inline)) snn_kernels *snn_kernel_table(int i) { return &snn_kernel_tables[i]; }
+static inline __attribute__((always_inline)) void *snn_map_failed(void) { return MAP_FAILED; }
+/* Field access for Swift, which sees C arrays as tuples. */
+static inline __attribute__((always_inline)) const int64_t *snn_shape(const snn_array *a) { return a->shape; }
+static inline __attribute__((always_inline)) const int64_t *snn_strides(const snn_array *a) { return a->strides; }
+static inline __attribute__((always_inline)) int64_t *snn_shape_mutable(snn_array *a) { return a->shape; }
+static inline __attribute__((always_inline)) int64_t *snn_strides_mutable(snn_array *a) { return a->strides; }
+static inline __attribute__((always_inline)) char *snn_message(snn_thread_state *s) { return s->message; }
+static inline __attribute__((always_inline)) int snn_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+
+#endif

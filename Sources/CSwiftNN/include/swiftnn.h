@@ -1,0 +1,137 @@
+/* swiftnn.h: the C ABI of swiftnn.
+ *
+ * An operation takes one struct of arguments and returns a status; snn_last_error() then has the calling thread's message.
+ *
+ *     snn_array x = ..., w = ..., y = {0};
+ *     snn_linear_forward_args args = {.x = &x, .weight = &w, .activation = SNN_NONE, .y = &y};
+ *     snn_linear_forward(&args);            // y.data is NULL: checks everything, fills y.dtype, ndim, shape, strides
+ *     y.data = snn_allocate(snn_nbytes(&y));
+ *     snn_linear_forward(&args);            // computes into y.data
+ *
+ * Inputs may have any strides (in bytes, multiples of the element size; zero and negative ones too) and are never written.
+ * Outputs are C-contiguous; in the second call their shape must be the one that the first call filled in.
+ * Functions are thread-safe as long as nobody writes an array that another thread reads.
+ */
+#ifndef SWIFTNN_H
+#define SWIFTNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SNN_ABI_VERSION 1
+#define SNN_MAX_DIMS 8
+#define SNN_MAX_MESSAGE 512
+
+typedef int32_t snn_status;
+enum {
+    SNN_OK = 0,
+    SNN_VALUE_ERROR = 1,   /* a parameter has a value it cannot have */
+    SNN_TYPE_ERROR = 2,    /* an array has an element type that does not fit */
+    SNN_SHAPE_ERROR = 3,   /* an array has a shape that does not fit */
+    SNN_INDEX_ERROR = 4,   /* an index is out of range */
+    SNN_MEMORY_ERROR = 5,
+};
+
+enum { /* snn_array.dtype */
+    SNN_FLOAT32 = 0, SNN_FLOAT64 = 1, SNN_INT64 = 2, SNN_INT32 = 3, SNN_INT16 = 4, SNN_INT8 = 5, SNN_UINT8 = 6, SNN_BOOL = 7,
+};
+
+enum { /* activation kinds; (alpha, beta) in brackets */
+    SNN_NONE = -1,
+    SNN_RELU = 0, SNN_RELU6 = 1, SNN_LEAKY_RELU = 2 /* slope */, SNN_ELU = 3 /* alpha */, SNN_GELU = 4, SNN_GELU_TANH = 5, SNN_SILU = 6,
+    SNN_MISH = 7, SNN_SIGMOID = 8, SNN_TANH = 9, SNN_SOFTPLUS = 10 /* beta, threshold */, SNN_HARDSWISH = 11, SNN_EXP = 12, SNN_LOG = 13,
+    SNN_ERF = 14, SNN_HARDTANH = 15 /* min, max */, SNN_HARDSIGMOID = 16, SNN_LOGSIGMOID = 17, SNN_SELU = 18, SNN_SOFTSIGN = 19,
+    SNN_ACTIVATION_COUNT = 20,
+};
+enum { SNN_PAD_CONSTANT = 0, SNN_PAD_REFLECT = 1, SNN_PAD_REPLICATE = 2, SNN_PAD_CIRCULAR = 3 };
+enum { SNN_NEAREST = 0, SNN_BILINEAR = 1 /* linear in 1-D */, SNN_NEAREST_EXACT = 2 };
+enum { SNN_RNN_TANH = 0, SNN_RNN_RELU = 1, SNN_LSTM = 2, SNN_GRU = 3 };
+enum { SNN_UNIFORM = 0, SNN_NORMAL = 1, SNN_BERNOULLI = 2, SNN_INTEGERS = 3 };
+
+typedef struct snn_array {
+    void *data;
+    int32_t dtype;
+    int32_t ndim;
+    int64_t shape[SNN_MAX_DIMS];
+    int64_t strides[SNN_MAX_DIMS]; /* in bytes */
+} snn_array;
+
+/* One argument struct and one prototype for each row of ops.def. */
+#define IN(n) const snn_array *n;
+#define OPT(n) const snn_array *n;
+#define NUM(n) const snn_array *n;
+#define INDEX(n) const snn_array *n;
+#define OPTINDEX(n) const snn_array *n;
+#define MASK(n) const snn_array *n;
+#define ARRAYS(n) const snn_array *n; int64_t n##_count;
+#define OUT(n) snn_array *n;
+#define OPTOUT(n) snn_array *n;
+#define INT(n) int64_t n;
+#define INTS(n) const int64_t *n; int64_t n##_count;
+#define REAL(n) double n;
+#define SNN_OP(name, fields) \
+    typedef struct snn_##name##_args { fields } snn_##name##_args; \
+    snn_status snn_##name(const snn_##name##_args *args);
+#include "ops.def"
+#undef SNN_OP
+#undef IN
+#undef OPT
+#undef NUM
+#undef INDEX
+#undef OPTINDEX
+#undef MASK
+#undef ARRAYS
+#undef OUT
+#undef OPTOUT
+#undef INT
+#undef INTS
+#undef REAL
+
+/* The calling thread's message of its last failed call; "" if there was none. Valid until its next call. */
+const char *snn_last_error(void);
+
+/* Chooses the instruction set level (SWIFTNN_ISA=base|avx2|avx512, else the best this CPU has). Called by itself at the first
+ * operation; call it to learn of a level that the CPU lacks before anything runs. */
+snn_status snn_initialize(void);
+/* "base", "avx2", "avx512": the level in use. */
+const char *snn_isa(void);
+/* Bit 0 base, bit 1 avx2, bit 2 avx512: what this CPU can run. */
+int64_t snn_isa_available(void);
+
+/* Threads an operation may use: the calling thread's own limit (0 = none set), and the process-wide number. */
+snn_status snn_set_num_threads(int64_t n);
+int64_t snn_get_num_threads(void);
+/* Sets the calling thread's own limit and returns the one before it; 0 lifts it. */
+int64_t snn_set_thread_limit(int64_t n);
+
+/* Caching allocator: 64-byte aligned blocks, huge-page backed when large. NULL when there is no memory. */
+void *snn_allocate(size_t bytes);
+void snn_free(void *block);
+size_t snn_allocated_size(const void *block);
+/* Gives cached blocks back to the system; returns the bytes given back. */
+size_t snn_release_memory(void);
+/* out[0] bytes in use, out[1] bytes cached, out[2] blocks in use, out[3] blocks taken from the system so far, out[4] reused so far */
+void snn_memory_stats(int64_t out[5]);
+
+static inline size_t snn_itemsize(int32_t dtype) {
+    switch (dtype) {
+    case SNN_FLOAT64: case SNN_INT64: return 8;
+    case SNN_FLOAT32: case SNN_INT32: return 4;
+    case SNN_INT16: return 2;
+    default: return 1;
+    }
+}
+static inline size_t snn_nbytes(const snn_array *a) {
+    size_t n = snn_itemsize(a->dtype);
+    for (int32_t i = 0; i < a->ndim; i++) n *= (size_t)a->shape[i];
+    return n;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

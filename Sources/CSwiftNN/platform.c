@@ -1,0 +1,92 @@
+/* What Swift cannot spell without a C library module: thread-local state, mutexes with static initialisers, fork handlers, CPUID. */
+#include "platform.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+static _Thread_local snn_thread_state thread_state;
+snn_thread_state *snn_thread_state_get(void) { return &thread_state; }
+
+snn_kernels snn_kernel_tables[2];
+
+static pthread_mutex_t pool_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t pool_condition = PTHREAD_COND_INITIALIZER;
+static pthread_mutex_t allocator_mutex = PTHREAD_MUTEX_INITIALIZER;
+static int64_t fork_generation;
+
+void snn_pool_lock(void) { pthread_mutex_lock(&pool_mutex); }
+void snn_pool_unlock(void) { pthread_mutex_unlock(&pool_mutex); }
+void snn_pool_wait(void) { pthread_cond_wait(&pool_condition, &pool_mutex); }
+void snn_pool_wake_all(void) { pthread_cond_broadcast(&pool_condition); }
+void snn_allocator_lock(void) { pthread_mutex_lock(&allocator_mutex); }
+void snn_allocator_unlock(void) { pthread_mutex_unlock(&allocator_mutex); }
+int64_t snn_fork_generation(void) { return __atomic_load_n(&fork_generation, __ATOMIC_ACQUIRE); }
+
+static void before_fork(void) {
+    snn_pool_lock();
+    snn_allocator_lock();
+}
+static void after_fork_in_parent(void) {
+    snn_allocator_unlock();
+    snn_pool_unlock();
+}
+/* The child has the forking thread alone: new condition (its waiters are gone), and the pool starts again from nothing. */
+static void after_fork_in_child(void) {
+    static const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
+    memcpy(&pool_condition, &fresh, sizeof fresh);
+    fork_generation++;
+    snn_allocator_unlock();
+    snn_pool_unlock();
+}
+__attribute__((constructor)) static void register_fork_handlers(void) {
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static void *worker_entry(void *index) {
+    snn_worker_main((int64_t)(intptr_t)index);
+    return NULL;
+}
+int snn_start_worker(int64_t index) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    int failed = pthread_attr_init(&attributes);
+    if (failed) return failed;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 1 << 20);
+    failed = pthread_create(&thread, &attributes, worker_entry, (void *)(intptr_t)index);
+    pthread_attr_destroy(&attributes);
+    return failed;
+}
+
+int64_t snn_affinity_count(void) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? n : 1;
+}
+
+int64_t snn_detect_cpu(void) {
+    int64_t levels = 1;
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return levels;
+    if (!(c & bit_OSXSAVE)) return levels;
+    unsigned xcr0_low, xcr0_high;
+    __asm__("xgetbv" : "=a"(xcr0_low), "=d"(xcr0_high) : "c"(0));
+    /* x86-64-v3: AVX AVX2 BMI1 BMI2 F16C FMA LZCNT MOVBE, and the system saves ymm */
+    const unsigned v3_c = bit_AVX | bit_FMA | bit_F16C | bit_MOVBE;
+    if ((xcr0_low & 0x6) != 0x6 || (c & v3_c) != v3_c) return levels;
+    unsigned b7, c7, d7;
+    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) return levels;
+    const unsigned v3_b = bit_AVX2 | bit_BMI | bit_BMI2;
+    if ((b7 & v3_b) != v3_b) return levels;
+    if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !(c & bit_LZCNT)) return levels;
+    levels |= 2;
+    /* x86-64-v4: AVX-512 F BW CD DQ VL, and the system saves zmm and opmask */
+    const unsigned v4 = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
+    if ((xcr0_low & 0xe6) == 0xe6 && (b7 & v4) == v4) levels |= 4;
+#endif
+    return levels;
+}

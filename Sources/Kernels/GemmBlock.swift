@@ -1,0 +1,129 @@
+// LOOP 2 and 1 of the GEMM: one packed block of A against one packed block of B, tile by tile, with bias, residual and activation.
+import CSwiftNN
+
+/// A typed copy of snn_gemm_block.
+struct GemmBlock<T: Real> {
+    let m, n, k: Int
+    let a: UnsafePointer<T>, aPanel: Int
+    let b: UnsafePointer<T>, bPanel: Int
+    let c: UnsafeMutablePointer<T>, ldc: Int
+    let rowBias: UnsafePointer<T>?, columnBias: UnsafePointer<T>?
+    let residual: UnsafePointer<T>?, ldr: Int
+    let activation: Int, alpha: Double, beta: Double
+    let first: Bool, last: Bool
+    let tile: UnsafeMutablePointer<T>
+
+    @inline(__always) init(_ p: UnsafePointer<snn_gemm_block>) {
+        let g = p.pointee
+        m = Int(g.m); n = Int(g.n); k = Int(g.k)
+        a = g.a.unsafelyUnwrapped.assumingMemoryBound(to: T.self); aPanel = Int(g.a_panel)
+        b = g.b.unsafelyUnwrapped.assumingMemoryBound(to: T.self); bPanel = Int(g.b_panel)
+        c = g.c.unsafelyUnwrapped.assumingMemoryBound(to: T.self); ldc = Int(g.ldc)
+        rowBias = g.row_bias?.assumingMemoryBound(to: T.self)
+        columnBias = g.col_bias?.assumingMemoryBound(to: T.self)
+        residual = g.residual?.assumingMemoryBound(to: T.self); ldr = Int(g.ldr)
+        activation = Int(g.activation); alpha = g.alpha; beta = g.beta
+        first = g.first != 0; last = g.last != 0
+        tile = g.tile.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    }
+}
+
+@inline(__always)
+func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
+    let g = GemmBlock<T>(argument)
+    let nr = 2 * T.Tile.lanes
+    var j = 0
+    while j < g.n {
+        let columns = min(nr, g.n &- j)
+        if g.m == 1 && g.n &- j >= 4 &* nr {
+            oneRow(g, j)
+            j &+= 4 &* nr
+            continue
+        }
+        let b = g.b + (j / nr) &* g.bPanel
+        var i = 0
+        while i < g.m {
+            oneTile(g, i, j, min(Level.mr, g.m &- i), columns, g.a + (i / Level.mr) &* g.aPanel, b, g.tile)
+            i &+= Level.mr
+        }
+        j &+= nr
+    }
+}
+
+/// One row against four panels.
+@inline(__always)
+private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
+    let nr = 2 * T.Tile.lanes
+    let c = g.c + j
+    if g.first {
+        for x in 0..<(4 &* nr) { c[x] = g.columnBias.map { $0[j &+ x] } ?? g.rowBias?[0] ?? 0 }
+    }
+    gemmRow(k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, start: c, c: c, T.Tile.self)
+    if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
+}
+
+@inline(__always)
+private func oneTile<T: Real>(
+    _ g: GemmBlock<T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>,
+    _ tile: UnsafeMutablePointer<T>
+) {
+    let nr = 2 * T.Tile.lanes
+    let c = g.c + (i &* g.ldc &+ j)
+    if columns == nr && (rows == Level.mr || rows == 8 || rows == 4) {
+        var start = TileStart<T>.zero
+        if !g.first {
+            start = .rows(c, g.ldc)
+        } else if let bias = g.rowBias {
+            start = .splat(bias + i)
+        } else if let bias = g.columnBias {
+            start = .rows(bias + j, 0)
+        }
+        runTile(rows, g.k, a, b, start, c, g.ldc)
+    } else {
+        // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
+        for y in 0..<rows {
+            for x in 0..<columns {
+                if !g.first {
+                    tile[y &* nr &+ x] = c[y &* g.ldc &+ x]
+                } else if let bias = g.rowBias {
+                    tile[y &* nr &+ x] = bias[i &+ y]
+                } else if let bias = g.columnBias {
+                    tile[y &* nr &+ x] = bias[j &+ x]
+                } else {
+                    tile[y &* nr &+ x] = 0
+                }
+            }
+        }
+        runTile(rows, g.k, a, b, .rows(tile, nr), tile, nr)
+        for y in 0..<rows {
+            for x in 0..<columns { c[y &* g.ldc &+ x] = tile[y &* nr &+ x] }
+        }
+    }
+    if g.last { epilogue(g, i, j, rows, columns) }
+}
+
+/// The smallest variant of the tile with at least `rows` rows.
+@inline(__always)
+private func runTile<T: Real>(
+    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int
+) {
+    let zero = T.Tile(0)
+    if rows <= 4 {
+        gemmTile(rows: 4, k: k, a: a, b: b, start: start, c: c, ldc: ldc, zero: zero)
+    } else if Level.mr > 8 && rows <= 8 {
+        gemmTile(rows: 8, k: k, a: a, b: b, start: start, c: c, ldc: ldc, zero: zero)
+    } else {
+        gemmTile(rows: Level.mr, k: k, a: a, b: b, start: start, c: c, ldc: ldc, zero: zero)
+    }
+}
+
+/// y = residual + act(v) on the part of C that was finished just now and is still in the nearest cache.
+@inline(__always)
+private func epilogue<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int) {
+    if g.activation < 0 && g.residual == nil { return }
+    for y in i..<(i &+ rows) {
+        let c = g.c + (y &* g.ldc &+ j)
+        if g.activation >= 0 { unary(g.activation, g.alpha, g.beta, c, c, columns, T.self) }
+        if let residual = g.residual { map2(residual + (y &* g.ldr &+ j), c, c, columns) { (r: T.Vector, v: T.Vector) in r + v } }
+    }
+}

@@ -1,0 +1,121 @@
+// The GEMM micro-kernel: C[rows, 2 vectors] over k, accumulators in registers.
+//
+// Contract: a is an A panel (mr numbers for each k), b a B panel (nr = 2 vectors for each k); c has room for `rows` rows of nr numbers
+// ldc apart, any alignment; nothing else is touched. Every element is one chain of fused multiply-adds over k in order, beginning with
+// its initial value, so that blocks of k continue the chain where the last one stored it and blocking cannot change a bit.
+// Loop invariant: r<i>a, r<i>b hold row i of C after the first p terms.
+//
+// The accumulators have names because an array of them would live in memory; `rows` is a constant at every call, so that the rows a
+// variant does not have fold away.
+
+/// Where a tile's accumulators begin.
+enum TileStart<Scalar> {
+    case zero
+    /// Row i at pointer + i * stride (stride 0: one row for all, the column bias).
+    case rows(UnsafePointer<Scalar>, Int)
+    /// Row i begins as number i everywhere (the row bias).
+    case splat(UnsafePointer<Scalar>)
+}
+
+@inline(__always)
+func gemmTile<V: TileVector>(
+    rows: Int, k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, start: TileStart<V.Scalar>,
+    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, zero: V
+) {
+    let w = V.lanes
+    var r0a = zero, r0b = zero, r1a = zero, r1b = zero, r2a = zero, r2b = zero, r3a = zero, r3b = zero
+    var r4a = zero, r4b = zero, r5a = zero, r5b = zero, r6a = zero, r6b = zero, r7a = zero, r7b = zero
+    var r8a = zero, r8b = zero, r9a = zero, r9b = zero, r10a = zero, r10b = zero, r11a = zero, r11b = zero
+    switch start {
+    case .zero: break
+    case .rows(let p, let stride):
+        r0a = .load(p); r0b = .load(p + w)
+        if rows > 1 { r1a = .load(p + stride); r1b = .load(p + stride + w) }
+        if rows > 2 { r2a = .load(p + 2 * stride); r2b = .load(p + 2 * stride + w) }
+        if rows > 3 { r3a = .load(p + 3 * stride); r3b = .load(p + 3 * stride + w) }
+        if rows > 4 { r4a = .load(p + 4 * stride); r4b = .load(p + 4 * stride + w) }
+        if rows > 5 { r5a = .load(p + 5 * stride); r5b = .load(p + 5 * stride + w) }
+        if rows > 6 { r6a = .load(p + 6 * stride); r6b = .load(p + 6 * stride + w) }
+        if rows > 7 { r7a = .load(p + 7 * stride); r7b = .load(p + 7 * stride + w) }
+        if rows > 8 { r8a = .load(p + 8 * stride); r8b = .load(p + 8 * stride + w) }
+        if rows > 9 { r9a = .load(p + 9 * stride); r9b = .load(p + 9 * stride + w) }
+        if rows > 10 { r10a = .load(p + 10 * stride); r10b = .load(p + 10 * stride + w) }
+        if rows > 11 { r11a = .load(p + 11 * stride); r11b = .load(p + 11 * stride + w) }
+    case .splat(let p):
+        r0a = V(p[0]); r0b = r0a
+        if rows > 1 { r1a = V(p[1]); r1b = r1a }
+        if rows > 2 { r2a = V(p[2]); r2b = r2a }
+        if rows > 3 { r3a = V(p[3]); r3b = r3a }
+        if rows > 4 { r4a = V(p[4]); r4b = r4a }
+        if rows > 5 { r5a = V(p[5]); r5b = r5a }
+        if rows > 6 { r6a = V(p[6]); r6b = r6a }
+        if rows > 7 { r7a = V(p[7]); r7b = r7a }
+        if rows > 8 { r8a = V(p[8]); r8b = r8a }
+        if rows > 9 { r9a = V(p[9]); r9b = r9a }
+        if rows > 10 { r10a = V(p[10]); r10b = r10a }
+        if rows > 11 { r11a = V(p[11]); r11b = r11a }
+    }
+    var a = a
+    var b = b
+    for _ in 0..<k {
+        let ba = V.load(b)
+        let bb = V.load(b + w)
+        var s = V(a[0])
+        r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b)
+        if rows > 1 { s = V(a[1]); r1a = .fma(s, ba, r1a); r1b = .fma(s, bb, r1b) }
+        if rows > 2 { s = V(a[2]); r2a = .fma(s, ba, r2a); r2b = .fma(s, bb, r2b) }
+        if rows > 3 { s = V(a[3]); r3a = .fma(s, ba, r3a); r3b = .fma(s, bb, r3b) }
+        if rows > 4 { s = V(a[4]); r4a = .fma(s, ba, r4a); r4b = .fma(s, bb, r4b) }
+        if rows > 5 { s = V(a[5]); r5a = .fma(s, ba, r5a); r5b = .fma(s, bb, r5b) }
+        if rows > 6 { s = V(a[6]); r6a = .fma(s, ba, r6a); r6b = .fma(s, bb, r6b) }
+        if rows > 7 { s = V(a[7]); r7a = .fma(s, ba, r7a); r7b = .fma(s, bb, r7b) }
+        if rows > 8 { s = V(a[8]); r8a = .fma(s, ba, r8a); r8b = .fma(s, bb, r8b) }
+        if rows > 9 { s = V(a[9]); r9a = .fma(s, ba, r9a); r9b = .fma(s, bb, r9b) }
+        if rows > 10 { s = V(a[10]); r10a = .fma(s, ba, r10a); r10b = .fma(s, bb, r10b) }
+        if rows > 11 { s = V(a[11]); r11a = .fma(s, ba, r11a); r11b = .fma(s, bb, r11b) }
+        a += Level.mr
+        b += 2 * w
+    }
+    r0a.store(c); r0b.store(c + w)
+    if rows > 1 { r1a.store(c + ldc); r1b.store(c + ldc + w) }
+    if rows > 2 { r2a.store(c + 2 * ldc); r2b.store(c + 2 * ldc + w) }
+    if rows > 3 { r3a.store(c + 3 * ldc); r3b.store(c + 3 * ldc + w) }
+    if rows > 4 { r4a.store(c + 4 * ldc); r4b.store(c + 4 * ldc + w) }
+    if rows > 5 { r5a.store(c + 5 * ldc); r5b.store(c + 5 * ldc + w) }
+    if rows > 6 { r6a.store(c + 6 * ldc); r6b.store(c + 6 * ldc + w) }
+    if rows > 7 { r7a.store(c + 7 * ldc); r7b.store(c + 7 * ldc + w) }
+    if rows > 8 { r8a.store(c + 8 * ldc); r8b.store(c + 8 * ldc + w) }
+    if rows > 9 { r9a.store(c + 9 * ldc); r9b.store(c + 9 * ldc + w) }
+    if rows > 10 { r10a.store(c + 10 * ldc); r10b.store(c + 10 * ldc + w) }
+    if rows > 11 { r11a.store(c + 11 * ldc); r11b.store(c + 11 * ldc + w) }
+}
+
+/// One row against four panels at once: a single row of one panel would wait for the latency of its two chains.
+@inline(__always)
+func gemmRow<V: TileVector>(
+    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, start: UnsafePointer<V.Scalar>,
+    c: UnsafeMutablePointer<V.Scalar>, _: V.Type
+) {
+    let w = V.lanes
+    var r0 = V.load(start), r1 = V.load(start + w), r2 = V.load(start + 2 * w), r3 = V.load(start + 3 * w)
+    var r4 = V.load(start + 4 * w), r5 = V.load(start + 5 * w), r6 = V.load(start + 6 * w), r7 = V.load(start + 7 * w)
+    var a = a
+    var b0 = b
+    var b1 = b + panel
+    var b2 = b + 2 * panel
+    var b3 = b + 3 * panel
+    for _ in 0..<k {
+        let s = V(a[0])
+        r0 = .fma(s, .load(b0), r0); r1 = .fma(s, .load(b0 + w), r1)
+        r2 = .fma(s, .load(b1), r2); r3 = .fma(s, .load(b1 + w), r3)
+        r4 = .fma(s, .load(b2), r4); r5 = .fma(s, .load(b2 + w), r5)
+        r6 = .fma(s, .load(b3), r6); r7 = .fma(s, .load(b3 + w), r7)
+        a += Level.mr
+        b0 += 2 * w
+        b1 += 2 * w
+        b2 += 2 * w
+        b3 += 2 * w
+    }
+    r0.store(c); r1.store(c + w); r2.store(c + 2 * w); r3.store(c + 3 * w)
+    r4.store(c + 4 * w); r5.store(c + 5 * w); r6.store(c + 6 * w); r7.store(c + 7 * w)
+}

@@ -1,0 +1,92 @@
+// The table of C functions through which the frame reaches a level: the only thing that crosses its boundary. Every entry stands twice,
+// because a C function cannot be made from a generic one.
+import CSwiftNN
+
+
+
+@inline(__always) private func f32(_ p: UnsafeRawPointer?) -> UnsafePointer<Float> { p.unsafelyUnwrapped.assumingMemoryBound(to: Float.self) }
+@inline(__always) private func f64(_ p: UnsafeRawPointer?) -> UnsafePointer<Double> { p.unsafelyUnwrapped.assumingMemoryBound(to: Double.self) }
+@inline(__always) private func f32(_ p: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Float> {
+    p.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
+}
+@inline(__always) private func f64(_ p: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Double> {
+    p.unsafelyUnwrapped.assumingMemoryBound(to: Double.self)
+}
+@inline(__always) private func mask<V: Wide>(_ x: UnsafeMutablePointer<V.Scalar>, _ m: UnsafePointer<UInt8>, _ stride: Int, _ n: Int, _: V.Type) {
+    for i in 0..<n where m[i &* stride] != 0 { x[i] = -.infinity }
+}
+
+@inline(__always)
+func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: UnsafeMutablePointer<snn_kernels>) {
+    var s = snn_kernels()
+    s.mr = Int64(Level.mr)
+    s.nr = Int64(2 * FloatTile.lanes)
+    s.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Float.self) }
+    s.pack = { pack($0.unsafelyUnwrapped, Float.self) }
+    s.im2col = { im2col($0.unsafelyUnwrapped, Float.self) }
+    s.copy = { copy(f32($0), Int($1), f32($2), Int($3)) }
+    s.unary = { unary(Int($0), $1, $2, f32($3), f32($4), Int($5), Float.self) }
+    s.add = { map2(f32($0), f32($1), f32($2), Int($3)) { (a: FloatVector, b: FloatVector) in a + b } }
+    s.scale_shift = { (x, scale, shift, y, n) in
+        let a = FloatVector(Float(scale)), b = FloatVector(Float(shift))
+        map(f32(x), f32(y), Int(n)) { (v: FloatVector) in FloatVector.fma(v, a, b) }
+    }
+    s.dot = { Double(dot(f32($0), f32($1), Int($2))) }
+    s.sum = { Double(sum(f32($0), Int($1))) }
+    s.moments = { (x, n, mean, variance) in
+        let m = moments(f32(x), Int(n))
+        mean.unsafelyUnwrapped.pointee = Double(m.mean)
+        variance.unsafelyUnwrapped.pointee = Double(m.variance)
+    }
+    s.mean_square = { Double(meanSquare(f32($0), Int($1))) }
+    s.normalize = { (x, mean, rstd, weight, bias, y, n) in
+        normalize(f32(x), Float(mean), Float(rstd), weight.map { f32($0) }, bias.map { f32($0) }, f32(y), Int(n))
+    }
+    s.softmax = { softmax(f32($0), f32($1), Int($2), $3 != 0) }
+    s.mask_add = { map2(f32($0), f32($1), f32($0), Int($2)) { (a: FloatVector, b: FloatVector) in a + b } }
+    s.mask_block = { mask(f32($0), $1.unsafelyUnwrapped, Int($2), Int($3), FloatVector.self) }
+    s.scale = { (x, factor, n) in
+        let a = FloatVector(Float(factor))
+        map(f32(x), f32(x), Int(n)) { (v: FloatVector) in v * a }
+    }
+    s.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Float.self) }
+    s.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Float.self) }
+    s.cell = { cell($0.unsafelyUnwrapped, Float.self) }
+    single.pointee = s
+
+    var d = snn_kernels()
+    d.mr = Int64(Level.mr)
+    d.nr = Int64(2 * DoubleTile.lanes)
+    d.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Double.self) }
+    d.pack = { pack($0.unsafelyUnwrapped, Double.self) }
+    d.im2col = { im2col($0.unsafelyUnwrapped, Double.self) }
+    d.copy = { copy(f64($0), Int($1), f64($2), Int($3)) }
+    d.unary = { unary(Int($0), $1, $2, f64($3), f64($4), Int($5), Double.self) }
+    d.add = { map2(f64($0), f64($1), f64($2), Int($3)) { (a: DoubleVector, b: DoubleVector) in a + b } }
+    d.scale_shift = { (x, scale, shift, y, n) in
+        let a = DoubleVector(scale), b = DoubleVector(shift)
+        map(f64(x), f64(y), Int(n)) { (v: DoubleVector) in DoubleVector.fma(v, a, b) }
+    }
+    d.dot = { dot(f64($0), f64($1), Int($2)) }
+    d.sum = { sum(f64($0), Int($1)) }
+    d.moments = { (x, n, mean, variance) in
+        let m = moments(f64(x), Int(n))
+        mean.unsafelyUnwrapped.pointee = m.mean
+        variance.unsafelyUnwrapped.pointee = m.variance
+    }
+    d.mean_square = { meanSquare(f64($0), Int($1)) }
+    d.normalize = { (x, mean, rstd, weight, bias, y, n) in
+        normalize(f64(x), mean, rstd, weight.map { f64($0) }, bias.map { f64($0) }, f64(y), Int(n))
+    }
+    d.softmax = { softmax(f64($0), f64($1), Int($2), $3 != 0) }
+    d.mask_add = { map2(f64($0), f64($1), f64($0), Int($2)) { (a: DoubleVector, b: DoubleVector) in a + b } }
+    d.mask_block = { mask(f64($0), $1.unsafelyUnwrapped, Int($2), Int($3), DoubleVector.self) }
+    d.scale = { (x, factor, n) in
+        let a = DoubleVector(factor)
+        map(f64(x), f64(x), Int(n)) { (v: DoubleVector) in v * a }
+    }
+    d.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Double.self) }
+    d.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Double.self) }
+    d.cell = { cell($0.unsafelyUnwrapped, Double.self) }
+    double.pointee = d
+}

@@ -1,0 +1,135 @@
+// Packing: strided matrices and convolution windows into the panels that the GEMM tile reads.
+import CSwiftNN
+
+/// Source strides decide the way: contiguous along the panel: copies; contiguous along k: transposed in registers; else one by one.
+@inline(__always)
+func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
+    let p = argument.pointee
+    let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let dst = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let rs = Int(p.rs), ks = Int(p.ks), rows = Int(p.rows), depth = Int(p.k), width = Int(p.width), panel = Int(p.panel)
+    var row = 0
+    var out = dst
+    while row < rows {
+        let valid = min(width, rows &- row)
+        let from = src + row &* rs
+        if rs == 1 && valid == width {
+            copyPanel(from, ks, out, depth, width)
+        } else if ks == 1 && valid == width && width % 4 == 0 {
+            transposePanel(from, rs, out, depth, width)
+        } else {
+            for k in 0..<depth {
+                for i in 0..<valid { out[k &* width &+ i] = from[i &* rs &+ k &* ks] }
+                for i in valid..<width { out[k &* width &+ i] = 0 }
+            }
+        }
+        row &+= width
+        out += panel
+    }
+}
+
+@inline(__always)
+private func copyPanel<T: Real>(_ src: UnsafePointer<T>, _ ks: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int) {
+    let w = T.Tile.lanes
+    for k in 0..<depth {
+        let from = src + k &* ks
+        let to = dst + k &* width
+        var i = 0
+        while i &+ w <= width {
+            T.Tile.load(from + i).store(to + i)
+            i &+= w
+        }
+        while i < width {
+            to[i] = from[i]
+            i &+= 1
+        }
+    }
+}
+
+@inline(__always)
+private func transposePanel<T: Real>(_ src: UnsafePointer<T>, _ rs: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int) {
+    let block = T.transposeBlock
+    var k = 0
+    while k &+ block <= depth {
+        var i = 0
+        while i &+ block <= width {
+            T.transpose(src + (i &* rs &+ k), rs, dst + (k &* width &+ i), width)
+            i &+= block
+        }
+        while i < width {
+            for x in 0..<block { dst[(k &+ x) &* width &+ i] = src[i &* rs &+ k &+ x] }
+            i &+= 1
+        }
+        k &+= block
+    }
+    while k < depth {
+        for i in 0..<width { dst[k &* width &+ i] = src[i &* rs &+ k] }
+        k &+= 1
+    }
+}
+
+/// The image is padded already, so that every window lies inside it. The columns of a panel are runs of pixels of one output row each;
+/// a run is found once and then copied for every (channel, r, s).
+@inline(__always)
+func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
+    let p = argument.pointee
+    let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let dst = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let runs = p.runs.unsafelyUnwrapped
+    let nr = 2 * T.Tile.lanes
+    let cs = Int(p.cs), hs = Int(p.hs), ws = Int(p.ws), s = Int(p.s), rSize = Int(p.r)
+    let q = Int(p.q), depth = Int(p.k), columns = Int(p.p), panel = Int(p.panel)
+    let rowStep = Int(p.stride_h) &* hs, columnStep = Int(p.stride_w) &* ws
+    let rStep = Int(p.dilation_h) &* hs, sStep = Int(p.dilation_w) &* ws
+    let taps = rSize &* s
+    var j = 0
+    var out = dst
+    while j < columns {
+        let valid = min(nr, columns &- j)
+        // runs: (offset in the image, first column in the panel, length)
+        var count = 0
+        var done = 0
+        var oy = (Int(p.p0) &+ j) / q
+        var ox = (Int(p.p0) &+ j) % q
+        while done < valid {
+            let length = min(valid &- done, q &- ox)
+            runs[3 &* count] = Int64(oy &* rowStep &+ ox &* columnStep)
+            runs[3 &* count &+ 1] = Int64(done)
+            runs[3 &* count &+ 2] = Int64(length)
+            count &+= 1
+            done &+= length
+            oy &+= 1
+            ox = 0
+        }
+        var c = Int(p.k0) / taps
+        var r = (Int(p.k0) % taps) / s
+        var t = Int(p.k0) % s
+        for k in 0..<depth {
+            let base = src + (c &* cs &+ r &* rStep &+ t &* sStep)
+            let to = out + k &* nr
+            if count == 1 && valid == nr && columnStep == 1 {
+                let from = base + Int(runs[0])
+                T.Tile.load(from).store(to)
+                T.Tile.load(from + T.Tile.lanes).store(to + T.Tile.lanes)
+            } else {
+                for x in 0..<count {
+                    let from = base + Int(runs[3 &* x])
+                    let at = to + Int(runs[3 &* x &+ 1])
+                    for i in 0..<Int(runs[3 &* x &+ 2]) { at[i] = from[i &* columnStep] }
+                }
+                for i in valid..<nr { to[i] = 0 }
+            }
+            t &+= 1
+            if t == s {
+                t = 0
+                r &+= 1
+                if r == rSize {
+                    r = 0
+                    c &+= 1
+                }
+            }
+        }
+        j &+= nr
+        out += panel
+    }
+}

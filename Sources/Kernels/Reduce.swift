@@ -1,0 +1,42 @@
+// Sums over a row in a fixed number of virtual lanes: the same bits on every level. Lane l adds elements l, l + lanes, ... in order.
+
+@inline(__always)
+func sum<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> T { fold(x, n, 0) { (a: T.Vector, v) in a + v }.sum() }
+
+@inline(__always)
+func dot<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ n: Int) -> T {
+    typealias V = T.Vector
+    var s = V.zero
+    var i = 0
+    while i &+ V.lanes <= n {
+        s = .fma(.load(a + i), .load(b + i), s)
+        i &+= V.lanes
+    }
+    if i < n { s = .fma(withPadding(0, a + i, n &- i, V.self), withPadding(0, b + i, n &- i, V.self), s) }
+    return s.sum()
+}
+
+/// Mean and biased variance in two passes: the one-pass form loses digits when the mean is large.
+@inline(__always)
+func moments<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> (mean: T, variance: T) {
+    typealias V = T.Vector
+    let mean = sum(x, n) / T(n)
+    let center = V(mean)
+    var s = V.zero
+    var i = 0
+    while i &+ V.lanes <= n {
+        let d = V.load(x + i) - center
+        s = .fma(d, d, s)
+        i &+= V.lanes
+    }
+    if i < n {
+        let d = withPadding(mean, x + i, n &- i, V.self) - center
+        s = .fma(d, d, s)
+    }
+    return (mean, s.sum() / T(n))
+}
+
+@inline(__always)
+func meanSquare<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> T {
+    fold(x, n, 0) { (a: T.Vector, v) in .fma(v, v, a) }.sum() / T(n)
+}

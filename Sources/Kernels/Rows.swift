@@ -1,0 +1,61 @@
+// Loops over contiguous rows: whole vectors, then one partial vector through a buffer, so that a lane's result does not depend on where
+// it stands and nothing outside the row is touched.
+
+@inline(__always)
+func withPadding<V: Wide>(_ value: V.Scalar, _ p: UnsafePointer<V.Scalar>, _ n: Int, _: V.Type) -> V {
+    withUnsafeTemporaryAllocation(of: V.Scalar.self, capacity: V.lanes) { buffer in
+        let b = buffer.baseAddress.unsafelyUnwrapped
+        V(value).store(b)
+        for i in 0..<n { b[i] = p[i] }
+        return V.load(b)
+    }
+}
+
+@inline(__always)
+func storePartial<V: Wide>(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ n: Int) {
+    withUnsafeTemporaryAllocation(of: V.Scalar.self, capacity: V.lanes) { buffer in
+        let b = buffer.baseAddress.unsafelyUnwrapped
+        v.store(b)
+        for i in 0..<n { p[i] = b[i] }
+    }
+}
+
+/// y[i] = f(x[i]); x may be y.
+@inline(__always)
+func map<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ n: Int, _ f: (V) -> V) {
+    var i = 0
+    while i &+ V.lanes <= n {
+        f(V.load(x + i)).store(y + i)
+        i &+= V.lanes
+    }
+    if i < n { storePartial(f(withPadding(0, x + i, n &- i, V.self)), y + i, n &- i) }
+}
+
+/// y[i] = f(a[i], b[i])
+@inline(__always)
+func map2<V: Wide>(
+    _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ n: Int, _ f: (V, V) -> V
+) {
+    var i = 0
+    while i &+ V.lanes <= n {
+        f(V.load(a + i), V.load(b + i)).store(y + i)
+        i &+= V.lanes
+    }
+    if i < n {
+        let rest = n &- i
+        storePartial(f(withPadding(0, a + i, rest, V.self), withPadding(0, b + i, rest, V.self)), y + i, rest)
+    }
+}
+
+/// The fold of f over the row in V.lanes virtual lanes, `identity` filling the last vector.
+@inline(__always)
+func fold<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ n: Int, _ identity: V.Scalar, _ f: (V, V) -> V) -> V {
+    var accumulator = V(identity)
+    var i = 0
+    while i &+ V.lanes <= n {
+        accumulator = f(accumulator, V.load(x + i))
+        i &+= V.lanes
+    }
+    if i < n { accumulator = f(accumulator, withPadding(identity, x + i, n &- i, V.self)) }
+    return accumulator
+}

@@ -1,0 +1,383 @@
+// Vector types of the kernels. Every level computes with the same number of virtual lanes (16 float, 8 double: one AVX-512 register, two
+// of AVX2, four of SSE), so that sums over lanes give the same bits on all of them. Operations are spelled as protocol members with one
+// concrete body per type: the generic SIMD operators of the standard library would become outlined calls.
+import CSwiftNN
+
+/// A vector of `lanes` numbers. Arithmetic is lane by lane.
+protocol Wide {
+    associatedtype Scalar: Real where Scalar.Vector == Self
+    associatedtype Mask
+    static var lanes: Int { get }
+    init(_ value: Scalar)
+    static func load(_ p: UnsafePointer<Scalar>) -> Self
+    func store(_ p: UnsafeMutablePointer<Scalar>)
+    /// Elements 0, 2, 4, ... and 1, 3, 5, ... of the 2 * lanes numbers at p.
+    static func loadPairs(_ p: UnsafePointer<Scalar>) -> (even: Self, odd: Self)
+    static func + (a: Self, b: Self) -> Self
+    static func - (a: Self, b: Self) -> Self
+    static func * (a: Self, b: Self) -> Self
+    static func / (a: Self, b: Self) -> Self
+    static prefix func - (a: Self) -> Self
+    /// a * b + c, fused where the level can.
+    static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
+    static func less(_ a: Self, _ b: Self) -> Mask
+    static func isNaN(_ a: Self) -> Mask
+    static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
+    func abs() -> Self
+    func squareRoot() -> Self
+    /// self with the sign of `sign`.
+    func withSign(of sign: Self) -> Self
+    /// The sum of the lanes in one fixed order: halves added pairwise.
+    func sum() -> Scalar
+    func max() -> Scalar
+
+    // Pieces of the elementary functions (Math.swift)
+    /// (k, r) with x = k ln 2 + r, |r| <= ln 2 / 2, k integral, |k| < 2^20.
+    static func reduceExp(_ x: Self) -> (k: Self, r: Self)
+    /// exp(r) - 1 for |r| <= ln 2 / 2.
+    static func expm1Polynomial(_ r: Self) -> Self
+    /// 2^k for integral -(bias - 1) <= k <= bias.
+    static func powerOfTwo(_ k: Self) -> Self
+    /// (e, m) with x = 2^e m, sqrt(1/2) <= m < sqrt(2); x positive and normal.
+    static func splitLog(_ x: Self) -> (e: Self, m: Self)
+    /// log(m) / s where s = (m - 1) / (m + 1), as a polynomial in s^2.
+    static func logPolynomial(_ s2: Self) -> Self
+    static func erf(_ x: Self) -> Self
+}
+
+/// float and double: what a kernel is generic over.
+protocol Real: BinaryFloatingPoint {
+    associatedtype Vector: Wide where Vector.Scalar == Self
+    associatedtype Tile: TileVector where Tile.Scalar == Self
+    static var expOverflow: Self { get }
+    static var expUnderflow: Self { get }
+    static var smallestNormal: Self { get }
+    static var ln2High: Self { get }
+    static var ln2Low: Self { get }
+    static var transposeBlock: Int { get }
+    static func transpose(_ src: UnsafePointer<Self>, _ lds: Int, _ dst: UnsafeMutablePointer<Self>, _ ldd: Int)
+}
+
+/// A machine vector of the GEMM tile: as wide as the level's registers.
+protocol TileVector {
+    associatedtype Scalar
+    static var lanes: Int { get }
+    init(_ value: Scalar)
+    static func load(_ p: UnsafePointer<Scalar>) -> Self
+    func store(_ p: UnsafeMutablePointer<Scalar>)
+    static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
+}
+
+struct FloatTile: TileVector {
+    var v: TileFloat
+    @inline(__always) init(v: TileFloat) { self.v = v }
+    @inline(__always) static var lanes: Int { TileFloat.scalarCount }
+    @inline(__always) init(_ value: Float) { v = TileFloat(repeating: value) }
+    @inline(__always) static func load(_ p: UnsafePointer<Float>) -> Self {
+        Self(v: UnsafeRawPointer(p).loadUnaligned(as: TileFloat.self))
+    }
+    @inline(__always) func store(_ p: UnsafeMutablePointer<Float>) { UnsafeMutableRawPointer(p).storeBytes(of: v, as: TileFloat.self) }
+    @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
+        Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
+    }
+}
+
+struct DoubleTile: TileVector {
+    var v: TileDouble
+    @inline(__always) init(v: TileDouble) { self.v = v }
+    @inline(__always) static var lanes: Int { TileDouble.scalarCount }
+    @inline(__always) init(_ value: Double) { v = TileDouble(repeating: value) }
+    @inline(__always) static func load(_ p: UnsafePointer<Double>) -> Self {
+        Self(v: UnsafeRawPointer(p).loadUnaligned(as: TileDouble.self))
+    }
+    @inline(__always) func store(_ p: UnsafeMutablePointer<Double>) { UnsafeMutableRawPointer(p).storeBytes(of: v, as: TileDouble.self) }
+    @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
+        Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
+    }
+}
+
+extension Float: Real {
+    typealias Vector = FloatVector
+    typealias Tile = FloatTile
+    @inline(__always) static var expOverflow: Float { 88.8 }
+    @inline(__always) static var expUnderflow: Float { -104 }
+    @inline(__always) static var smallestNormal: Float { 0x1p-126 }
+    @inline(__always) static var ln2High: Float { 0.693_359_375 }
+    @inline(__always) static var ln2Low: Float { -2.121_944_4e-4 }
+    @inline(__always) static var transposeBlock: Int { 8 }
+    @inline(__always)
+    static func transpose(_ src: UnsafePointer<Float>, _ lds: Int, _ dst: UnsafeMutablePointer<Float>, _ ldd: Int) {
+        snn_transpose8_f32(src, Int64(lds), dst, Int64(ldd))
+    }
+}
+
+extension Double: Real {
+    typealias Vector = DoubleVector
+    typealias Tile = DoubleTile
+    @inline(__always) static var expOverflow: Double { 709.9 }
+    @inline(__always) static var expUnderflow: Double { -746 }
+    @inline(__always) static var smallestNormal: Double { 0x1p-1022 }
+    @inline(__always) static var ln2High: Double { 0x1.62e42fee00000p-1 }
+    @inline(__always) static var ln2Low: Double { 1.908_214_929_270_587_7e-10 }
+    @inline(__always) static var transposeBlock: Int { 4 }
+    @inline(__always)
+    static func transpose(_ src: UnsafePointer<Double>, _ lds: Int, _ dst: UnsafeMutablePointer<Double>, _ ldd: Int) {
+        snn_transpose4_f64(src, Int64(lds), dst, Int64(ldd))
+    }
+}
+
+struct FloatVector: Wide {
+    typealias Mask = SIMDMask<SIMD16<Int32>>
+    var v: SIMD16<Float>
+    @inline(__always) init(v: SIMD16<Float>) { self.v = v }
+    @inline(__always) static var lanes: Int { 16 }
+    @inline(__always) init(_ value: Float) { v = SIMD16(repeating: value) }
+    @inline(__always) static func load(_ p: UnsafePointer<Float>) -> Self {
+        Self(v: UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Float>.self))
+    }
+    @inline(__always) func store(_ p: UnsafeMutablePointer<Float>) {
+        UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD16<Float>.self)
+    }
+    @inline(__always) static func loadPairs(_ p: UnsafePointer<Float>) -> (even: Self, odd: Self) {
+        let both = UnsafeRawPointer(p).loadUnaligned(as: SIMD32<Float>.self)
+        return (Self(v: both.evenHalf), Self(v: both.oddHalf))
+    }
+    @inline(__always) static func + (a: Self, b: Self) -> Self { Self(v: a.v + b.v) }
+    @inline(__always) static func - (a: Self, b: Self) -> Self { Self(v: a.v - b.v) }
+    @inline(__always) static func * (a: Self, b: Self) -> Self { Self(v: a.v * b.v) }
+    @inline(__always) static func / (a: Self, b: Self) -> Self { Self(v: a.v / b.v) }
+    @inline(__always) static prefix func - (a: Self) -> Self { Self(bits: a.bits ^ SIMD16(repeating: 0x8000_0000)) }
+    @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
+        Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
+    }
+    @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { a.v .< b.v }
+    @inline(__always) static func isNaN(_ a: Self) -> Mask { a.v .!= a.v }
+    @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: b.v.replacing(with: a.v, where: mask)) }
+    @inline(__always) var bits: SIMD16<UInt32> { unsafeBitCast(v, to: SIMD16<UInt32>.self) }
+    @inline(__always) init(bits: SIMD16<UInt32>) { v = unsafeBitCast(bits, to: SIMD16<Float>.self) }
+    @inline(__always) func abs() -> Self { Self(bits: bits & SIMD16(repeating: 0x7fff_ffff)) }
+    @inline(__always) func squareRoot() -> Self { Self(v: v.squareRoot()) }
+    @inline(__always) func withSign(of sign: Self) -> Self {
+        Self(bits: (bits & SIMD16(repeating: 0x7fff_ffff)) | (sign.bits & SIMD16(repeating: 0x8000_0000)))
+    }
+    @inline(__always) func sum() -> Float {
+        let a = v.lowHalf + v.highHalf
+        let b = a.lowHalf + a.highHalf
+        let c = b.lowHalf + b.highHalf
+        return c[0] + c[1]
+    }
+    @inline(__always) func max() -> Float {
+        let a = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .> v.lowHalf)
+        let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
+        let c = b.lowHalf.replacing(with: b.highHalf, where: b.highHalf .> b.lowHalf)
+        return c[1] > c[0] ? c[1] : c[0]
+    }
+    /// Adding 1.5 * 2^23 leaves round(t) in the low bits of the sum.
+    @inline(__always) static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
+        let magic = Self(12_582_912)
+        let k = fma(x, Self(1.442_695_04), magic) - magic
+        // ln 2 = high + low; high has 9 bits, so that k * high is exact.
+        return (k, fma(k, Self(2.121_944_4e-4), fma(k, Self(-0.693_359_375), x)))
+    }
+    /// r + r^2/2! + ... + r^7/7!: the next term is below 2^-27 of r.
+    @inline(__always) static func expm1Polynomial(_ r: Self) -> Self {
+        var p = Self(1.0 / 5040)
+        p = fma(p, r, Self(1.0 / 720))
+        p = fma(p, r, Self(1.0 / 120))
+        p = fma(p, r, Self(1.0 / 24))
+        p = fma(p, r, Self(1.0 / 6))
+        p = fma(p, r, Self(0.5))
+        return fma(p, r * r, r)
+    }
+    @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
+        let biased = (k + Self(12_582_912 + 127)).bits
+        return Self(bits: biased &<< SIMD16(repeating: 23))
+    }
+    @inline(__always) static func splitLog(_ x: Self) -> (e: Self, m: Self) {
+        // Adding the distance from sqrt(1/2) to 1 in bits moves the cut between exponents to sqrt(1/2).
+        let moved = x.bits &+ SIMD16(repeating: 0x3f80_0000 - 0x3f35_04f3)
+        let exponent = moved &>> SIMD16(repeating: 23)
+        let m = (moved & SIMD16(repeating: 0x007f_ffff)) &+ SIMD16(repeating: 0x3f35_04f3)
+        // exponent is below 2^9: put into the low bits of 2^23 it becomes a float without a conversion instruction.
+        let e = Self(bits: exponent | SIMD16(repeating: 0x4b00_0000)) - Self(8_388_608 + 127)
+        return (e, Self(bits: m))
+    }
+    @inline(__always) static func logPolynomial(_ z: Self) -> Self {
+        var p = Self(2.0 / 11)
+        p = fma(p, z, Self(2.0 / 9))
+        p = fma(p, z, Self(2.0 / 7))
+        p = fma(p, z, Self(2.0 / 5))
+        p = fma(p, z, Self(2.0 / 3))
+        return fma(p, z, Self(2))
+    }
+    /// Goals: below 1.5 ulp, odd, erf(+-inf) = +-1, NaN to NaN. Below 0.93 an odd polynomial, above 1 - exp(polynomial in |x|).
+    @inline(__always) static func erf(_ x: Self) -> Self {
+        let t = x.abs()
+        let s = x * x
+        var r = fma(Self(-1.728_534_70e-5), t, Self(3.831_971_26e-4))
+        let u = fma(Self(-3.883_964_38e-3), t, Self(2.425_462_19e-2))
+        r = fma(r, s, u)
+        r = fma(r, t, Self(-1.067_778_77e-1))
+        r = fma(r, t, Self(-6.348_466_87e-1))
+        r = fma(r, t, Self(-1.287_175_12e-1))
+        r = fma(r, t, -t)
+        // beyond 4 the result is 1 to the last bit; the cut keeps infinities out of the polynomial
+        r = select(less(Self(4), t), Self(-30), r)
+        let far = (Self(1) - exp(r)).withSign(of: x)
+        var p = Self(-5.967_617_03e-4)
+        p = fma(p, s, Self(4.991_194_23e-3))
+        p = fma(p, s, Self(-2.676_813_49e-2))
+        p = fma(p, s, Self(1.128_199_25e-1))
+        p = fma(p, s, Self(-3.761_253_36e-1))
+        p = fma(p, s, Self(1.283_791_66e-1))
+        let near = fma(p, x, x)
+        return select(less(Self(0.927_734_375), t), far, near)
+    }
+}
+
+struct DoubleVector: Wide {
+    typealias Mask = SIMDMask<SIMD8<Int64>>
+    var v: SIMD8<Double>
+    @inline(__always) init(v: SIMD8<Double>) { self.v = v }
+    @inline(__always) static var lanes: Int { 8 }
+    @inline(__always) init(_ value: Double) { v = SIMD8(repeating: value) }
+    @inline(__always) static func load(_ p: UnsafePointer<Double>) -> Self {
+        Self(v: UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Double>.self))
+    }
+    @inline(__always) func store(_ p: UnsafeMutablePointer<Double>) {
+        UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD8<Double>.self)
+    }
+    @inline(__always) static func loadPairs(_ p: UnsafePointer<Double>) -> (even: Self, odd: Self) {
+        let both = UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Double>.self)
+        return (Self(v: both.evenHalf), Self(v: both.oddHalf))
+    }
+    @inline(__always) static func + (a: Self, b: Self) -> Self { Self(v: a.v + b.v) }
+    @inline(__always) static func - (a: Self, b: Self) -> Self { Self(v: a.v - b.v) }
+    @inline(__always) static func * (a: Self, b: Self) -> Self { Self(v: a.v * b.v) }
+    @inline(__always) static func / (a: Self, b: Self) -> Self { Self(v: a.v / b.v) }
+    @inline(__always) static prefix func - (a: Self) -> Self { Self(bits: a.bits ^ SIMD8(repeating: 0x8000_0000_0000_0000)) }
+    @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
+        Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
+    }
+    @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { a.v .< b.v }
+    @inline(__always) static func isNaN(_ a: Self) -> Mask { a.v .!= a.v }
+    @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: b.v.replacing(with: a.v, where: mask)) }
+    @inline(__always) var bits: SIMD8<UInt64> { unsafeBitCast(v, to: SIMD8<UInt64>.self) }
+    @inline(__always) init(bits: SIMD8<UInt64>) { v = unsafeBitCast(bits, to: SIMD8<Double>.self) }
+    @inline(__always) func abs() -> Self { Self(bits: bits & SIMD8(repeating: 0x7fff_ffff_ffff_ffff)) }
+    @inline(__always) func squareRoot() -> Self { Self(v: v.squareRoot()) }
+    @inline(__always) func withSign(of sign: Self) -> Self {
+        Self(bits: (bits & SIMD8(repeating: 0x7fff_ffff_ffff_ffff)) | (sign.bits & SIMD8(repeating: 0x8000_0000_0000_0000)))
+    }
+    @inline(__always) func sum() -> Double {
+        let a = v.lowHalf + v.highHalf
+        let b = a.lowHalf + a.highHalf
+        return b[0] + b[1]
+    }
+    @inline(__always) func max() -> Double {
+        let a = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .> v.lowHalf)
+        let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
+        return b[1] > b[0] ? b[1] : b[0]
+    }
+    /// Adding 1.5 * 2^52 leaves round(t) in the low bits of the sum.
+    @inline(__always) static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
+        let magic = Self(6_755_399_441_055_744)
+        let k = fma(x, Self(1.442_695_040_888_963_4), magic) - magic
+        // ln 2 = high + low; high has 32 bits, so that k * high is exact.
+        return (k, fma(k, Self(-1.908_214_929_270_587_7e-10), fma(k, Self(-0x1.62e42fee00000p-1), x)))
+    }
+    /// r + r^2/2! + ... + r^14/14!: the next term is below 2^-60 of r.
+    @inline(__always) static func expm1Polynomial(_ r: Self) -> Self {
+        var p = Self(1.0 / 87178291200)
+        p = fma(p, r, Self(1.0 / 6227020800))
+        p = fma(p, r, Self(1.0 / 479001600))
+        p = fma(p, r, Self(1.0 / 39916800))
+        p = fma(p, r, Self(1.0 / 3628800))
+        p = fma(p, r, Self(1.0 / 362880))
+        p = fma(p, r, Self(1.0 / 40320))
+        p = fma(p, r, Self(1.0 / 5040))
+        p = fma(p, r, Self(1.0 / 720))
+        p = fma(p, r, Self(1.0 / 120))
+        p = fma(p, r, Self(1.0 / 24))
+        p = fma(p, r, Self(1.0 / 6))
+        p = fma(p, r, Self(0.5))
+        return fma(p, r * r, r)
+    }
+    @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
+        let biased = (k + Self(6_755_399_441_055_744 + 1023)).bits
+        return Self(bits: biased &<< SIMD8(repeating: 52))
+    }
+    @inline(__always) static func splitLog(_ x: Self) -> (e: Self, m: Self) {
+        let moved = x.bits &+ SIMD8(repeating: 0x3ff0_0000_0000_0000 - 0x3fe6_a09e_667f_3bcd)
+        let exponent = moved &>> SIMD8(repeating: 52)
+        let m = (moved & SIMD8(repeating: 0x000f_ffff_ffff_ffff)) &+ SIMD8(repeating: 0x3fe6_a09e_667f_3bcd)
+        let e = Self(bits: exponent | SIMD8(repeating: 0x4330_0000_0000_0000)) - Self(4_503_599_627_370_496 + 1023)
+        return (e, Self(bits: m))
+    }
+    @inline(__always) static func logPolynomial(_ z: Self) -> Self {
+        var p = Self(2.0 / 23)
+        p = fma(p, z, Self(2.0 / 21))
+        p = fma(p, z, Self(2.0 / 19))
+        p = fma(p, z, Self(2.0 / 17))
+        p = fma(p, z, Self(2.0 / 15))
+        p = fma(p, z, Self(2.0 / 13))
+        p = fma(p, z, Self(2.0 / 11))
+        p = fma(p, z, Self(2.0 / 9))
+        p = fma(p, z, Self(2.0 / 7))
+        p = fma(p, z, Self(2.0 / 5))
+        p = fma(p, z, Self(2.0 / 3))
+        return fma(p, z, Self(2))
+    }
+    /// Below 1 an odd polynomial (Chebyshev fit, 2^-74), between 1 and 6 as 1 - exp(-x^2) erfcx(x) with erfcx a fit of degree 27 in
+    /// (|x| - 3.5) / 2.5 (7e-17 absolute), beyond 6 the last bit of 1.
+    @inline(__always) static func erf(_ x: Self) -> Self {
+        let t = select(less(Self(6), x.abs()), Self(6), x.abs())
+        let u = (t - Self(3.5)) * Self(0.4)
+        var q = Self(-7.9160935625182881e-9)
+        q = fma(q, u, Self(1.9063210311289371e-8))
+        q = fma(q, u, Self(9.9294135979667639e-9))
+        q = fma(q, u, Self(-2.5945752556520797e-8))
+        q = fma(q, u, Self(-1.0640033205171776e-7))
+        q = fma(q, u, Self(2.4771408424338747e-7))
+        q = fma(q, u, Self(-2.5310271211169991e-7))
+        q = fma(q, u, Self(5.4074148091172425e-7))
+        q = fma(q, u, Self(-1.5189296623016593e-6))
+        q = fma(q, u, Self(3.2634714812408234e-6))
+        q = fma(q, u, Self(-6.6090363165306527e-6))
+        q = fma(q, u, Self(1.3750948340634111e-5))
+        q = fma(q, u, Self(-2.8389790233227661e-5))
+        q = fma(q, u, Self(5.7449976804670196e-5))
+        q = fma(q, u, Self(-0.00011443864702934741))
+        q = fma(q, u, Self(0.00022452148536693674))
+        q = fma(q, u, Self(-0.00043336244180997289))
+        q = fma(q, u, Self(0.00082225690777197568))
+        q = fma(q, u, Self(-0.0015325156194379859))
+        q = fma(q, u, Self(0.0028033259780991266))
+        q = fma(q, u, Self(-0.005028067975499))
+        q = fma(q, u, Self(0.0088334239321002572))
+        q = fma(q, u, Self(-0.015182511545354646))
+        q = fma(q, u, Self(0.025495559643090022))
+        q = fma(q, u, Self(-0.041766788119435953))
+        q = fma(q, u, Self(0.066632082453200604))
+        q = fma(q, u, Self(-0.10330894458313122))
+        q = fma(q, u, Self(0.15529365560889427))
+        let far = (Self(1) - exp(-(t * t)) * q).withSign(of: x)
+        let s = x * x
+        var p = Self(2.8067128195611262e-13)
+        p = fma(p, s, Self(-6.1967364287877e-12))
+        p = fma(p, s, Self(9.3237235181530266e-11))
+        p = fma(p, s, Self(-1.2277734486795524e-9))
+        p = fma(p, s, Self(1.4806027146128752e-8))
+        p = fma(p, s, Self(-1.6365768648832072e-7))
+        p = fma(p, s, Self(1.6462110782018636e-6))
+        p = fma(p, s, Self(-1.4925650236967502e-5))
+        p = fma(p, s, Self(0.00012055332978879484))
+        p = fma(p, s, Self(-0.00085483270234030006))
+        p = fma(p, s, Self(0.005223977625441674))
+        p = fma(p, s, Self(-0.026866170645131219))
+        p = fma(p, s, Self(0.11283791670955126))
+        p = fma(p, s, Self(-0.37612638903183752))
+        p = fma(p, s, Self(1.1283791670955126))
+        return select(isNaN(x), x, select(less(x.abs(), Self(1)), p * x, far))
+    }
+}

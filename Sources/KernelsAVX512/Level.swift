@@ -1,0 +1,17 @@
+// The avx512 level: vector types of the GEMM tile, its height, and the entry through which the frame gets the level's kernels.
+import CSwiftNN
+
+typealias TileFloat = SIMD16<Float>
+typealias TileDouble = SIMD8<Double>
+
+enum Level {
+    /// Rows of the GEMM tile. Twice this many accumulators, two vectors of B and one of A have to fit the registers.
+    @inline(__always) static var mr: Int { 12 }
+    /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
+    @inline(__always) static var hasFMA: Bool { true }
+}
+
+@_cdecl("snn_kernels_avx512") @implementation
+public func snn_kernels_avx512(_ f32: UnsafeMutablePointer<snn_kernels>!, _ f64: UnsafeMutablePointer<snn_kernels>!) {
+    fillKernelTables(f32, f64)
+}

@@ -1,0 +1,17 @@
+// The base level: vector types of the GEMM tile, its height, and the entry through which the frame gets the level's kernels.
+import CSwiftNN
+
+typealias TileFloat = SIMD4<Float>
+typealias TileDouble = SIMD2<Double>
+
+enum Level {
+    /// Rows of the GEMM tile. Twice this many accumulators, two vectors of B and one of A have to fit the registers.
+    @inline(__always) static var mr: Int { 4 }
+    /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
+    @inline(__always) static var hasFMA: Bool { false }
+}
+
+@_cdecl("snn_kernels_base") @implementation
+public func snn_kernels_base(_ f32: UnsafeMutablePointer<snn_kernels>!, _ f64: UnsafeMutablePointer<snn_kernels>!) {
+    fillKernelTables(f32, f64)
+}

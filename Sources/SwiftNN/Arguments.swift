@@ -1,0 +1,135 @@
+// What operations ask of their arguments, and the copies they make where a kernel needs contiguous numbers.
+import CSwiftNN
+
+/// The float type of a call: float32 or float64.
+func floatType(_ array: UnsafePointer<snn_array>?, _ operation: StaticString) throws(Failure) -> Int32 {
+    guard let array else { throw Message(operation).text(": the input is NULL").valueError }
+    let dtype = array.pointee.dtype
+    guard dtype == Int32(SNN_FLOAT32) || dtype == Int32(SNN_FLOAT64) else {
+        throw Message(operation).text(": input is ").dtype(dtype).text("; expected float32 or float64, convert it with astype").typeError
+    }
+    return dtype
+}
+
+/// A required array of T.
+func view<T: Element>(
+    _ array: UnsafePointer<snn_array>?, _ name: StaticString, _ operation: StaticString, _: T.Type
+) throws(Failure) -> ArrayView<T> {
+    guard let array else { throw Message(operation).text(": ").text(name).text(" is NULL").valueError }
+    return try typed(array, name, operation, T.self)
+}
+
+func optionalView<T: Element>(
+    _ array: UnsafePointer<snn_array>?, _ name: StaticString, _ operation: StaticString, _: T.Type
+) throws(Failure) -> ArrayView<T>? {
+    guard let array else { return nil }
+    return try typed(array, name, operation, T.self)
+}
+
+private func typed<T: Element>(
+    _ array: UnsafePointer<snn_array>, _ name: StaticString, _ operation: StaticString, _: T.Type
+) throws(Failure) -> ArrayView<T> {
+    guard array.pointee.dtype == T.dtype else {
+        throw Message(operation).text(": ").text(name).text(" is ").dtype(array.pointee.dtype).text("; expected ").dtype(T.dtype)
+            .text(", the type of the other arrays").typeError
+    }
+    guard array.pointee.ndim >= 0 && array.pointee.ndim <= Int32(SNN_MAX_DIMS) else {
+        throw Message(operation).text(": ").text(name).text(" has ").number(Int(array.pointee.ndim))
+            .text(" dimensions; at most 8 are possible").shapeError
+    }
+    return ArrayView<T>(array)
+}
+
+/// An array of int64.
+func indexView(
+    _ array: UnsafePointer<snn_array>?, _ name: StaticString, _ operation: StaticString
+) throws(Failure) -> ArrayView<Int64> {
+    guard let array else { throw Message(operation).text(": ").text(name).text(" is NULL").valueError }
+    guard array.pointee.dtype == Int32(SNN_INT64) else {
+        throw Message(operation).text(": ").text(name).text(" is ").dtype(array.pointee.dtype).text("; expected int64").typeError
+    }
+    return ArrayView<Int64>(array)
+}
+
+/// Throws unless `array` has exactly this shape.
+func require<T>(_ array: ArrayView<T>?, _ shape: Shape, _ name: StaticString, _ operation: StaticString) throws(Failure) {
+    guard let array, array.shape != shape else { return }
+    throw Message(operation).text(": ").text(name).text(" has shape ").shape(array.shape).text("; expected ").shape(shape).shapeError
+}
+
+/// Contiguous numbers of a view: its own memory where it is contiguous, else a copy in scratch memory.
+struct Contiguous<T: Element> {
+    let data: UnsafePointer<T>
+    private let scratch: Scratch<T>?
+
+    init(_ x: ArrayView<T>) throws(Failure) {
+        if x.isContiguous {
+            data = x.data
+            scratch = nil
+        } else {
+            let copy = try Scratch<T>(x.size)
+            copyContiguous(x, to: copy.base)
+            data = UnsafePointer(copy.base)
+            scratch = copy
+        }
+    }
+    func release() { scratch?.release() }
+}
+
+/// Writes the elements of x in C order.
+func copyContiguous<T: Element>(_ x: ArrayView<T>, to out: UnsafeMutablePointer<T>) {
+    let v = x.collapsed()
+    if v.size == 0 { return }
+    if v.count == 0 {
+        out[0] = v.data[0]
+        return
+    }
+    let n = v.shape[v.count - 1]
+    for row in 0..<(v.size / n) {
+        T.kernels.pointee.copy(v.data + v.offset(row, dims: v.count - 1), Int64(v.strides[v.count - 1]), out + row * n, Int64(n))
+    }
+}
+
+/// Calls body(x, flat index, n) on pieces of x in C order, each contiguous: the caller's memory, or a gathered copy of up to `gather`
+/// numbers. Pieces are spread over threads; cost is the work of an element in multiply-adds.
+func forEachPiece<T: Element>(_ x: ArrayView<T>, cost: Int, _ body: (UnsafePointer<T>, Int, Int) -> Void) {
+    let v = x.collapsed()
+    let total = v.size
+    if total == 0 { return }
+    let threads = ThreadPool.threads(forWork: total &* cost)
+    let n = v.count == 0 ? 1 : v.shape[v.count - 1]
+    let stride = v.count == 0 ? 1 : v.strides[v.count - 1]
+    if stride == 1 && (v.count <= 1 || n >= 64) {
+        // whole rows, long ones cut
+        let piece = min(n, 32_768)
+        let perRow = ceilDivide(n, piece)
+        ThreadPool.run(total / n * perRow, threads: threads) { task, _ in
+            let start = task % perRow * piece
+            let row = task / perRow
+            body(v.data + (v.offset(row, dims: v.count - 1) + start), row * n + start, min(piece, n - start))
+        }
+        return
+    }
+    let gather = 128
+    let rowsPerTask = max(1, 8192 / n)
+    ThreadPool.run(ceilDivide(total / n, rowsPerTask), threads: threads) { task, _ in
+        withUnsafeTemporaryAllocation(of: T.self, capacity: gather) { buffer in
+            let b = buffer.baseAddress.unsafelyUnwrapped
+            for row in (task * rowsPerTask)..<min(total / n, (task + 1) * rowsPerTask) {
+                let from = v.data + v.offset(row, dims: max(v.count - 1, 0))
+                var i = 0
+                while i < n {
+                    let count = min(gather, n - i)
+                    T.kernels.pointee.copy(from + i * stride, Int64(stride), b, Int64(count))
+                    body(UnsafePointer(b), row * n + i, count)
+                    i += count
+                }
+            }
+        }
+    }
+}
+
+extension snn_array {
+    /// The memory of an output as T.
+    func data<T>(_: T.Type) -> UnsafeMutablePointer<T> { data.unsafelyUnwrapped.assumingMemoryBound(to: T.self) }
+}

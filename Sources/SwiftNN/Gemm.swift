@@ -1,0 +1,217 @@
+// LOOP 5 to 3 of the GEMM: C = residual + act(bias + A B) from packed panels. One operand is packed whole and stays (the stationary one),
+// the other is packed block by block inside the tasks. Every element of C is one chain over k, so neither the blocking nor the split into
+// tasks can change a bit.
+import CSwiftNN
+
+enum Blocking {
+    /// Depth of a block: a B panel of kc rows fills the first-level cache.
+    static var kc: Int { 256 }
+    /// Rows of a task when B is stationary: a multiple of every level's mr.
+    static var mc: Int { 96 }
+    /// Columns of a task when A is stationary: a multiple of every level's 4 nr.
+    static var nc: Int { 512 }
+}
+
+func roundUp(_ n: Int, _ step: Int) -> Int { (n + step - 1) / step * step }
+func ceilDivide(_ n: Int, _ d: Int) -> Int { (n + d - 1) / d }
+
+/// A matrix whose rows stand in groups: row i at (i / inner) * outerStride + (i % inner) * rowStride.
+struct RowMatrix<T> {
+    let data: UnsafePointer<T>
+    let rows: Int
+    let inner: Int
+    let outerStride: Int
+    let rowStride: Int
+    let columnStride: Int
+
+    init(_ data: UnsafePointer<T>, rows: Int, rowStride: Int, columnStride: Int) {
+        self.init(data, rows: rows, inner: max(rows, 1), outerStride: 0, rowStride: rowStride, columnStride: columnStride)
+    }
+    init(_ data: UnsafePointer<T>, rows: Int, inner: Int, outerStride: Int, rowStride: Int, columnStride: Int) {
+        self.data = data
+        self.rows = rows
+        self.inner = inner
+        self.outerStride = outerStride
+        self.rowStride = rowStride
+        self.columnStride = columnStride
+    }
+    /// The last dimension of `x` as columns, all others as rows; nil where the rows need more than two strides.
+    init?(lastDimension x: ArrayView<T>) {
+        let n = x.count
+        let leading = ArrayView(data: x.data, shape: x.shape.slice(0, n - 1), strides: x.strides.slice(0, n - 1)).collapsed()
+        let rows = leading.size
+        let columnStride = x.strides[n - 1]
+        switch leading.count {
+        case 0: self.init(x.data, rows: rows, rowStride: 0, columnStride: columnStride)
+        case 1: self.init(x.data, rows: rows, rowStride: leading.strides[0], columnStride: columnStride)
+        case 2:
+            self.init(
+                x.data, rows: rows, inner: leading.shape[1], outerStride: leading.strides[0], rowStride: leading.strides[1],
+                columnStride: columnStride)
+        default: return nil
+        }
+    }
+    @inline(__always) func row(_ i: Int) -> UnsafePointer<T> {
+        data + ((i / inner) &* outerStride &+ (i % inner) &* rowStride)
+    }
+}
+
+/// What happens to a finished element of C.
+struct Epilogue<T> {
+    var rowBias: UnsafePointer<T>?
+    var columnBias: UnsafePointer<T>?
+    var residual: UnsafePointer<T>?
+    var residualStride = 0
+    var activation = Int(SNN_NONE)
+    var alpha = 0.0
+    var beta = 0.0
+}
+
+/// A whole matrix in panels of `width` rows: element (i, k) at data[(i / width) * panel + k * width + i % width].
+struct PackedMatrix<T: Element> {
+    let data: UnsafeMutablePointer<T>
+    let width: Int
+    let panel: Int
+
+    static func size(rows: Int, depth: Int, width: Int) -> Int { roundUp(rows, width) * depth }
+
+    init(_ data: UnsafeMutablePointer<T>, depth: Int, width: Int) {
+        self.data = data
+        self.width = width
+        panel = width * depth
+    }
+
+    /// Packs the whole of `source` (depth columns), some panels a task.
+    func pack(_ source: RowMatrix<T>, depth: Int, threads: Int) {
+        let panels = ceilDivide(source.rows, width)
+        let perTask = max(1, 32_768 / max(1, panel))
+        ThreadPool.run(ceilDivide(panels, perTask), threads: threads) { task, _ in
+            let first = task * perTask * width
+            packPanels(
+                source, first, min(source.rows, first + perTask * width) - first, 0, depth, width, data + task * perTask * panel, panel)
+        }
+    }
+}
+
+/// Packs rows first ..< first + count, columns k0 ..< k0 + k, into panels of `width`.
+func packPanels<T: Element>(
+    _ source: RowMatrix<T>, _ first: Int, _ count: Int, _ k0: Int, _ k: Int, _ width: Int, _ out: UnsafeMutablePointer<T>, _ panel: Int
+) {
+    if count <= 0 { return }
+    let last = first + count - 1
+    if first / source.inner == last / source.inner {
+        var p = snn_pack(
+            src: source.row(first) + k0 * source.columnStride, rs: Int64(source.rowStride), ks: Int64(source.columnStride),
+            rows: Int64(count), k: Int64(k), width: Int64(width), dst: out, panel: Int64(panel))
+        T.kernels.pointee.pack(&p)
+        return
+    }
+    // Panels across groups of rows: element by element from each row's own place.
+    var i = 0
+    while i < count {
+        let to = out + (i / width) * panel
+        let valid = min(width, count - i)
+        for x in 0..<width {
+            if x < valid {
+                let from = source.row(first + i + x) + k0 * source.columnStride
+                for c in 0..<k { to[c &* width &+ x] = from[c &* source.columnStride] }
+            } else {
+                for c in 0..<k { to[c &* width &+ x] = 0 }
+            }
+        }
+        i += width
+    }
+}
+
+/// One call of the level's block kernel.
+@inline(__always)
+func gemmBlock<T: Element>(
+    m: Int, n: Int, k: Int, a: UnsafePointer<T>, aPanel: Int, b: UnsafePointer<T>, bPanel: Int, c: UnsafeMutablePointer<T>, ldc: Int,
+    row: Int, column: Int, first: Bool, last: Bool, epilogue e: Epilogue<T>, tile: UnsafeMutablePointer<T>
+) {
+    var g = snn_gemm_block(
+        m: Int64(m), n: Int64(n), k: Int64(k), a: a, a_panel: Int64(aPanel), b: b, b_panel: Int64(bPanel), c: c, ldc: Int64(ldc),
+        row_bias: e.rowBias.map { UnsafeRawPointer($0 + row) }, col_bias: e.columnBias.map { UnsafeRawPointer($0 + column) },
+        residual: e.residual.map { UnsafeRawPointer($0 + (row * e.residualStride + column)) }, ldr: Int64(e.residualStride),
+        activation: Int64(e.activation), alpha: e.alpha, beta: e.beta, first: first ? 1 : 0, last: last ? 1 : 0, tile: tile)
+    T.kernels.pointee.gemm_block(&g)
+}
+
+/// C (rows of A, n), rows ldc apart: C = epilogue(A B^T) with B given by its n rows of depth k (a Linear's weight).
+func gemm<T: Element>(
+    _ a: RowMatrix<T>, _ b: RowMatrix<T>, k: Int, c: UnsafeMutablePointer<T>, ldc: Int, epilogue: Epilogue<T>
+) throws(Failure) {
+    let m = a.rows, n = b.rows
+    if m == 0 || n == 0 { return }
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    let threads = ThreadPool.threads(forWork: m &* n &* max(k, 1) / 8 &+ n &* k / 2)
+    let depths = max(1, ceilDivide(k, Blocking.kc))
+
+    if m <= Blocking.mc {
+        // A stays: each task packs its own columns' panels of B and uses them at once.
+        let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
+        let nc = min(Blocking.nc, max(4 * nr, roundUp(ceilDivide(n, threads * 2), 4 * nr)))
+        let perWorker = min(k, Blocking.kc) * nc + mr * nr
+        let scratch = try Scratch<T>(packed + perWorker * threads)
+        defer { scratch.release() }
+        let panels = PackedMatrix(scratch.base, depth: k, width: mr)
+        panels.pack(a, depth: k, threads: 1)
+        ThreadPool.run(ceilDivide(n, nc), threads: threads) { task, worker in
+            let j = task * nc
+            let columns = min(nc, n - j)
+            let block = scratch.base + packed + worker * perWorker
+            for d in 0..<depths {
+                let k0 = d * Blocking.kc
+                let kb = min(Blocking.kc, k - k0)
+                packPanels(b, j, columns, k0, kb, nr, block, kb * nr)
+                gemmBlock(
+                    m: m, n: columns, k: kb, a: panels.data + k0 * mr, aPanel: panels.panel, b: block, bPanel: kb * nr, c: c + j, ldc: ldc,
+                    row: 0, column: j, first: d == 0, last: d == depths - 1, epilogue: epilogue, tile: block + perWorker - mr * nr)
+            }
+        }
+        return
+    }
+
+    // B stays: it is packed once, each task packs its rows of A.
+    let packed = PackedMatrix<T>.size(rows: n, depth: k, width: nr)
+    let perWorker = min(k, Blocking.kc) * Blocking.mc + mr * nr
+    let scratch = try Scratch<T>(packed + perWorker * threads)
+    defer { scratch.release() }
+    let panels = PackedMatrix(scratch.base, depth: k, width: nr)
+    panels.pack(b, depth: k, threads: threads)
+    ThreadPool.run(ceilDivide(m, Blocking.mc), threads: threads) { task, worker in
+        let block = scratch.base + packed + worker * perWorker
+        let i = task * Blocking.mc
+        gemmRows(
+            a, i, min(Blocking.mc, m - i), panels, n: n, k: k, c: c, ldc: ldc, epilogue: epilogue, block: block,
+            tile: block + perWorker - mr * nr)
+    }
+}
+
+/// The rows that tiles write for `count` rows where C has room for a whole tile more: no partial tile is left.
+func tileRows<T: Element>(_ count: Int, columns n: Int, _: T.Type) -> Int {
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    if count == 1 && n >= 4 * nr { return 1 }
+    let rest = count % mr
+    if rest == 0 { return count }
+    return count - rest + (rest <= 4 ? 4 : mr > 8 && rest <= 8 ? 8 : mr)
+}
+
+/// Rows i ..< i + count of C with a packed B, on the calling thread. block: room for kc * count rounded up to mr numbers.
+/// padded: C has room for tileRows(count) rows, those behind the last are overwritten with zeros or the bias.
+func gemmRows<T: Element>(
+    _ a: RowMatrix<T>, _ i: Int, _ count: Int, _ b: PackedMatrix<T>, n: Int, k: Int, c: UnsafeMutablePointer<T>, ldc: Int,
+    epilogue: Epilogue<T>, block: UnsafeMutablePointer<T>, tile: UnsafeMutablePointer<T>, padded: Bool = false
+) {
+    let mr = Int(T.kernels.pointee.mr)
+    let depths = max(1, ceilDivide(k, Blocking.kc))
+    let m = padded ? tileRows(count, columns: n, T.self) : count
+    for d in 0..<depths {
+        let k0 = d * Blocking.kc
+        let kb = min(Blocking.kc, k - k0)
+        packPanels(a, i, count, k0, kb, mr, block, kb * mr)
+        gemmBlock(
+            m: m, n: n, k: kb, a: block, aPanel: kb * mr, b: b.data + k0 * b.width, bPanel: b.panel, c: c + i * ldc, ldc: ldc,
+            row: i, column: 0, first: d == 0, last: d == depths - 1, epilogue: epilogue, tile: tile)
+    }
+}

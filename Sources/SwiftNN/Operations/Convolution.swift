@@ -1,0 +1,222 @@
+import CSwiftNN
+
+/// y[n,o,p,q] = bias[o] + Σ_c,r,s x[n, c, p*stride + r*dilation - pad, q*stride + s*dilation - pad] w[o,c,r,s]
+///
+/// Shapes: x (n,c,h,w) or (c,h,w), weight (o, c/groups, r, s), y (n,o,p,q) with p = (h + pads - dilation*(r-1) - 1) / stride + 1; one
+/// dimension less for a 1-D convolution, which is the same with h = r = 1.
+/// Threads: images, groups and blocks of output pixels. Each group is a GEMM of the filters (packed once) with the windows (im2col panels
+/// packed block by block from an image that is padded once, where it needs padding at all).
+@_cdecl("snn_conv_forward") @implementation
+public func snn_conv_forward(_ args: UnsafePointer<snn_conv_forward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.x, "conv") == Int32(SNN_FLOAT32) {
+            try convForward(args.pointee, Float.self)
+        } else {
+            try convForward(args.pointee, Double.self)
+        }
+    }
+}
+
+/// The spatial parameters of a convolution or pooling with 1-D ones widened to 2-D.
+struct Spatial {
+    var h = 1
+    var w = 1
+
+    /// One number for both dimensions, or one a dimension.
+    init(
+        _ values: UnsafePointer<Int64>?, _ count: Int64, dims: Int, filler: Int, _ name: StaticString, _ operation: StaticString
+    ) throws(Failure) {
+        guard let values, count == 1 || count == dims else {
+            throw Message(operation).text(": ").text(name).text(" has ").number(Int(count)).text(" numbers; expected 1 or ").number(dims)
+                .valueError
+        }
+        // No size, stride or padding beyond 2^31 makes sense, and none below it can overflow the arithmetic on shapes.
+        for i in 0..<Int(count) where values[i] > Int64(Int32.max) || values[i] < -Int64(Int32.max) {
+            throw Message(operation).text(": ").text(name).text(" is ").number(Int(values[i])).text("; that is out of range").valueError
+        }
+        w = Int(values[Int(count) - 1])
+        h = dims == 2 ? Int(values[0]) : filler
+    }
+    init(h: Int, w: Int) {
+        self.h = h
+        self.w = w
+    }
+}
+
+struct ConvolutionShape {
+    let n, c, h, w: Int
+    let o, r, s, groups: Int
+    let stride: Spatial, dilation: Spatial
+    let top, bottom, left, right: Int
+    let p, q: Int
+    var paddedH: Int { h + top + bottom }
+    var paddedW: Int { w + left + right }
+}
+
+func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Failure) {
+    var x = try view(args.x, "input", "conv", T.self)
+    var weight = try view(args.weight, "weight", "conv", T.self)
+    let bias = try optionalView(args.bias, "bias", "conv", T.self)
+    guard weight.count == 3 || weight.count == 4 else {
+        throw Message("conv: weight has shape ").shape(weight.shape).text("; expected (out_channels, in_channels / groups, *kernel_size)")
+            .shapeError
+    }
+    let dims = weight.count - 2
+    let batched = x.count == dims + 2
+    guard batched || x.count == dims + 1 else {
+        throw Message("conv").number(dims).text("d: input has shape ").shape(x.shape).text("; expected ").text(
+            dims == 2 ? "(N, C, H, W) or (C, H, W)" : "(N, C, L) or (C, L)"
+        ).shapeError
+    }
+    let inputShape = x.shape
+    if !batched { x = x.inserting(at: 0) }
+    if dims == 1 {
+        x = x.inserting(at: 2)
+        weight = weight.inserting(at: 2)
+    }
+    let shape = try convShape(args, x.shape, weight.shape, dims, inputShape)
+    try require(bias, Shape(shape.o), "bias", "conv")
+    var result = Shape()
+    if batched { result.append(shape.n) }
+    result.append(shape.o)
+    if dims == 2 { result.append(shape.p) }
+    result.append(shape.q)
+    guard try output(args.y, T.dtype, result) else { return }
+    if result.size == 0 { return }
+    let b = try bias.map { (b) throws(Failure) in try Contiguous(b) }
+    defer { b?.release() }
+    try convolve(x, weight, b?.data, shape, activation: Int(args.activation), args.y.pointee.data(T.self))
+}
+
+private func convShape(
+    _ args: snn_conv_forward_args, _ x: Shape, _ weight: Shape, _ dims: Int, _ given: Shape
+) throws(Failure) -> ConvolutionShape {
+    let stride = try Spatial(args.stride, args.stride_count, dims: dims, filler: 1, "stride", "conv")
+    let dilation = try Spatial(args.dilation, args.dilation_count, dims: dims, filler: 1, "dilation", "conv")
+    guard stride.h > 0 && stride.w > 0 else { throw Message("conv: stride has to be at least 1; non-positive stride is not supported").valueError }
+    guard dilation.h > 0 && dilation.w > 0 else { throw Message("conv: dilation has to be at least 1").valueError }
+    var top = 0, bottom = 0, left = 0, right = 0
+    if args.padding_count == Int64(2 * dims), dims == 2 || args.padding_count == 2, let pads = args.padding {
+        let last = 2 * dims - 2
+        left = Int(pads[last])
+        right = Int(pads[last + 1])
+        if dims == 2 {
+            top = Int(pads[0])
+            bottom = Int(pads[1])
+        }
+    } else {
+        let padding = try Spatial(args.padding, args.padding_count, dims: dims, filler: 0, "padding", "conv")
+        top = padding.h
+        bottom = padding.h
+        left = padding.w
+        right = padding.w
+    }
+    guard min(top, bottom, left, right) >= 0 else { throw Message("conv: negative padding is not supported").valueError }
+    guard max(top, bottom, left, right) < Int(Int32.max) else { throw Message("conv: padding is out of range").valueError }
+    let groups = Int(args.groups)
+    let o = weight[0]
+    guard groups >= 1 && o % groups == 0 else {
+        throw Message("conv: groups is ").number(groups).text("; it has to be positive and divide out_channels = ").number(o).valueError
+    }
+    guard o > 0 else { throw Message("conv: weight has no output channels; out_channels has to be at least 1").shapeError }
+    guard x[1] == weight[1] * groups else {
+        throw Message("conv: input has shape ").shape(given).text(" with ").number(x[1]).text(" channels; expected ")
+            .number(weight[1] * groups).text(" channels (weight has shape ").shape(weight).text(", groups = ").number(groups).text(")")
+            .shapeError
+    }
+    let spanH = dilation.h * (weight[2] - 1) + 1, spanW = dilation.w * (weight[3] - 1) + 1
+    let paddedH = x[2] + top + bottom, paddedW = x[3] + left + right
+    guard weight[2] > 0 && weight[3] > 0, paddedH >= spanH, paddedW >= spanW, x[2] > 0, x[3] > 0 else {
+        throw Message("conv: input of shape ").shape(given).text(" padded to (").number(paddedH).text(" x ").number(paddedW)
+            .text(") is smaller than the dilated kernel (").number(spanH).text(" x ").number(spanW).text("); pad more or use a smaller kernel")
+            .shapeError
+    }
+    return ConvolutionShape(
+        n: x[0], c: x[1], h: x[2], w: x[3], o: o, r: weight[2], s: weight[3], groups: groups, stride: stride, dilation: dilation,
+        top: top, bottom: bottom, left: left, right: right, p: (paddedH - spanH) / stride.h + 1, q: (paddedW - spanW) / stride.w + 1)
+}
+
+private func convolve<T: Element>(
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ bias: UnsafePointer<T>?, _ shape: ConvolutionShape, activation: Int,
+    _ y: UnsafeMutablePointer<T>
+) throws(Failure) {
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    let groups = shape.groups
+    let channels = shape.c / groups, m = shape.o / groups
+    let k = channels * shape.r * shape.s
+    let pixels = shape.p * shape.q
+    let threads = ThreadPool.threads(forWork: shape.n &* groups &* m &* pixels &* max(k, 1) / 8)
+
+    // The filters: a matrix of m rows and k columns for every group.
+    let filters = try Contiguous(weight)
+    defer { filters.release() }
+    let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
+    let needsPadding = shape.top | shape.bottom | shape.left | shape.right != 0
+    let image = needsPadding ? shape.c * shape.paddedH * shape.paddedW : 0
+    // Columns of a task: two tasks a thread at least, four panels where the image has them.
+    let wanted = ceilDivide(pixels &* shape.n &* groups, threads * 4)
+    let nc = min(min(Blocking.nc, roundUp(pixels, nr)), max(nr, roundUp(min(wanted, pixels), nr)))
+    let perWorker = min(max(k, 1), Blocking.kc) * nc + mr * nr
+    let scratch = try Scratch<T>(packedSize * groups + image * shape.n + perWorker * threads)
+    defer { scratch.release() }
+    let runs = try Scratch<Int64>(3 * nr * threads)
+    defer { runs.release() }
+    ThreadPool.run(groups, threads: threads) { g, _ in
+        packPanels(
+            RowMatrix(filters.data + g * m * k, rows: m, rowStride: k, columnStride: 1), 0, m, 0, k, mr, scratch.base + g * packedSize,
+            mr * k)
+    }
+    let padded = scratch.base + packedSize * groups
+    var source = x
+    if needsPadding {
+        let plane = shape.paddedH * shape.paddedW
+        ThreadPool.run(shape.n * shape.c, threads: threads) { task, _ in
+            let from = x.data + ((task / shape.c) * x.strides[0] + (task % shape.c) * x.strides[1])
+            padPlane(from, x.strides[2], x.strides[3], shape, padded + task * plane)
+        }
+        source = ArrayView(data: UnsafePointer(padded), shape: Shape(shape.n, shape.c, shape.paddedH, shape.paddedW))
+    }
+    let blocks = padded + image * shape.n
+    let perImage = ceilDivide(pixels, nc)
+    let depths = max(1, ceilDivide(k, Blocking.kc))
+    ThreadPool.run(shape.n * groups * perImage, threads: threads) { task, worker in
+        let block = blocks + worker * perWorker
+        let j = task % perImage * nc
+        let columns = min(nc, pixels - j)
+        let g = task / perImage % groups
+        let n = task / perImage / groups
+        var epilogue = Epilogue<T>()
+        epilogue.rowBias = bias.map { $0 + g * m }
+        epilogue.activation = activation
+        for d in 0..<depths {
+            let k0 = d * Blocking.kc
+            let kb = min(Blocking.kc, k - k0)
+            var window = snn_im2col(
+                src: source.data + (n * source.strides[0] + g * channels * source.strides[1]), cs: Int64(source.strides[1]),
+                hs: Int64(source.strides[2]), ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s),
+                stride_h: Int64(shape.stride.h), stride_w: Int64(shape.stride.w), dilation_h: Int64(shape.dilation.h),
+                dilation_w: Int64(shape.dilation.w), q: Int64(shape.q), k0: Int64(k0), k: Int64(kb), p0: Int64(j), p: Int64(columns),
+                dst: block, panel: Int64(kb * nr), runs: runs.base + worker * 3 * nr)
+            T.kernels.pointee.im2col(&window)
+            gemmBlock(
+                m: m, n: columns, k: kb, a: scratch.base + (g * packedSize + k0 * mr), aPanel: mr * k, b: block, bPanel: kb * nr,
+                c: y + ((n * shape.o + g * m) * pixels + j), ldc: pixels, row: 0, column: 0, first: d == 0, last: d == depths - 1,
+                epilogue: epilogue, tile: block + perWorker - mr * nr)
+        }
+    }
+}
+
+/// One channel with its border of zeros.
+private func padPlane<T: Element>(
+    _ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ shape: ConvolutionShape, _ out: UnsafeMutablePointer<T>
+) {
+    let width = shape.paddedW
+    memset(out, 0, shape.top * width * MemoryLayout<T>.stride)
+    for i in 0..<shape.h {
+        let row = out + (shape.top + i) * width
+        for j in 0..<shape.left { row[j] = 0 }
+        T.kernels.pointee.copy(x + i * hs, Int64(ws), row + shape.left, Int64(shape.w))
+        for j in (shape.left + shape.w)..<width { row[j] = 0 }
+    }
+    memset(out + (shape.top + shape.h) * width, 0, shape.bottom * width * MemoryLayout<T>.stride)
+}

@@ -1,0 +1,92 @@
+import CSwiftNN
+
+/// Resizes the last one or two dimensions. nearest: y[i] = x[floor(i / scale)]; nearest-exact: x[floor((i + 0.5) / scale)]; linear: between
+/// the two neighbours of (i + 0.5) / scale - 0.5, or of i (n-1)/(m-1) with align_corners. Threads: channels of images.
+@_cdecl("snn_interpolate_forward") @implementation
+public func snn_interpolate_forward(_ args: UnsafePointer<snn_interpolate_forward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.x, "interpolate") == Int32(SNN_FLOAT32) {
+            try interpolateForward(args.pointee, Float.self)
+        } else {
+            try interpolateForward(args.pointee, Double.self)
+        }
+    }
+}
+
+/// The two source positions of output i and the weight of the second.
+private struct Tap<T: Element> {
+    let low, high: Int
+    let weight: T
+
+    init(_ i: Int, _ n: Int, _ m: Int, _ mode: Int64, _ scale: Double, alignCorners: Bool) {
+        let ratio = scale > 0 ? T(1 / scale) : T(n) / T(m)
+        switch mode {
+        case Int64(SNN_NEAREST):
+            low = min(Int((T(i) * ratio).rounded(.down)), n - 1)
+            high = low
+            weight = 0
+        case Int64(SNN_NEAREST_EXACT):
+            low = min(Int(((T(i) + T(0.5)) * ratio).rounded(.down)), n - 1)
+            high = low
+            weight = 0
+        default:
+            let position: T
+            if alignCorners {
+                position = m > 1 ? T(i) * (T(n - 1) / T(m - 1)) : 0
+            } else {
+                position = max((T(i) + T(0.5)) * ratio - T(0.5), 0)
+            }
+            low = min(Int(position), n - 1)
+            high = min(low + 1, n - 1)
+            weight = min(max(position - T(low), 0), 1)
+        }
+    }
+}
+
+private func interpolateForward<T: Element>(_ a: snn_interpolate_forward_args, _: T.Type) throws(Failure) {
+    var x = try view(a.x, "input", "interpolate", T.self)
+    let dims = Int(a.output_size_count)
+    guard dims == 1 || dims == 2, x.count == dims + 2 else {
+        throw Message("interpolate: input has shape ").shape(x.shape).text("; expected (N, C, L) with one size or (N, C, H, W) with two")
+            .shapeError
+    }
+    guard a.mode >= 0 && a.mode <= Int64(SNN_NEAREST_EXACT) else { throw Message("interpolate: unknown mode").valueError }
+    if dims == 1 { x = x.inserting(at: 2) }
+    let size = try Spatial(a.output_size, a.output_size_count, dims: dims, filler: 1, "size", "interpolate")
+    guard size.h > 0 && size.w > 0 && x.shape[2] > 0 && x.shape[3] > 0 else {
+        throw Message("interpolate: input ").shape(x.shape).text(" and output (").number(size.h).text(" x ").number(size.w)
+            .text(") need sizes of at least 1").shapeError
+    }
+    var shape = Shape(x.shape[0], x.shape[1])
+    if dims == 2 { shape.append(size.h) }
+    shape.append(size.w)
+    guard try output(a.y, T.dtype, shape) else { return }
+    let y = a.y.pointee.data(T.self)
+    let columns = try Scratch<Tap<T>>(size.w)
+    defer { columns.release() }
+    let align = a.align_corners != 0
+    for j in 0..<size.w {
+        (columns.base + j).initialize(to: Tap(j, x.shape[3], size.w, a.mode, a.scale_w, alignCorners: align))
+    }
+    let source = x
+    let channels = x.shape[1]
+    ThreadPool.run(x.shape[0] * channels, threads: ThreadPool.threads(forWork: shape.size * 4)) { plane, _ in
+        let from = source.data + (plane / channels * source.strides[0] + plane % channels * source.strides[1])
+        let ws = source.strides[3]
+        for i in 0..<size.h {
+            let tap = Tap<T>(i, source.shape[2], size.h, a.mode, a.scale_h, alignCorners: align)
+            let top = from + tap.low * source.strides[2], bottom = from + tap.high * source.strides[2]
+            let to = y + (plane * size.h + i) * size.w
+            for j in 0..<size.w {
+                let c = columns.base[j]
+                if a.mode != Int64(SNN_BILINEAR) {
+                    to[j] = top[c.low * ws]
+                    continue
+                }
+                let u = (1 - c.weight) * top[c.low * ws] + c.weight * top[c.high * ws]
+                let v = (1 - c.weight) * bottom[c.low * ws] + c.weight * bottom[c.high * ws]
+                to[j] = (1 - tap.weight) * u + tap.weight * v
+            }
+        }
+    }
+}

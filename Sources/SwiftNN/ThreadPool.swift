@@ -1,0 +1,167 @@
+// The thread pool: workers spin for some microseconds after a job and then sleep. One job runs at a time; a second caller, or a nested
+// region, does its work on its own thread. Which thread does a task never changes a result: tasks write parts of their own.
+import CSwiftNN
+
+enum ThreadPool {
+    typealias Body = (_ task: Int, _ worker: Int) -> Void
+
+    nonisolated(unsafe) static var processLimit: Int64 = 0
+    /// Workers that exist in this process (of this fork generation).
+    nonisolated(unsafe) private static var workers = 0
+    nonisolated(unsafe) private static var forkGeneration: Int64 = 0
+    nonisolated(unsafe) private static var busy: Int64 = 0
+    nonisolated(unsafe) private static var parked: Int64 = 0
+
+    // The job. `generation` changes when a new one is published; `open` while it may be joined; `active` workers are inside.
+    nonisolated(unsafe) private static var generation: Int64 = 0
+    nonisolated(unsafe) private static var open: Int64 = 0
+    nonisolated(unsafe) private static var active: Int64 = 0
+    nonisolated(unsafe) private static var next: Int64 = 0
+    nonisolated(unsafe) private static var taskCount = 0
+    nonisolated(unsafe) private static var threadCount = 0
+    nonisolated(unsafe) private static var body: Body?
+
+    /// Spins of a worker before it sleeps, each a pause instruction or a few: some 20 microseconds.
+    private static var spins: Int { 2000 }
+
+    /// The threads an operation on this thread may use now.
+    static var limit: Int {
+        let state = snn_thread_state_get().unsafelyUnwrapped
+        if state.pointee.in_parallel != 0 { return 1 }
+        let own = Int(state.pointee.thread_limit)
+        let all = Int(snn_get_num_threads())
+        return own > 0 ? own : all
+    }
+
+    /// Threads worth using for `work` (multiply-adds, or elements times their cost): a thread is worth waking for some 20 microseconds.
+    static func threads(forWork work: Int) -> Int { work < 200_000 ? 1 : min(limit, 1 + work / 200_000) }
+
+    /// Calls body(task, worker) for every task in 0 ..< count, worker < threads.
+    static func run(_ count: Int, threads: Int, _ task: Body) {
+        let wanted = min(threads, count)
+        guard wanted > 1, snn_thread_state_get().pointee.in_parallel == 0, acquire() else {
+            for i in 0..<max(count, 0) { task(i, 0) }
+            return
+        }
+        let threads = ensure(wanted)
+        withoutActuallyEscaping(task) { escapable in
+            body = escapable
+            taskCount = count
+            threadCount = threads
+            snn_atomic_store(&next, 0)
+            snn_atomic_store(&open, 1)
+            _ = snn_atomic_add(&generation, 1)
+            if snn_atomic_load(&parked) > 0 {
+                snn_pool_lock()
+                snn_pool_wake_all()
+                snn_pool_unlock()
+            }
+            work(0)
+            snn_atomic_store(&open, 0)
+            var waited = 0
+            while snn_atomic_load(&active) != 0 {
+                snn_cpu_pause()
+                waited += 1
+                if waited > 20_000 { sched_yield() }
+            }
+            body = nil
+        }
+        snn_atomic_store(&busy, 0)
+    }
+
+    private static func work(_ worker: Int) {
+        let state = snn_thread_state_get().unsafelyUnwrapped
+        state.pointee.in_parallel = 1
+        while true {
+            let i = Int(snn_atomic_add(&next, 1))
+            if i >= taskCount { break }
+            body.unsafelyUnwrapped(i, worker)
+        }
+        state.pointee.in_parallel = 0
+    }
+
+    private static func acquire() -> Bool {
+        let current = snn_fork_generation()
+        if snn_atomic_load(&forkGeneration) != current {
+            // The child of a fork: the workers, and whatever job was under way, stayed with the parent.
+            snn_pool_lock()
+            if forkGeneration != current {
+                workers = 0
+                parked = 0
+                active = 0
+                open = 0
+                body = nil
+                snn_atomic_store(&busy, 0)
+                snn_atomic_store(&forkGeneration, current)
+            }
+            snn_pool_unlock()
+        }
+        return snn_atomic_compare_exchange(&busy, 0, 1) != 0
+    }
+
+    /// Starts the workers that are missing; the threads there are, the caller among them. A system that gives no more is no error.
+    private static func ensure(_ threads: Int) -> Int {
+        while workers + 1 < threads {
+            if snn_start_worker(Int64(workers + 1)) != 0 { break }
+            workers += 1
+        }
+        return min(threads, workers + 1)
+    }
+
+    static func workerLoop(_ worker: Int) {
+        let born = snn_fork_generation()
+        _ = born
+        var seen: Int64 = 0
+        while true {
+            var spin = 0
+            while snn_atomic_load(&generation) == seen && spin < spins {
+                snn_cpu_pause()
+                spin += 1
+            }
+            if snn_atomic_load(&generation) == seen {
+                snn_pool_lock()
+                _ = snn_atomic_add(&parked, 1)
+                while snn_atomic_load(&generation) == seen { snn_pool_wait() }
+                _ = snn_atomic_add(&parked, -1)
+                snn_pool_unlock()
+            }
+            seen = snn_atomic_load(&generation)
+            // Entering before asking whether the job is open: the caller closes it and then waits for those inside.
+            _ = snn_atomic_add(&active, 1)
+            if snn_atomic_load(&open) != 0 && worker < threadCount { work(worker) }
+            _ = snn_atomic_add(&active, -1)
+        }
+    }
+}
+
+@_cdecl("snn_worker_main") @implementation
+public func snn_worker_main(_ index: Int64) { ThreadPool.workerLoop(Int(index)) }
+
+@_cdecl("snn_set_num_threads") @implementation
+public func snn_set_num_threads(_ n: Int64) -> snn_status {
+    operation { () throws(Failure) in
+        guard n >= 1 && n <= 1024 else {
+            throw Message("set_num_threads: n is ").number(Int(n)).text("; it has to be between 1 and 1024").valueError
+        }
+        snn_atomic_store(&ThreadPool.processLimit, n)
+    }
+}
+
+@_cdecl("snn_get_num_threads") @implementation
+public func snn_get_num_threads() -> Int64 {
+    let own = snn_thread_state_get().pointee.thread_limit
+    if own > 0 { return own }
+    let n = snn_atomic_load(&ThreadPool.processLimit)
+    if n > 0 { return n }
+    let chosen = CpuCount.defaultThreads()
+    _ = snn_atomic_compare_exchange(&ThreadPool.processLimit, 0, Int64(chosen))
+    return snn_atomic_load(&ThreadPool.processLimit)
+}
+
+@_cdecl("snn_set_thread_limit") @implementation
+public func snn_set_thread_limit(_ n: Int64) -> Int64 {
+    let state = snn_thread_state_get().unsafelyUnwrapped
+    let before = state.pointee.thread_limit
+    state.pointee.thread_limit = max(0, min(n, 1024))
+    return before
+}
