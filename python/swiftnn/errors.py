@@ -1,0 +1,19 @@
+"""The exceptions that swiftnn adds to Python's own."""
+
+from __future__ import annotations
+
+__all__ = ["ShapeError"]
+
+
+class ShapeError(ValueError, RuntimeError):
+    """An array's shape does not fit the layer or the other arrays of the call.
+
+    It is a `ValueError`, as NumPy raises for shapes, and a `RuntimeError`, as PyTorch does, so code written for either catches it.
+
+    Example:
+        >>> try:
+        ...     raise nn.ShapeError("input has 4 channels, expected 3")
+        ... except RuntimeError as error:
+        ...     print(error)
+        input has 4 channels, expected 3
+    """

@@ -1,0 +1,213 @@
+"""Convolution layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from .. import functional as F
+from .. import init
+from .._native import conv_forward
+from ..tensor import Parameter
+from .module import Module
+from .utils import Array, Size, count, element_type, parameter, size
+
+__all__ = ["Conv1d", "Conv2d"]
+
+_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+# What _arguments and _border are computed from.
+_GEOMETRY = frozenset(("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "_reversed_padding_repeated_twice"))
+
+
+class _ConvNd(Module):
+    """Parameters and checks of the convolutions, whatever their dimensions."""
+
+    _dimensions: int
+
+    in_channels: int
+    out_channels: int
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: str | tuple[int, ...]
+    dilation: tuple[int, ...]
+    transposed: bool
+    output_padding: tuple[int, ...]
+    groups: int
+    padding_mode: str
+    weight: Parameter
+    bias: Parameter | None
+    _reversed_padding_repeated_twice: list[int]
+    # What forward passes on, recomputed after an attribute has been set; None: not computed yet.
+    _arguments: tuple[Any, ...] | None = None
+    _border: tuple[int, ...] | None = None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: str | Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        n = self._dimensions
+        kind = element_type(device, dtype)
+        groups = size(groups, "groups")
+        if groups <= 0:
+            raise ValueError(f"groups must be a positive integer, but got {groups}")
+        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if count(channels, name) % groups != 0:
+                raise ValueError(f"{name} must be divisible by groups, but got {name}={channels} and groups={groups}")
+        if padding_mode not in _PADDING_MODES:
+            raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode={padding_mode!r}")
+        self.in_channels = size(in_channels, "in_channels")
+        self.out_channels = size(out_channels, "out_channels")
+        self.kernel_size = F._ints(kernel_size, n, "kernel_size")
+        self.stride = F._ints(stride, n, "stride")
+        self.dilation = F._ints(dilation, n, "dilation")
+        self.padding = padding if isinstance(padding, str) else F._conv_padding(padding, n)
+        self.transposed = False
+        self.output_padding = (0,) * n
+        self.groups = groups
+        self.padding_mode = padding_mode
+        sides = self._sides()
+        self._reversed_padding_repeated_twice = [p for d in range(n - 1, -1, -1) for p in sides[2 * d : 2 * d + 2]]
+        self.weight = parameter((self.out_channels, self.in_channels // groups, *self.kernel_size), kind)
+        if bias:
+            self.bias = parameter(self.out_channels, kind)
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def _sides(self) -> tuple[int, ...]:
+        """The padding before and after each dimension."""
+        n = self._dimensions
+        if isinstance(self.padding, str):
+            stride, dilation = F._ints(self.stride, n, "stride"), F._ints(self.dilation, n, "dilation")
+            return F._named_padding(self.padding, self.kernel_size, stride, dilation)
+        padding = F._conv_padding(self.padding, n)
+        return padding if len(padding) == 2 * n else tuple(p for p in padding for _ in range(2))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in _GEOMETRY:
+            self.__dict__["_arguments"] = None
+
+    def _prepare(self) -> tuple[Any, ...]:
+        n = self._dimensions
+        zeros = self.padding_mode == "zeros"
+        padding = (0,) * n if not zeros else self._sides() if isinstance(self.padding, str) else F._conv_padding(self.padding, n)
+        arguments = (F._ints(self.stride, n, "stride"), padding, F._ints(self.dilation, n, "dilation"), size(self.groups, "groups"), -1)
+        self.__dict__["_border"] = None if zeros else tuple(self._reversed_padding_repeated_twice)
+        self.__dict__["_arguments"] = arguments
+        return arguments
+
+    def reset_parameters(self) -> None:
+        """Draws new weights."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            fan_in = self.in_channels // self.groups * math.prod(self.kernel_size)
+            bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
+            init.uniform_(self.bias, -bound, bound)
+
+    def _conv_forward(self, input: Array, weight: Array, bias: Array | None) -> Array:
+        arguments = self._arguments or self._prepare()
+        if self._border is not None:
+            input = F.pad(input, self._border, self.padding_mode)
+        return conv_forward(input, weight, bias, *arguments)
+
+    def forward(self, input: Array) -> Array:
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        n = self._dimensions
+        s = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        if self.padding != (0,) * n:
+            s += f", padding={self.padding}"
+        if self.dilation != (1,) * n:
+            s += f", dilation={self.dilation}"
+        if self.groups != 1:
+            s += f", groups={self.groups}"
+        if self.bias is None:
+            s += ", bias=False"
+        if self.padding_mode != "zeros":
+            s += f", padding_mode={self.padding_mode}"
+        return s
+
+
+class Conv1d(_ConvNd):
+    """Correlates signals with learned filters.
+
+    y[n,o,p] = b[o] + Σ_{c,r} W[o,c,r] x[n, c, p·stride + r·dilation - padding]
+
+    Args:
+        in_channels: C, channels of the input.
+        out_channels: O, channels of the output.
+        kernel_size: R, length of the filters.
+        stride: step of the filters.
+        padding: added on both sides: an int, (before, after), 'valid' (none) or 'same' (the output is as long as the input).
+        dilation: distance of the filters' taps.
+        groups: number of blocks of channels that do not see each other; groups = in_channels is a depthwise convolution.
+        bias: False leaves b out.
+        padding_mode: 'zeros', 'reflect', 'replicate' or 'circular'.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, L) or (C, L) -> (N, O, P) or (O, P), P = ⌊(L + 2·padding - dilation·(R-1) - 1) / stride⌋ + 1.
+
+    weight (O, C/groups, R) and bias (O) start from U(-√k, √k), k = groups / (C·R).
+
+    Raises:
+        ValueError: groups does not divide the channels, the padding is unknown, or 'same' meets a stride.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> nn.Conv1d(16, 33, 3, stride=2)(np.ones((20, 16, 50), np.float32)).shape
+        (20, 33, 24)
+    """
+
+    _dimensions = 1
+
+
+class Conv2d(_ConvNd):
+    """Correlates images with learned filters.
+
+    y[n,o,p,q] = b[o] + Σ_{c,r,s} W[o,c,r,s] x[n, c, p·stride + r·dilation - padding, q·stride + s·dilation - padding]
+
+    Args:
+        in_channels: C, channels of the input.
+        out_channels: O, channels of the output.
+        kernel_size: (R, S), size of the filters; one int stands for both, here and below.
+        stride: step of the filters.
+        padding: added on all sides: an int, (vertical, horizontal), (top, bottom, left, right), 'valid' (none) or 'same' (the
+            output is as large as the input).
+        dilation: distance of the filters' taps.
+        groups: number of blocks of channels that do not see each other; groups = in_channels is a depthwise convolution.
+        bias: False leaves b out.
+        padding_mode: 'zeros', 'reflect', 'replicate' or 'circular'.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> (N, O, P, Q) or (O, P, Q),
+    P = ⌊(H + 2·padding[0] - dilation[0]·(R-1) - 1) / stride[0]⌋ + 1, Q = ⌊(W + 2·padding[1] - dilation[1]·(S-1) - 1) / stride[1]⌋ + 1.
+
+    weight (O, C/groups, R, S) and bias (O) start from U(-√k, √k), k = groups / (C·R·S).
+
+    Raises:
+        ValueError: groups does not divide the channels, the padding is unknown, or 'same' meets a stride.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> nn.Conv2d(3, 64, kernel_size=3, padding=1)(np.ones((16, 3, 24, 24), np.float32)).shape
+        (16, 64, 24, 24)
+    """
+
+    _dimensions = 2

@@ -1,0 +1,556 @@
+"""Layers that bring values to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .. import functional as F
+from .. import init
+from .._native import layer_norm_forward
+from ..tensor import Parameter
+from .module import Module
+from .utils import Array, count, element_type, parameter, size
+
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "RMSNorm",
+]
+
+
+def _shape(normalized_shape: int | Iterable[int]) -> tuple[int, ...]:
+    if isinstance(normalized_shape, Iterable):
+        return tuple(count(n, "normalized_shape") for n in normalized_shape)
+    return (count(normalized_shape, "normalized_shape"),)
+
+
+class _Affine(Module):
+    """weight starts as ones and bias as zeros; either may be absent."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def _make_affine(self, shape: int | tuple[int, ...], weight: bool, bias: bool, kind: np.dtype[Any]) -> None:
+        for name, present in (("weight", weight), ("bias", bias)):
+            self.register_parameter(name, parameter(shape, kind) if present else None)
+
+    def reset_parameters(self) -> None:
+        """Sets weight to ones and bias to zeros."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class LayerNorm(_Affine):
+    """Normalises the last dimensions of each sample.
+
+    y = (x - E[x]) / √(Var[x] + eps) · weight + bias, with the biased variance
+
+    Args:
+        normalized_shape: sizes of the last dimensions; an int for one.
+        eps: added to the variance.
+        elementwise_affine: False leaves weight and bias out.
+        bias: False leaves bias out.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (*, normalized_shape) -> (*, normalized_shape).
+
+    Raises:
+        ShapeError: the input does not end in normalized_shape.
+
+    Example:
+        >>> nn.LayerNorm(10)(np.ones((20, 5, 10), np.float32)).shape
+        (20, 5, 10)
+
+    Reference: Ba et al., Layer Normalization (2016).
+    """
+
+    normalized_shape: tuple[int, ...]
+    eps: float
+    elementwise_affine: bool
+
+    def __init__(
+        self,
+        normalized_shape: int | Iterable[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        kind = element_type(device, dtype)
+        self.normalized_shape = _shape(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        self._make_affine(self.normalized_shape, elementwise_affine, elementwise_affine and bias, kind)
+        self.reset_parameters()
+
+    def forward(self, input: Array) -> Array:
+        return layer_norm_forward(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+
+
+class RMSNorm(_Affine):
+    """Divides the last dimensions of each sample by their root mean square.
+
+    y = x / √(E[x²] + eps) · weight
+
+    Args:
+        normalized_shape: sizes of the last dimensions; an int for one.
+        eps: added to the mean square; None: the smallest step of the float type at 1.
+        elementwise_affine: False leaves weight out.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (*, normalized_shape) -> (*, normalized_shape).
+
+    Raises:
+        ShapeError: the input does not end in normalized_shape.
+
+    Example:
+        >>> nn.RMSNorm([2, 3])(np.ones((2, 2, 3), np.float32)).shape
+        (2, 2, 3)
+
+    Reference: Zhang and Sennrich, Root Mean Square Layer Normalization (2019).
+    """
+
+    normalized_shape: tuple[int, ...]
+    eps: float | None
+    elementwise_affine: bool
+
+    def __init__(
+        self,
+        normalized_shape: int | Iterable[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        kind = element_type(device, dtype)
+        self.normalized_shape = _shape(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        self.register_parameter("weight", parameter(self.normalized_shape, kind) if elementwise_affine else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Sets weight to ones."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, x: Array) -> Array:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(_Affine):
+    """Normalises groups of channels of each sample.
+
+    y = (x - E[x]) / √(Var[x] + eps) · weight[c] + bias[c], mean and variance over the channels of a group and all positions
+
+    Args:
+        num_groups: number of groups, a divisor of num_channels.
+        num_channels: C, channels of the input.
+        eps: added to the variance.
+        affine: False leaves weight and bias out.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, *) -> (N, C, *).
+
+    Raises:
+        ValueError: num_groups does not divide num_channels, or each group has one value only.
+        ShapeError: the input does not have C channels.
+
+    Example:
+        >>> nn.GroupNorm(3, 6)(np.ones((20, 6, 10, 10), np.float32)).shape
+        (20, 6, 10, 10)
+
+    Reference: Wu and He, Group Normalization (2018).
+    """
+
+    num_groups: int
+    num_channels: int
+    eps: float
+    affine: bool
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        kind = element_type(device, dtype)
+        self.num_groups = size(num_groups, "num_groups")
+        self.num_channels = count(num_channels, "num_channels")
+        if self.num_groups <= 0 or self.num_channels % self.num_groups != 0:
+            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
+        self.eps = eps
+        self.affine = affine
+        self._make_affine(self.num_channels, affine, affine and bias, kind)
+        self.reset_parameters()
+
+    def forward(self, input: Array) -> Array:
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
+
+
+class _NormBase(_Affine):
+    """Channel-wise normalisation with running statistics."""
+
+    _version = 2
+
+    num_features: int
+    eps: float
+    momentum: float | None
+    affine: bool
+    track_running_stats: bool
+    running_mean: NDArray[Any] | None
+    running_var: NDArray[Any] | None
+    num_batches_tracked: NDArray[Any] | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        kind = element_type(device, dtype)
+        self.num_features = count(num_features, "num_features")
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        self._make_affine(self.num_features, affine, affine and bias, kind)
+        tracked = track_running_stats
+        self.register_buffer("running_mean", np.zeros(self.num_features, kind) if tracked else None)
+        self.register_buffer("running_var", np.ones(self.num_features, kind) if tracked else None)
+        self.register_buffer("num_batches_tracked", np.array(0, np.int64) if tracked else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forgets what has been tracked."""
+        if self.running_mean is not None:
+            self.running_mean.fill(0)
+        if self.running_var is not None:
+            self.running_var.fill(1)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.fill(0)
+
+    def reset_parameters(self) -> None:
+        """Sets weight to ones and bias to zeros, and forgets what has been tracked."""
+        self.reset_running_stats()
+        super().reset_parameters()
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        # Files without PyTorch's version numbers may have been written before the counter existed.
+        key = prefix + "num_batches_tracked"
+        version = local_metadata.get("version")
+        if (version is None or version < 2) and self.num_batches_tracked is not None and key not in state_dict:
+            state_dict[key] = self.num_batches_tracked
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+
+
+class _BatchNorm(_NormBase):
+    _ndims: tuple[int, ...]
+
+    def forward(self, input: Array) -> Array:
+        x = F._as_array(input)
+        if x.ndim not in self._ndims:
+            raise ValueError(f"expected {' or '.join(f'{n}D' for n in self._ndims)} input (got {x.ndim}D input)")
+        training, momentum = self.training, self.momentum
+        if not training and self.running_mean is not None and self.running_var is not None:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        track = training and self.track_running_stats
+        counter = self.num_batches_tracked
+        batches = 1
+        if track and counter is not None:
+            batches += int(counter)
+        # Without momentum the running statistics are the mean of all batches.
+        factor = 1.0 / batches if momentum is None else momentum
+        mean, var = (self.running_mean, self.running_var) if track else (None, None)
+        y = F.batch_norm(x, mean, var, self.weight, self.bias, True, factor, self.eps)
+        if track and counter is not None:
+            counter.fill(batches)
+        return y
+
+
+class BatchNorm1d(_BatchNorm):
+    """Normalises each channel over the batch.
+
+    y = (x - mean[c]) / √(var[c] + eps) · weight[c] + bias[c]
+
+    While training, mean and (biased) variance are the batch's, and the running ones follow: r = (1 - momentum)·r + momentum·batch,
+    with the unbiased variance. In eval mode the running ones are used.
+
+    Args:
+        num_features: C, channels of the input.
+        eps: added to the variance.
+        momentum: how far the running statistics move; None: they are the mean of all batches.
+        affine: False leaves weight and bias out.
+        track_running_stats: False always uses the batch's statistics.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C) or (N, C, L) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or while training one value only for each channel.
+        ShapeError: the input does not have C channels.
+
+    Example:
+        >>> nn.BatchNorm1d(100)(np.ones((20, 100), np.float32)).shape
+        (20, 100)
+
+    Reference: Ioffe and Szegedy, Batch Normalization (2015).
+    """
+
+    _ndims = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Normalises each channel over a batch of images.
+
+    y = (x - mean[c]) / √(var[c] + eps) · weight[c] + bias[c]
+
+    While training, mean and (biased) variance are the batch's, and the running ones follow: r = (1 - momentum)·r + momentum·batch,
+    with the unbiased variance. In eval mode the running ones are used.
+
+    Args:
+        num_features: C, channels of the input.
+        eps: added to the variance.
+        momentum: how far the running statistics move; None: they are the mean of all batches.
+        affine: False leaves weight and bias out.
+        track_running_stats: False always uses the batch's statistics.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, H, W) -> (N, C, H, W).
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or while training one value only for each channel.
+        ShapeError: the input does not have C channels.
+
+    Example:
+        >>> nn.BatchNorm2d(10)(np.ones((2, 10, 3, 4), np.float32)).shape
+        (2, 10, 3, 4)
+
+    Reference: Ioffe and Szegedy, Batch Normalization (2015).
+    """
+
+    _ndims = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalises each channel over a batch of volumes.
+
+    y = (x - mean[c]) / √(var[c] + eps) · weight[c] + bias[c]
+
+    Args:
+        num_features: C, channels of the input.
+        eps: added to the variance.
+        momentum: how far the running statistics move; None: they are the mean of all batches.
+        affine: False leaves weight and bias out.
+        track_running_stats: False always uses the batch's statistics.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, D, H, W) -> (N, C, D, H, W).
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or while training one value only for each channel.
+        ShapeError: the input does not have C channels.
+
+    Example:
+        >>> nn.BatchNorm3d(10)(np.ones((2, 10, 3, 4, 5), np.float32)).shape
+        (2, 10, 3, 4, 5)
+
+    Reference: Ioffe and Szegedy, Batch Normalization (2015).
+    """
+
+    _ndims = (5,)
+
+
+class _InstanceNorm(_NormBase):
+    # Dimensions of an input without a batch.
+    _unbatched: int
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def forward(self, input: Array) -> Array:
+        x = F._as_array(input)
+        n = self._unbatched
+        if x.ndim not in (n, n + 1):
+            raise ValueError(f"expected {n}D or {n + 1}D input (got {x.ndim}D input)")
+        channels = x.shape[x.ndim - n]
+        if channels != self.num_features:
+            text = f"input's size at dim={x.ndim - n} must be num_features={self.num_features}, but got {channels}"
+            if self.affine or self.track_running_stats:
+                raise ValueError(text)
+            warnings.warn(text + "; it is not used because affine=False", stacklevel=2)
+        y = F.instance_norm(
+            x if x.ndim > n else x[None],
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
+        return y if x.ndim > n else y.reshape(tuple(x.shape))
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Normalises each channel of each signal.
+
+    y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
+
+    Args:
+        num_features: C, channels of the input.
+        eps: added to the variance.
+        momentum: how far the running statistics move.
+        affine: True adds weight and bias.
+        track_running_stats: True follows mean and variance while training and uses them in eval mode.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, L) or (C, L) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions or channels, or one position only.
+
+    Example:
+        >>> nn.InstanceNorm1d(10)(np.ones((2, 10, 4), np.float32)).shape
+        (2, 10, 4)
+
+    Reference: Ulyanov et al., Instance Normalization (2016).
+    """
+
+    _unbatched = 2
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Normalises each channel of each image.
+
+    y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
+
+    Args:
+        num_features: C, channels of the input.
+        eps: added to the variance.
+        momentum: how far the running statistics move.
+        affine: True adds weight and bias.
+        track_running_stats: True follows mean and variance while training and uses them in eval mode.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions or channels, or one position only.
+
+    Example:
+        >>> nn.InstanceNorm2d(10)(np.ones((2, 10, 3, 4), np.float32)).shape
+        (2, 10, 3, 4)
+
+    Reference: Ulyanov et al., Instance Normalization (2016).
+    """
+
+    _unbatched = 3
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalises each channel of each volume.
+
+    y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
+
+    Args:
+        num_features: C, channels of the input.
+        eps: added to the variance.
+        momentum: how far the running statistics move.
+        affine: True adds weight and bias.
+        track_running_stats: True follows mean and variance while training and uses them in eval mode.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, D, H, W) or (C, D, H, W) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions or channels, or one position only.
+
+    Example:
+        >>> nn.InstanceNorm3d(10)(np.ones((2, 10, 3, 4, 5), np.float32)).shape
+        (2, 10, 3, 4, 5)
+
+    Reference: Ulyanov et al., Instance Normalization (2016).
+    """
+
+    _unbatched = 4

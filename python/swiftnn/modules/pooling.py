@@ -1,0 +1,300 @@
+"""Pooling layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import functional as F
+from .._native import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward
+from ..errors import ShapeError
+from .module import Module
+from .utils import Array, Size, plain
+
+__all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
+
+
+class _Pool(Module):
+    """Keeps the attributes as the user wrote them and what the operation takes beside them."""
+
+    _dimensions: int
+    # What forward passes on, recomputed after an attribute has been set; None: not computed yet.
+    _arguments: tuple[Any, ...] | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self.__dict__["_arguments"] = None
+
+    def _prepare(self) -> tuple[Any, ...]:
+        arguments = self._operands()
+        self.__dict__["_arguments"] = arguments
+        return arguments
+
+    def _operands(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+
+class _MaxPoolNd(_Pool):
+    kernel_size: Size
+    stride: Size
+    padding: Size
+    dilation: Size
+    return_indices: bool
+    ceil_mode: bool
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        dilation: Size = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = plain(kernel_size, "kernel_size")
+        self.stride = self.kernel_size if stride is None else plain(stride, "stride")
+        self.padding = plain(padding, "padding")
+        self.dilation = plain(dilation, "dilation")
+        self.return_indices = return_indices
+        self.ceil_mode = ceil_mode
+
+    def _operands(self) -> tuple[Any, ...]:
+        n = self._dimensions
+        return (
+            *F._window(n, self.kernel_size, self.stride, self.padding),
+            F._ints(self.dilation, n, "dilation"),
+            bool(self.ceil_mode),
+            bool(self.return_indices),
+        )
+
+    def forward(self, input: Array) -> Array:
+        y = max_pool_forward(input, *(self._arguments or self._prepare()))
+        return y if self.return_indices else y[0]
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class MaxPool1d(_MaxPoolNd):
+    """Takes the maximum of each window of a signal.
+
+    y[n,c,p] = max_r x[n, c, p·stride + r·dilation - padding]
+
+    NaN wins over every number; of equal maxima the first one gives the index.
+
+    Args:
+        kernel_size: length of the window.
+        stride: step of the window; None: kernel_size.
+        padding: -∞ on both sides, at most half of kernel_size.
+        dilation: distance of the window's elements.
+        return_indices: returns (y, positions of the maxima) instead of y.
+        ceil_mode: rounds the output size up; a window still starts inside the input or its left border.
+
+    **Shape**: (N, C, L) or (C, L) -> (N, C, P) or (C, P), P = ⌊(L + 2·padding - dilation·(kernel_size-1) - 1) / stride⌋ + 1.
+
+    Raises:
+        ValueError: a size is out of its range.
+        ShapeError: the input is too small.
+
+    Example:
+        >>> nn.MaxPool1d(3, stride=2)(np.ones((20, 16, 50), np.float32)).shape
+        (20, 16, 24)
+    """
+
+    _dimensions = 1
+
+
+class MaxPool2d(_MaxPoolNd):
+    """Takes the maximum of each window of an image.
+
+    y[n,c,p,q] = max_{r,s} x[n, c, p·stride + r·dilation - padding, q·stride + s·dilation - padding]
+
+    NaN wins over every number; of equal maxima the first one gives the index.
+
+    Args:
+        kernel_size: size of the window; one int stands for both directions, here and below.
+        stride: step of the window; None: kernel_size.
+        padding: -∞ on all sides, at most half of kernel_size.
+        dilation: distance of the window's elements.
+        return_indices: returns (y, positions of the maxima in the H·W plane) instead of y.
+        ceil_mode: rounds the output size up; a window still starts inside the input or its left border.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> (N, C, P, Q) or (C, P, Q),
+    P = ⌊(H + 2·padding[0] - dilation[0]·(kernel_size[0]-1) - 1) / stride[0]⌋ + 1 and Q alike.
+
+    Raises:
+        ValueError: a size is out of its range.
+        ShapeError: the input is too small.
+
+    Example:
+        >>> nn.MaxPool2d(kernel_size=2, stride=2)(np.ones((16, 64, 24, 24), np.float32)).shape
+        (16, 64, 12, 12)
+    """
+
+    _dimensions = 2
+
+
+class _AvgPoolNd(_Pool):
+    kernel_size: Size
+    stride: Size
+    padding: Size
+    ceil_mode: bool
+    count_include_pad: bool
+
+    def forward(self, input: Array) -> Array:
+        return avg_pool_forward(input, *(self._arguments or self._prepare()))
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool1d(_AvgPoolNd):
+    """Takes the mean of each window of a signal.
+
+    y[n,c,p] = (1/k) Σ_r x[n, c, p·stride + r - padding]
+
+    Args:
+        kernel_size: length of the window.
+        stride: step of the window; None: kernel_size.
+        padding: zeros on both sides, at most half of kernel_size.
+        ceil_mode: rounds the output size up.
+        count_include_pad: counts the zeros of the padding in the mean.
+
+    **Shape**: (N, C, L) or (C, L) -> (N, C, P) or (C, P), P = ⌊(L + 2·padding - kernel_size) / stride⌋ + 1.
+
+    Raises:
+        ValueError: a size is out of its range.
+        ShapeError: the input is too small.
+
+    Example:
+        >>> nn.AvgPool1d(3, stride=2)(np.array([[1.0, 2, 3, 4, 5, 6, 7]]))
+        array([[2., 4., 6.]])
+    """
+
+    _dimensions = 1
+
+    def __init__(
+        self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool = True
+    ) -> None:
+        super().__init__()
+        self.kernel_size = F._ints(kernel_size, 1, "kernel_size")
+        self.stride = self.kernel_size if stride is None else F._ints(stride, 1, "stride")
+        self.padding = F._ints(padding, 1, "padding")
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+
+    def _operands(self) -> tuple[Any, ...]:
+        return (*F._window(1, self.kernel_size, self.stride, self.padding), bool(self.ceil_mode), bool(self.count_include_pad), 0)
+
+
+class AvgPool2d(_AvgPoolNd):
+    """Takes the mean of each window of an image.
+
+    y[n,c,p,q] = (1/divisor) Σ_{r,s} x[n, c, p·stride + r - padding, q·stride + s - padding]
+
+    Args:
+        kernel_size: size of the window; one int stands for both directions, here and below.
+        stride: step of the window; None: kernel_size.
+        padding: zeros on all sides, at most half of kernel_size.
+        ceil_mode: rounds the output size up.
+        count_include_pad: counts the zeros of the padding in the mean.
+        divisor_override: divisor to use instead of the window's size.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> (N, C, P, Q) or (C, P, Q), P = ⌊(H + 2·padding[0] - kernel_size[0]) / stride[0]⌋ + 1.
+
+    Raises:
+        ValueError: a size is out of its range, or divisor_override is 0.
+        ShapeError: the input is too small.
+
+    Example:
+        >>> nn.AvgPool2d(3, stride=2)(np.ones((20, 16, 50, 32), np.float32)).shape
+        (20, 16, 24, 15)
+    """
+
+    _dimensions = 2
+    divisor_override: int | None
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = plain(kernel_size, "kernel_size")
+        self.stride = self.kernel_size if stride is None else plain(stride, "stride")
+        self.padding = plain(padding, "padding")
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+        self.divisor_override = divisor_override
+
+    def _operands(self) -> tuple[Any, ...]:
+        if self.divisor_override == 0:
+            raise ShapeError("divisor_override must not be 0; None divides by the size of the window")
+        window = F._window(2, self.kernel_size, self.stride, self.padding)
+        return (*window, bool(self.ceil_mode), bool(self.count_include_pad), self.divisor_override or 0)
+
+
+class _AdaptiveAvgPoolNd(_Pool):
+    output_size: Any
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def _operands(self) -> tuple[Any, ...]:
+        return (F._output_size(self.output_size, self._dimensions),)
+
+    def forward(self, input: Array) -> Array:
+        return adaptive_avg_pool_forward(input, *(self._arguments or self._prepare()))
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
+    """Takes means so that the output has a given length.
+
+    y[n,c,p] = mean of x[n, c, ⌊p·L/P⌋ : ⌈(p+1)·L/P⌉]
+
+    Args:
+        output_size: P.
+
+    **Shape**: (N, C, L) or (C, L) -> (N, C, P) or (C, P).
+
+    Raises:
+        ShapeError: the input has the wrong number of dimensions or is empty.
+
+    Example:
+        >>> nn.AdaptiveAvgPool1d(5)(np.ones((1, 64, 8), np.float32)).shape
+        (1, 64, 5)
+    """
+
+    _dimensions = 1
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
+    """Takes means so that the output has a given size.
+
+    y[n,c,p,q] = mean of x[n, c, ⌊p·H/P⌋ : ⌈(p+1)·H/P⌉, ⌊q·W/Q⌋ : ⌈(q+1)·W/Q⌉]
+
+    Args:
+        output_size: an int or (P, Q); None stands for the input's own size.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> (N, C, P, Q) or (C, P, Q).
+
+    Raises:
+        ShapeError: the input has the wrong number of dimensions or is empty.
+
+    Example:
+        >>> nn.AdaptiveAvgPool2d((5, None))(np.ones((1, 64, 8, 9), np.float32)).shape
+        (1, 64, 5, 9)
+    """
+
+    _dimensions = 2

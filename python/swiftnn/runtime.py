@@ -1,0 +1,92 @@
+"""Threads and memory of the kernels."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, cast
+
+from . import _native
+
+__all__ = ["get_num_threads", "memory_stats", "release_memory", "set_num_threads", "threads"]
+
+
+def _count(function: str, n: Any) -> int:
+    try:
+        count = operator.index(n)
+    except TypeError:
+        raise TypeError(f"{function}: n must be an integer, got {n!r}") from None
+    if count < 1:
+        raise ValueError(f"{function}: n must be at least 1, got {count}")
+    return count
+
+
+def set_num_threads(n: int) -> None:
+    """Sets how many threads an operation may use, in the whole process; results do not depend on it.
+
+    Args:
+        n: at least 1. The default is `SWIFTNN_NUM_THREADS`, or the CPUs that this process may use.
+
+    Raises:
+        TypeError: n is not an integer.
+        ValueError: n is less than 1.
+
+    Example:
+        >>> before = nn.get_num_threads()
+        >>> nn.set_num_threads(1)
+        >>> nn.get_num_threads()
+        1
+        >>> nn.set_num_threads(before)
+    """
+    _native.set_num_threads(_count("set_num_threads", n))
+
+
+def get_num_threads() -> int:
+    """How many threads an operation called from this thread may use."""
+    return _native.get_num_threads()
+
+
+class threads:
+    """Limits the threads that operations called from this thread use inside a `with` block.
+
+    Args:
+        n: at least 1.
+
+    Raises:
+        TypeError: n is not an integer.
+        ValueError: n is less than 1.
+
+    Example:
+        >>> with nn.threads(1):
+        ...     y = nn.ReLU()(np.zeros(3, np.float32))
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = _count("threads", n)
+        self._before: list[int] = []
+
+    def __enter__(self) -> threads:
+        self._before.append(_native.set_thread_limit(self._n))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _native.set_thread_limit(self._before.pop())
+
+
+def memory_stats() -> dict[str, int]:
+    """What the allocator of the results holds: bytes in use, bytes kept for the next results, and how often it reused them.
+
+    Example:
+        >>> all(value >= 0 for value in nn.memory_stats().values())
+        True
+    """
+    return cast("dict[str, int]", _native.memory_stats())
+
+
+def release_memory() -> int:
+    """Gives memory that is kept for the next results back to the system and returns the number of bytes.
+
+    Example:
+        >>> nn.release_memory() >= 0
+        True
+    """
+    return _native.release_memory()
