@@ -1,0 +1,290 @@
+"""Cases for every operation: sizes round the vector and tile widths, options, special values.
+
+A case is (operation, name, fields, tolerance); the Swift tests get them as files (make_swift_fixtures.py), the Python tests call the
+binding with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from . import constants as k
+from .activation import DEFAULTS
+
+SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+FEW = (1, 3, 8, 15, 17, 33, 65)
+EXACT = 0.0
+# (float32, float64): a handful of roundings, or sums of some length
+CLOSE = (2e-6, 1e-14)
+SUMS = (1e-5, 1e-12)
+
+Case = tuple[str, str, dict[str, Any], "tuple[float, float] | float"]
+
+
+class Numbers:
+    """Repeatable random arrays of one float type."""
+
+    def __init__(self, dtype: type) -> None:
+        self.dtype = dtype
+        self.generator = np.random.default_rng(1)
+
+    def __call__(self, *shape: int) -> np.ndarray:
+        return self.generator.standard_normal(shape).astype(self.dtype)
+
+    def ints(self, low: int, high: int, *shape: int) -> np.ndarray:
+        return self.generator.integers(low, high, shape)
+
+
+def linear(r: Numbers) -> Iterator[Case]:
+    shapes = [(s, s, s) for s in SIZES] + [(1, s, s) for s in SIZES] + [(s, 3, 5) for s in SIZES] + [(3, 7, s) for s in SIZES]
+    shapes += [(2, s, 6) for s in (127, 128, 129, 255, 256, 257, 383, 384, 385, 511, 512, 513, 1025)]
+    shapes += [(14, 20, 97), (25, 40, 130), (49, 9, 129), (130, 33, 3), (0, 3, 4), (3, 0, 4)]
+    for m, depth, n in shapes:
+        name = f"{m}x{depth}x{n}"
+        x, weight = r(m, depth), r(n, depth)
+        yield "linear_forward", name, dict(x=x, weight=weight, bias=r(n), residual=None, activation=k.NONE), SUMS
+    for kind in (k.NONE, *range(20)):
+        if kind in (k.LOG, k.EXP):
+            continue
+        fields = dict(x=r(2, 3, 9), weight=r(17, 9), bias=None, residual=r(2, 3, 17), activation=kind)
+        yield "linear_forward", f"activation{kind}", fields, SUMS
+    yield "linear_forward", "vector", dict(x=r(9), weight=r(17, 9), bias=r(17), residual=None, activation=k.NONE), SUMS
+    for i, (n, o, a, b) in enumerate([(1, 1, 1, 1), (4, 3, 5, 7), (9, 17, 8, 16), (33, 2, 17, 3)]):
+        yield "bilinear_forward", f"{i}", dict(x1=r(n, a), x2=r(n, b), weight=r(o, a, b), bias=r(o) if i % 2 else None), SUMS
+    for s in SIZES:
+        yield "embedding_forward", f"{s}", dict(indices=r.ints(0, 11, 3, 2), weight=r(11, s)), EXACT
+
+
+def conv(r: Numbers) -> Iterator[Case]:
+    def case(name, n, c, h, w, o, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=True, activation=k.NONE):
+        fields = dict(x=r(n, c, h, w), weight=r(o, c // groups, *kernel), bias=r(o) if bias else None, stride=stride, padding=padding)
+        return "conv_forward", name, {**fields, "dilation": dilation, "groups": groups, "activation": activation}, SUMS
+
+    for s in SIZES:
+        yield case(f"width{s}", 1, 3, 4, s, 5, (3, 3), padding=(1, 1))
+        yield case(f"outchannels{s}", 1, 2, 5, 6, s, (3, 3), padding=(1, 1))
+        yield case(f"inchannels{s}", 2, s, 3, 5, 4, (1, 1))
+    for kernel in ((1, 1), (1, 3), (2, 2), (3, 3), (5, 4), (7, 7)):
+        for stride in ((1, 1), (2, 2), (3, 1)):
+            for dilation in ((1, 1), (2, 3)):
+                yield case(f"k{kernel}s{stride}d{dilation}", 1, 4, 17, 22, 6, kernel, stride, (2, 1), dilation, 2)
+    for c, o, groups in ((4, 4, 4), (4, 8, 4), (8, 8, 8), (17, 17, 17), (6, 9, 3), (32, 32, 32), (16, 24, 2)):
+        for stride in ((1, 1), (2, 2)):
+            yield case(f"groups{c}-{o}-{groups}s{stride[0]}", 2, c, 9, 19, o, (3, 3), stride, (1, 1), groups=groups)
+    yield case("asymmetric", 2, 3, 7, 8, 5, (4, 2), padding=(1, 2, 0, 1))
+    yield case("nobias", 2, 3, 7, 8, 5, (3, 3), bias=False)
+    yield case("relu", 2, 3, 7, 8, 5, (3, 3), activation=k.RELU)
+    yield case("nosamples", 0, 3, 7, 8, 5, (3, 3))
+    yield case("nochannels", 2, 0, 7, 8, 5, (3, 3))
+    yield case("deep", 1, 65, 5, 5, 7, (3, 3), padding=(1, 1))
+    op, name, fields, tol = case("unbatched", 1, 3, 7, 8, 5, (3, 3))
+    yield op, name, {**fields, "x": fields["x"][0]}, tol
+    for s in SIZES:
+        fields = dict(x=r(2, 3, s), weight=r(4, 3, 3), bias=r(4), stride=(1,), padding=(1,), dilation=(1,), groups=1, activation=k.NONE)
+        yield "conv_forward", f"line{s}", fields, SUMS
+    fields = dict(x=r(4, 33), weight=r(6, 2, 5), bias=None, stride=(2,), padding=(3, 1), dilation=(2,), groups=2, activation=k.NONE)
+    yield "conv_forward", "line-options", fields, SUMS
+
+
+def padding(r: Numbers) -> Iterator[Case]:
+    for mode in range(4):
+        for pads in ((1, 2), (2, 0, 1, 3), (-1, 2, 1, -1), (0, 0, 3, 1), (3, 3, 4, 4)):
+            for w in (5, 16, 33):
+                yield "pad_forward", f"mode{mode}pads{pads}w{w}", dict(x=r(2, 3, 6, w), pads=pads, mode=mode, value=1.5), EXACT
+    yield "pad_forward", "ints", dict(x=r.ints(-9, 9, 3, 4), pads=(1, 1), mode=0, value=-2.0), EXACT
+
+
+def pooling(r: Numbers) -> Iterator[Case]:
+    windows = [((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1)), ((3, 2), (1, 3), (1, 0)), ((5, 4), (3, 1), (2, 2)), ((1, 1), (1, 1), (0, 0))]
+    for kernel, stride, pad in windows:
+        for ceil_mode in (0, 1):
+            for w in SIZES[3:]:
+                name = f"k{kernel}s{stride}p{pad}c{ceil_mode}w{w}"
+                if w + 2 * pad[1] < kernel[1]:
+                    continue
+                x = r.ints(-4, 5, 1, 2, 6, w).astype(r.dtype)
+                fields = dict(x=x, kernel_size=kernel, stride=stride, padding=pad, dilation=(1, 1), ceil_mode=ceil_mode, indices=True)
+                yield "max_pool_forward", name, fields, EXACT
+                yield "max_pool_forward", name + "values", {**fields, "indices": False}, EXACT
+                if w in FEW:
+                    fields = dict(x=r(1, 2, 6, w), kernel_size=kernel, stride=stride, padding=pad, ceil_mode=ceil_mode)
+                    for include, divisor in ((1, 0), (0, 0), (1, 5)):
+                        more = {**fields, "count_include_pad": include, "divisor_override": divisor}
+                        yield "avg_pool_forward", f"{name}i{include}d{divisor}", more, CLOSE
+    special = r(3, 4, 15, 19)
+    special[r.generator.random(special.shape) < 0.08] = np.nan
+    special[r.generator.random(special.shape) < 0.3] = -np.inf
+    for dilation in ((1, 1), (2, 3)):
+        for stride in ((1, 1), (2, 2)):
+            fields = dict(x=special, kernel_size=(3, 3), stride=stride, padding=(1, 1), dilation=dilation, ceil_mode=0, indices=True)
+            yield "max_pool_forward", f"nan-d{dilation}s{stride}", fields, EXACT
+    for kind in (np.int64, np.int32, np.int16, np.int8, np.uint8):
+        fields = dict(x=r.ints(0, 100, 2, 9, 9).astype(kind), kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1))
+        yield "max_pool_forward", np.dtype(kind).name, {**fields, "ceil_mode": 1, "indices": True}, EXACT
+    for s in SIZES[2:]:
+        line = dict(x=r(2, 3, s), kernel_size=(3,), stride=(2,), padding=(1,))
+        yield "max_pool_forward", f"line{s}", {**line, "dilation": (1,), "ceil_mode": 0, "indices": True}, EXACT
+        yield "avg_pool_forward", f"line{s}", {**line, "ceil_mode": 0, "count_include_pad": 1, "divisor_override": 0}, CLOSE
+    for size in ((1, 1), (3, 4), (7, 7), (-1, 5), (20, 40)):
+        for w in (5, 16, 33):
+            yield "adaptive_avg_pool_forward", f"{size}w{w}", dict(x=r(2, 3, 9, w), output_size=size), CLOSE
+    yield "adaptive_avg_pool_forward", "line", dict(x=r(3, 17), output_size=(5,)), CLOSE
+    for mode in range(3):
+        for size in ((1, 1), (3, 4), (12, 34), (9, 65), (18, 66)):
+            for corners in (0, 1) if mode == k.BILINEAR else (0,):
+                fields = dict(x=r(2, 2, 9, 33), output_size=size, mode=mode, align_corners=corners, scale_h=0.0, scale_w=0.0)
+                yield "interpolate_forward", f"mode{mode}size{size}corners{corners}", fields, CLOSE if mode == k.BILINEAR else EXACT
+        fields = dict(x=r(1, 2, 7, 9), output_size=(10, 22), mode=mode, align_corners=0, scale_h=1.5, scale_w=2.5)
+        yield "interpolate_forward", f"mode{mode}scale", fields, CLOSE if mode == k.BILINEAR else EXACT
+        fields = dict(x=r(2, 2, 9), output_size=(31,), mode=mode, align_corners=0, scale_h=0.0, scale_w=0.0)
+        yield "interpolate_forward", f"mode{mode}line", fields, CLOSE if mode == k.BILINEAR else EXACT
+
+
+SPECIAL = [0.0, -0.0, 1e-30, -1e-30, 1e-9, 1.0, -1.0, 3.0, -3.0, 6.0, 20.0, 20.1, 88.0, -88.0, 104.0, -104.0, 800.0, -800.0, np.inf, -np.inf, np.nan]
+
+
+def activation(r: Numbers) -> Iterator[Case]:
+    for kind in range(20):
+        alpha, beta = DEFAULTS.get(kind, (0.0, 0.0))
+        fields = dict(kind=kind, alpha=alpha, beta=beta)
+        for s in SIZES:
+            x = np.abs(r(s)) + r.dtype(0.1) if kind == k.LOG else r(s) * r.dtype(3)
+            yield "activation_forward", f"kind{kind}size{s}", {"x": x, **fields}, CLOSE
+        # exp of a large number magnifies the rounding of nothing: the largest finite value rules, so the small ones get their own case
+        for value in SPECIAL:
+            x = np.full(3, value, r.dtype)
+            yield "activation_forward", f"kind{kind}value{value}", {"x": x, **fields}, (1e-5, 1e-12)
+    for kind, alpha, beta in ((k.LEAKY_RELU, 0.3, 0.0), (k.ELU, 1.7, 0.0), (k.SOFTPLUS, 2.0, 3.0), (k.HARDTANH, -0.4, 0.7)):
+        yield "activation_forward", f"kind{kind}options", dict(x=r(7, 11), kind=kind, alpha=alpha, beta=beta), CLOSE
+    for shape in ((17,), (2, 17), (2, 3, 5), (2, 5, 4, 9)):
+        for channels in {1, shape[1] if len(shape) > 1 else 1}:
+            yield "prelu_forward", f"{shape}-{channels}", dict(x=r(*shape), weight=r(channels)), CLOSE
+    for s in SIZES:
+        for log in (0, 1):
+            yield "softmax_forward", f"last{s}log{log}", dict(x=r(3, s) * r.dtype(4), axis=-1, log=log), CLOSE
+            yield "softmax_forward", f"first{s}log{log}", dict(x=r(5, s) * r.dtype(4), axis=0, log=log), CLOSE
+    yield "softmax_forward", "middle", dict(x=r(3, 7, 18), axis=1, log=0), CLOSE
+    x = r(4, 9)
+    x[0], x[1, 2], x[2, 1], x[3, 3] = -np.inf, np.inf, np.nan, -np.inf
+    yield "softmax_forward", "special", dict(x=x, axis=-1, log=0), CLOSE
+    for s in SIZES:
+        fields = dict(x=r(3, s), residual=r(3, s) if s % 2 else None, p=0.3, seed=-5, offset=s * 2**33 + s)
+        yield "dropout_forward", f"{s}", fields, (2e-7, 1e-15)
+
+
+def normalization(r: Numbers) -> Iterator[Case]:
+    for s in SIZES:
+        x = r(5, s) + r.dtype(2)
+        yield "layer_norm_forward", f"{s}", dict(x=x, normalized_shape=(s,), weight=r(s), bias=r(s), eps=1e-5), SUMS
+        yield "rms_norm_forward", f"{s}", dict(x=x, normalized_shape=(s,), weight=r(s) if s % 2 else None, eps=1e-6), SUMS
+        x = r(3, 4, s) + r.dtype(2)
+        yield "batch_stats_forward", f"{s}", dict(x=x), SUMS
+        fields = dict(x=x, mean=r(4), variance=np.abs(r(4)), weight=r(4), bias=r(4), eps=1e-5)
+        yield "batch_norm_forward", f"{s}", fields, SUMS
+        for groups in (1, 2, 4):
+            if s > 1 or groups < 4:
+                yield "group_norm_forward", f"{s}g{groups}", dict(x=x, groups=groups, weight=r(4), bias=r(4), eps=1e-5), SUMS
+    yield "layer_norm_forward", "two", dict(x=r(2, 3, 5, 7), normalized_shape=(5, 7), weight=r(5, 7), bias=None, eps=1e-3), SUMS
+    yield "layer_norm_forward", "bare", dict(x=r(2, 300), normalized_shape=(300,), weight=None, bias=None, eps=1e-12), SUMS
+    yield "rms_norm_forward", "two", dict(x=r(2, 3, 5, 7), normalized_shape=(5, 7), weight=r(5, 7), eps=1e-3), SUMS
+    yield "group_norm_forward", "plane", dict(x=r(2, 6, 5, 7), groups=3, weight=None, bias=r(6), eps=1e-5), SUMS
+    fields = dict(x=r(7, 33), mean=r(33), variance=np.abs(r(33)), weight=None, bias=None, eps=1e-5)
+    yield "batch_norm_forward", "flat", fields, SUMS
+    yield "batch_stats_forward", "flat", dict(x=r(7, 33)), SUMS
+    yield "batch_stats_forward", "plane", dict(x=r(2, 3, 9, 17)), SUMS
+
+
+def recurrent(r: Numbers) -> Iterator[Case]:
+    gates = {k.RNN_TANH: 1, k.RNN_RELU: 1, k.LSTM: 4, k.GRU: 3}
+
+    def case(name, mode, t, b, i, h, layers=1, both=0, first=0, sizes=None, bias=True, proj=0, state=True, dropout=0.0):
+        out, weights, sides = proj or h, [], 1 + both
+        for layer in range(layers):
+            for _ in range(sides):
+                depth = sides * out if layer else i
+                scale = r.dtype(1 / np.sqrt(h))
+                weights += [r(gates[mode] * h, depth) * scale, r(gates[mode] * h, out) * scale]
+                weights += [r(gates[mode] * h) * scale, r(gates[mode] * h) * scale] if bias else [None, None]
+                weights += [r(proj, h) * scale if proj else None]
+        x = r(sum(sizes), i) if sizes else r(b, t, i) if first else r(t, b, i)
+        batch = sizes[0] if sizes else b
+        states = dict(h0=r(sides * layers, batch, out) if state else None, c0=r(sides * layers, batch, h) if state and mode == k.LSTM else None)
+        fields = dict(mode=mode, x=x, **states, weights=weights, layers=layers, bidirectional=both, batch_first=first)
+        fields |= dict(batch_sizes=np.array(sizes) if sizes else None, dropout=dropout, seed=7, offset=11, cn=mode == k.LSTM)
+        return "rnn_forward", f"mode{mode}-{name}", fields, (2e-5, 1e-12)
+
+    for mode in range(4):
+        for s in SIZES:
+            yield case(f"hidden{s}", mode, 3, 2, 3, s)
+        for s in (1, 7, 8, 12, 13, 33):
+            yield case(f"batch{s}", mode, 2, s, 5, 9)
+        for s in (1, 15, 17, 65):
+            yield case(f"input{s}", mode, 2, 3, s, 6)
+        yield case("long", mode, 20, 1, 4, 5)
+        yield case("all", mode, 4, 3, 5, 6, layers=3, both=1)
+        yield case("first", mode, 4, 3, 5, 6, layers=2, both=1, first=1)
+        yield case("nobias", mode, 4, 3, 5, 6, bias=False)
+        yield case("zeros", mode, 4, 3, 5, 6, state=False)
+        yield case("packed", mode, 4, 3, 5, 6, sizes=[4, 3, 3, 1], layers=2)
+        yield case("packed-both", mode, 4, 3, 5, 6, sizes=[4, 3, 3, 1], layers=2, both=1)
+        yield case("dropout", mode, 4, 3, 5, 6, layers=3, both=1, dropout=0.4)
+    yield case("proj", k.LSTM, 4, 3, 5, 7, proj=3, layers=2, both=1)
+    yield case("proj1", k.LSTM, 4, 3, 5, 17, proj=1)
+
+
+def attention(r: Numbers) -> Iterator[Case]:
+    def case(name, b, nh, length, s, hd, hdv=None, nhk=None, weights=True, **options):
+        nhk, hdv = nhk or nh, hdv or hd
+        fields = dict(q=r(b, nh, length, hd), k=r(b, nhk, s, hd), v=r(b, nhk, s, hdv), attn_mask=None, key_padding_mask=None, is_causal=0)
+        fields |= dict(scale=0.0, dropout=0.0, seed=3, offset=9, heads_last=0, average=0, weights=weights)
+        return "attention_forward", name, {**fields, **options}, SUMS
+
+    for s in SIZES:
+        yield case(f"keys{s}", 1, 2, 3, s, 4)
+        yield case(f"queries{s}", 1, 2, s, 5, 4, weights=False)
+        yield case(f"head{s}", 1, 1, 5, 6, s, weights=False)
+        yield case(f"causal{s}", 2, 1, s if s < 34 else 3, s, 8, is_causal=1, weights=False)
+    blocked = r.generator.random((2, 3, 5, 17)) < 0.4
+    blocked[0, 1, 2] = True
+    yield case("bool", 2, 3, 5, 17, 8, attn_mask=blocked)
+    yield case("bool-broadcast", 2, 3, 5, 17, 8, attn_mask=blocked[:1, :1])
+    yield case("bool-plane", 2, 3, 5, 17, 8, attn_mask=blocked[0, 0], heads_last=1)
+    yield case("float", 2, 3, 5, 17, 8, attn_mask=np.where(blocked, -np.inf, r(2, 3, 5, 17)).astype(r.dtype), average=1)
+    yield case("padding", 2, 3, 5, 17, 8, key_padding_mask=blocked[:, 0, 0], average=1)
+    yield case("padding-float", 2, 3, 5, 17, 8, key_padding_mask=r(2, 17), attn_mask=r(5, 17), is_causal=1)
+    yield case("nothing", 2, 3, 5, 17, 8, key_padding_mask=np.ones((2, 17), bool))
+    yield case("grouped", 2, 6, 5, 9, 8, nhk=2, scale=0.7)
+    yield case("values", 2, 2, 5, 9, 8, hdv=3, heads_last=1)
+    yield case("dropout", 2, 2, 5, 9, 8, dropout=0.3)
+    yield case("long", 1, 1, 9, 600, 16, weights=False)
+    yield case("nokeys", 2, 2, 5, 0, 8)
+    yield case("noqueries", 2, 2, 0, 5, 8)
+
+
+def random(r: Numbers) -> Iterator[Case]:
+    dtype = k.FLOAT32 if r.dtype is np.float32 else k.FLOAT64
+    for s in (0, *SIZES, 1000):
+        fields = dict(shape=(s,), dtype=dtype, seed=12345678901234 * (s + 1), offset=s)
+        yield "random_forward", f"uniform{s}", {**fields, "kind": k.UNIFORM, "a": -1.25, "b": 3.5}, EXACT
+        yield "random_forward", f"normal{s}", {**fields, "kind": k.NORMAL, "a": 0.5, "b": 2.0}, (2e-6, 1e-13)
+        yield "random_forward", f"bernoulli{s}", {**fields, "kind": k.BERNOULLI, "a": 0.3, "b": 0.0}, EXACT
+        yield "random_forward", f"integers{s}", {**fields, "dtype": k.INT64, "kind": k.INTEGERS, "a": -3.0, "b": 9.0}, EXACT
+    fields = dict(shape=(3, 5), dtype=dtype, kind=k.UNIFORM, a=0.0, b=1.0, seed=-1, offset=-6)
+    yield "random_forward", "wraps", fields, EXACT
+
+
+FAMILIES = (linear, conv, padding, pooling, activation, normalization, recurrent, attention, random)
+
+
+def cases(dtype: type) -> Iterator[Case]:
+    """Every case with inputs of a float type."""
+    for family in FAMILIES:
+        yield from family(Numbers(dtype))
+
+
+def allowed(tolerance: tuple[float, float] | float, dtype: type) -> float:
+    """The tolerance of a case for a float type."""
+    return tolerance if isinstance(tolerance, float) else tolerance[dtype is np.float64]

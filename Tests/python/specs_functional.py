@@ -1,0 +1,203 @@
+"""One row per use of a function of swiftnn.functional: arguments as in specs.py, and the reference of the same arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import Reference as operations
+from Reference import arrangement, distance, layers
+from Reference import constants as k
+from Reference.activation import sigmoid
+from specs import Causal, Ints, Mask, Special, value_of
+from stream import Stream
+
+
+@dataclass(frozen=True)
+class Function:
+    name: str
+    args: tuple[Any, ...]  # inputs as in specs.py: shapes stand for arrays; wrap a plain tuple of ints in Value
+    expected: Callable[..., Any]  # takes the arguments of the call
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    desc: str = "default"
+    deviates: str = ""  # why PyTorch is not asked
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}-{self.desc}"
+
+    def arrays(self, dtype: Any) -> tuple[list[Any], dict[str, Any]]:
+        rng = Stream(self.id)
+
+        def value(item: Any) -> Any:
+            if isinstance(item, Value):
+                return item.value.astype(dtype) if isinstance(item.value, np.ndarray) else item.value
+            return value_of(item, rng, dtype, None)
+
+        return [value(item) for item in self.args], {name: value(item) for name, item in self.kwargs.items()}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A plain value, where a tuple of ints would be taken for a shape."""
+
+    value: Any
+
+
+def _conv(padding: Any = 0, **options: Any) -> Callable[..., Any]:
+    def expected(x: Any, weight: Any, bias: Any = None, **_: Any) -> Any:
+        layer = layers.Conv1d if weight.ndim == 3 else layers.Conv2d
+        state = {"weight": weight, "bias": bias}
+        return layer(state, x, in_channels=0, out_channels=0, kernel_size=weight.shape[2:], padding=padding, **options)
+
+    return expected
+
+
+def _convolutions() -> Iterator[Function]:
+    for name, x, w in (("conv1d", (2, 4, 9), (6, 4, 3)), ("conv2d", (2, 4, 7, 9), (6, 4, 3, 2))):
+        grouped = (6, 2, *w[2:])
+        yield Function(name, (x, w, (6,)), _conv())
+        yield Function(name, (x, w), _conv(), desc="no bias")
+        yield Function(name, (x[1:], w, (6,)), _conv(), desc="unbatched")
+        options = dict(stride=2, padding=1, dilation=2, groups=2)
+        yield Function(name, (x, grouped, (6,)), _conv(**options), options, "options")
+        yield Function(name, (x, w, (6,)), _conv("same"), dict(padding="same"), "same")
+    pads = [((2, 3, 6), (1, 2)), ((2, 3, 5, 6), (2, 0, 1, 3)), ((2, 3, 5, 6), (1, -1)), ((2, 3, 5, 6), (-1, 2, 1, -1))]
+    for mode, number in (("constant", 0), ("reflect", 1), ("replicate", 2), ("circular", 3)):
+        for x, pad in pads:
+            if mode == "constant" or len(pad) == 2 * (len(x) - 2):
+                expected = lambda x, pad, mode, number=number: operations.pad_forward(x, pad, number)  # noqa: E731
+                yield Function("pad", (x, Value(pad), mode), expected, desc=f"{mode} {pad}")
+    expected = lambda x, pad, value: operations.pad_forward(x, pad, 0, value)  # noqa: E731
+    yield Function("pad", ((2, 3), Value((1, 1, 2, 0))), expected, dict(value=-1.5), "value")
+    yield Function("pad", (Ints(9, (2, 3)), Value((1, 1))), expected, dict(value=4), "integers")
+
+
+def _pools() -> Iterator[Function]:
+    for name, x in (("1d", (2, 3, 13)), ("2d", (2, 3, 9, 13))):
+        largest, mean = getattr(layers, f"MaxPool{name}"), getattr(layers, f"AvgPool{name}")
+        smooth = getattr(layers, f"AdaptiveAvgPool{name}")
+        for options in ({}, dict(stride=2, padding=1, ceil_mode=True)):
+            desc = "options" if options else "default"
+            yield Function(f"max_pool{name}", (x, 3), lambda x, r, f=largest, **o: f({}, x, kernel_size=r, **o), options, desc)
+            yield Function(f"avg_pool{name}", (x, 3), lambda x, r, f=mean, **o: f({}, x, kernel_size=r, **o), options, desc)
+            indices = lambda x, r, f=largest, **o: f({}, x, kernel_size=r, **{**o, "return_indices": True})  # noqa: E731
+            yield Function(f"max_pool{name}", (Special(x), 3), indices, {**options, "return_indices": True}, desc + ", indices")
+            yield Function(f"max_pool{name}_with_indices", (Special(x), 3), indices, options, desc)
+        yield Function(f"adaptive_avg_pool{name}", (x, 4), lambda x, size, f=smooth: f({}, x, output_size=size))
+    yield Function("avg_pool2d", ((3, 9, 13), 3), lambda x, r, **o: layers.AvgPool2d({}, x, kernel_size=r, **o), dict(divisor_override=4), "divisor")
+    yield Function("max_pool2d", (Ints(50, (2, 3, 7, 7)), 3), lambda x, r: layers.MaxPool2d({}, x, kernel_size=r), desc="integers")
+    resample = lambda x, **o: layers.Upsample({}, x, **o)  # noqa: E731
+    for name in ("interpolate", "upsample"):
+        yield Function(name, ((2, 3, 4, 5),), resample, dict(size=Value((7, 9))), "size")
+        yield Function(name, ((2, 3, 4, 5),), resample, dict(scale_factor=1.7, mode="bilinear", align_corners=False), "scale")
+    yield Function("interpolate", ((2, 3, 5),), resample, dict(scale_factor=2.4, mode="linear", recompute_scale_factor=True), "recomputed")
+    yield Function("interpolate", ((2, 3, 4, 5),), resample, dict(size=Value((9, 3)), mode="bilinear", align_corners=True), "corners")
+    yield Function("interpolate", ((2, 3, 5),), resample, dict(size=12, mode="nearest-exact"), "exact")
+
+
+def _elementwise() -> Iterator[Function]:
+    x = (3, 4, 17)
+    kinds = dict(
+        relu=k.RELU, relu6=k.RELU6, selu=k.SELU, silu=k.SILU, mish=k.MISH, sigmoid=k.SIGMOID, tanh=k.TANH, hardswish=k.HARDSWISH,
+        hardsigmoid=k.HARDSIGMOID, logsigmoid=k.LOGSIGMOID, softsign=k.SOFTSIGN, gelu=k.GELU,
+    )  # fmt: skip
+    for name, kind in kinds.items():
+        yield Function(name, (x,), lambda x, kind=kind: operations.activation_forward(x, kind))
+    yield Function("gelu", (x,), lambda x, approximate: operations.activation_forward(x, k.GELU_TANH), dict(approximate="tanh"), "tanh")
+    for name, kind, defaults, given in (
+        ("leaky_relu", k.LEAKY_RELU, (0.01,), (0.3,)),
+        ("elu", k.ELU, (1.0,), (1.7,)),
+        ("softplus", k.SOFTPLUS, (1.0, 20.0), (2.0, 1.0)),
+        ("hardtanh", k.HARDTANH, (-1.0, 1.0), (-0.2, 0.5)),
+    ):
+        yield Function(name, (x,), lambda x, kind=kind, values=defaults: operations.activation_forward(x, kind, *values))
+        yield Function(name, (x, *given), lambda x, *values, kind=kind: operations.activation_forward(x, kind, *values), desc="given")
+    yield Function("prelu", (x, (4,)), operations.prelu_forward)
+    yield Function("prelu", ((5,), (1,)), operations.prelu_forward, desc="vector")
+    yield Function("glu", ((3, 8),), lambda x: x[:, :4] * sigmoid(x[:, 4:]))
+    yield Function("glu", ((6, 3), 0), lambda x, dim: x[:3] * sigmoid(x[3:]), desc="first")
+    for dim in (-1, 1, 0):
+        yield Function("softmax", (x, dim), lambda x, dim: operations.softmax_forward(x, dim), desc=f"{dim}")
+        yield Function("log_softmax", (x, dim), lambda x, dim: operations.softmax_forward(x, dim, 1), desc=f"{dim}")
+        yield Function("softmin", (x, dim), lambda x, dim: operations.softmax_forward(-x, dim), desc=f"{dim}")
+    for name, shape in (("dropout", (3, 4)), ("dropout1d", (2, 3, 4)), ("dropout2d", (2, 3, 4, 5)), ("dropout3d", (2, 3, 2, 4, 5))):
+        yield Function(name, (shape,), lambda x, p, training: x, dict(p=0.4, training=False), "eval")
+        yield Function(name, (shape,), lambda x, p: x, dict(p=0.0), "nothing dropped")
+        yield Function(name, (shape,), lambda x, p: x * 0, dict(p=1.0), "all dropped")
+    yield Function("pixel_shuffle", ((2, 8, 3, 4), 2), arrangement.pixel_shuffle)
+    yield Function("pixel_unshuffle", ((2, 3, 6, 4), 2), arrangement.pixel_unshuffle)
+    yield Function("channel_shuffle", ((2, 6, 3, 4), 3), arrangement.channel_shuffle)
+    yield Function("one_hot", (Ints(5, (3, 4)),), lambda x: np.eye(x.max() + 1, dtype=np.int64)[x])
+    yield Function("one_hot", (Ints(5, (3, 4)), 7), lambda x, n: np.eye(n, dtype=np.int64)[x], desc="classes")
+
+
+def _distances() -> Iterator[Function]:
+    yield Function("normalize", ((3, 4, 5),), distance.normalize)
+    yield Function("normalize", ((3, 4, 5), 3.0, -1), distance.normalize, desc="given")
+    yield Function("cosine_similarity", ((3, 4), (3, 4)), distance.cosine_similarity)
+    yield Function("cosine_similarity", ((3, 4), (3, 4), 0), distance.cosine_similarity, desc="first")
+    yield Function("pairwise_distance", ((3, 4), (3, 4)), distance.pairwise_distance)
+    yield Function("pairwise_distance", ((3, 4), (3, 4)), distance.pairwise_distance, dict(p=3.0, keepdim=True), "given")
+
+
+def _products() -> Iterator[Function]:
+    yield Function("linear", ((2, 3, 5), (7, 5), (7,)), operations.linear_forward)
+    yield Function("linear", ((5,), (7, 5)), operations.linear_forward, desc="vector, no bias")
+    yield Function("bilinear", ((3, 4), (3, 5), (6, 4, 5), (6,)), operations.bilinear_forward)
+    yield Function("embedding", (Ints(9, (3, 4)), (9, 5)), operations.embedding_forward)
+    yield Function("layer_norm", ((3, 4, 9), Value((9,))), lambda x, shape: operations.layer_norm_forward(x, shape))
+    yield Function("layer_norm", ((3, 4, 9), Value((4, 9)), (4, 9), (4, 9), 1e-2), operations.layer_norm_forward, desc="affine")
+    rms = lambda x, shape, weight=None, eps=None: operations.rms_norm_forward(x, shape, weight, eps or float(np.finfo(x.dtype).eps))  # noqa: E731
+    yield Function("rms_norm", ((3, 4, 9), Value((9,))), rms)
+    yield Function("rms_norm", ((3, 4, 9), Value((4, 9)), (4, 9), 1e-2), rms, desc="affine")
+    yield Function("group_norm", ((3, 6, 5), 2, (6,), (6,)), operations.group_norm_forward)
+    yield Function("instance_norm", ((3, 6, 5),), lambda x: operations.group_norm_forward(x, 6))
+
+    def batch(x: Any, mean: Any, variance: Any, weight: Any = None, bias: Any = None, training: bool = False) -> Any:
+        if training:
+            mean, variance = operations.batch_stats_forward(x)
+        return operations.batch_norm_forward(x, mean, variance, weight, bias)
+
+    yield Function("batch_norm", ((3, 4, 5), None, None, (4,), (4,)), batch, dict(training=True), "training")
+    positive = Value(np.array([0.5, 1.0, 2.0, 0.25], np.float32))
+    yield Function("batch_norm", ((3, 4, 5), (4,), positive), batch, desc="statistics")
+
+
+def _attentions() -> Iterator[Function]:
+    def attend(q: Any, key: Any, v: Any, attn_mask: Any = None, is_causal: bool = False, scale: Any = None, enable_gqa: bool = False) -> Any:
+        if attn_mask is not None and attn_mask.dtype == bool:
+            attn_mask = ~attn_mask
+        rank = [a.reshape((1,) * (4 - a.ndim) + a.shape) for a in (q, key, v)]
+        y, _ = operations.attention_forward(*rank, attn_mask, None, is_causal, scale or 0.0)
+        return y.reshape(q.shape[:-1] + v.shape[-1:])
+
+    name = "scaled_dot_product_attention"
+    q, key, v = (2, 4, 5, 6), (2, 4, 7, 6), (2, 4, 7, 3)
+    yield Function(name, (q, key, v), attend)
+    yield Function(name, (q, key, v), attend, dict(scale=0.3), "scale")
+    yield Function(name, (q, key, v), attend, dict(is_causal=True), "causal")
+    yield Function(name, (q, key, v), attend, dict(attn_mask=Mask((5, 7))), "bool mask")
+    yield Function(name, (q, key, v), attend, dict(attn_mask=Mask((2, 1, 5, 7))), "broadcast mask")
+    yield Function(name, (q, key, v), attend, dict(attn_mask=(2, 4, 5, 7)), "float mask")
+    yield Function(name, ((5, 6), (7, 6), (7, 3)), attend, desc="two dimensions")
+    yield Function(name, (q[1:], key[1:], v[1:]), attend, desc="three dimensions")
+    yield Function(name, (q, (2, 2, 7, 6), (2, 2, 7, 3)), attend, dict(enable_gqa=True), "grouped queries")
+
+    def heads(q: Any, key: Any, v: Any, e: int, nh: int, w: Any, b: Any, *rest: Any, **call: Any) -> Any:
+        _, _, _, _, out, out_bias = rest
+        state = {"in_proj_weight": w, "in_proj_bias": b, "out_proj.weight": out, "out_proj.bias": out_bias}
+        return layers.MultiheadAttention(state, q, key, v, embed_dim=e, num_heads=nh, **call)
+
+    args = ((5, 3, 8), (7, 3, 8), (7, 3, 8), 8, 2, (24, 8), (24,), None, None, False, 0.0, (8, 8), (8,))
+    yield Function("multi_head_attention_forward", args, heads)
+    same = ((5, 3, 8),) * 3 + args[3:]
+    yield Function("multi_head_attention_forward", same, heads, dict(attn_mask=Causal(5, True)), "masked")
+
+
+FUNCTIONS: list[Function] = [
+    row for family in (_convolutions, _pools, _elementwise, _distances, _products, _attentions) for row in family()
+]
+assert len({row.id for row in FUNCTIONS}) == len(FUNCTIONS), "two rows have the same name and description"

@@ -1,0 +1,60 @@
+"""A row of ops.def, a public layer, function or other name without a spec or a test fails here."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import Reference as reference
+import swiftnn as nn
+from Reference import layers
+from Reference.cases import cases
+from specs import LAYERS
+from specs_functional import FUNCTIONS
+from swiftnn import _native
+
+HERE = Path(__file__).parent
+# Classes that hold or describe modules and compute nothing: test_module.py, test_container.py
+HOLDERS = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "RNNBase", "RNNCellBase"}
+
+
+def _tested_words() -> set[str]:
+    text = "".join(path.read_text(encoding="utf-8") for path in HERE.rglob("*.py") if path.name != Path(__file__).name)
+    return set(re.findall(r"\w+", text))
+
+
+def test_every_operation_has_a_reference_and_cases() -> None:
+    operations = {name for name, _ in _native.OPS}
+    assert operations == set(reference.OPERATIONS)
+    assert operations == {op for op, *_ in cases(np.float32)}
+
+
+def test_every_layer_has_a_spec() -> None:
+    public = {name for name in nn.__all__ if inspect.isclass(getattr(nn, name)) and issubclass(getattr(nn, name), nn.Module)}
+    with_rows = {row.name for row in LAYERS}
+    missing, unknown = sorted(public - HOLDERS - with_rows), sorted(with_rows - public)
+    assert not missing, f"add rows to specs.py: {missing}"
+    assert not unknown, f"rows of specs.py that no public layer answers: {unknown}"
+    assert all(hasattr(layers, row.name) for row in LAYERS)
+
+
+def test_every_function_has_a_spec() -> None:
+    missing = sorted(set(nn.functional.__all__) - {row.name for row in FUNCTIONS})
+    assert not missing, f"add rows to specs_functional.py: {missing}"
+
+
+@pytest.mark.parametrize("module", [nn, nn.init, nn.random, nn.utils, nn.utils.rnn], ids=lambda module: module.__name__)
+def test_every_other_name_is_tested(module) -> None:
+    names = {name for name in module.__all__ if not inspect.ismodule(getattr(module, name))}
+    missing = sorted(names - _tested_words() - {row.name for row in LAYERS})
+    assert not missing, f"names that no test mentions: {missing}"
+
+
+@pytest.mark.parametrize("module", [nn, nn.functional, nn.init, nn.utils.rnn], ids=lambda module: module.__name__)
+def test_all_lists_what_there_is(module) -> None:
+    assert sorted(module.__all__) == sorted(set(module.__all__))
+    for name in module.__all__:
+        assert hasattr(module, name), name

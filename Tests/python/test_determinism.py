@@ -1,0 +1,181 @@
+"""The same bits for any number of threads, any batch, a whole sequence or its steps, every instruction set with FMA."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import swiftnn as nn
+from modules import module_of, run, same
+from specs import LAYERS, Layer, flat
+from swiftnn import _native
+
+# Enough work that an operation uses all the threads it may
+LARGE = {
+    "Conv2d": (lambda: nn.Conv2d(16, 33, 3, padding=1), (5, 16, 40, 40)),
+    "Conv2d, one image": (lambda: nn.Conv2d(3, 64, 7, stride=2, padding=3), (1, 3, 96, 96)),
+    "Conv2d, depthwise": (lambda: nn.Conv2d(24, 24, 3, groups=24), (3, 24, 50, 50)),
+    "Conv2d, pointwise": (lambda: nn.Conv2d(64, 65, 1), (3, 64, 20, 20)),
+    "Conv1d": (lambda: nn.Conv1d(16, 24, 5, padding=2), (3, 16, 1000)),
+    "Linear": (lambda: nn.Linear(700, 513), (65, 700)),
+    "Linear, one row": (lambda: nn.Linear(1030, 1001), (1, 1030)),
+    "MaxPool2d": (lambda: nn.MaxPool2d(3, 2, 1), (4, 16, 65, 65)),
+    "AvgPool2d": (lambda: nn.AvgPool2d(3, 2, 1), (4, 16, 65, 65)),
+    "LSTM": (lambda: nn.LSTM(40, 72, 2), (9, 33, 40)),
+    "GRU": (lambda: nn.GRU(40, 72, 2, bidirectional=True), (9, 33, 40)),
+    "RNN": (lambda: nn.RNN(40, 72), (9, 33, 40)),
+    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(48, 4, 96).eval(), (70, 5, 48)),
+    "LayerNorm": (lambda: nn.LayerNorm(515), (300, 515)),
+    "GroupNorm": (lambda: nn.GroupNorm(4, 16), (5, 16, 40, 40)),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(16), (5, 16, 40, 40)),
+    "Softmax": (lambda: nn.Softmax(-1), (300, 515)),
+    "Softmax, first": (lambda: nn.Softmax(0), (300, 515)),
+    "GELU": (lambda: nn.GELU(), (300, 515)),
+    "Mish": (lambda: nn.Mish(), (100001,)),
+    "Dropout": (lambda: nn.Dropout(0.3), (300, 515)),
+}
+
+
+def _large(name: str, dtype: type) -> tuple[nn.Module, np.ndarray]:
+    make, shape = LARGE[name]
+    nn.manual_seed(5)
+    module = make()
+    module = module.double() if dtype is np.float64 else module
+    return module, np.random.default_rng(1).standard_normal(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("name", LARGE)
+def test_any_number_of_threads(name: str, dtype: type) -> None:
+    module, x = _large(name, dtype)
+    results = []
+    for n in (1, 2, 3, 7):
+        nn.manual_seed(6)
+        with nn.threads(n):
+            results.append(flat(module(x)))
+    assert all(same(result, results[0]) for result in results[1:])
+
+
+@pytest.mark.parametrize("name", [name for name in LARGE if name not in {"BatchNorm2d", "Dropout", "Softmax, first", "Mish"}])
+def test_any_batch_of_large_inputs(name: str) -> None:
+    module, x = _large(name, np.float32)
+    axis = 1 if name in {"LSTM", "GRU", "RNN", "TransformerEncoderLayer"} else 0
+    whole = flat(module(x))
+    for cut in (1, 2, x.shape[axis] - 1):
+        parts = [flat(module(np.take(x, range(i, min(i + cut, x.shape[axis])), axis))) for i in range(0, x.shape[axis], cut)]
+        joined = [np.concatenate(pieces, axis) for pieces in zip(*parts)]
+        assert same(joined, whole), f"in batches of {cut}"
+
+
+@pytest.mark.parametrize("row", [row for row in LAYERS if row.batch is not None], ids=lambda row: row.id)
+def test_any_batch(row: Layer) -> None:
+    """Each sample alone gives the bits that it has in the batch."""
+    module, axis = module_of(row), row.batch
+    whole = run(row, module)
+    positional, _ = row.arrays(np.float32, nn)
+    size = next(a for a in flat(positional)).shape[axis]
+
+    def pick(array: np.ndarray, i: int) -> np.ndarray:
+        return array[(slice(None),) * axis + (slice(i, i + 1),)] if array.ndim > axis and array.shape[axis] == size else array
+
+    for i in range(size):
+        alone = run(row, module, lambda array: pick(array, i))  # noqa: B023
+        assert same([np.ascontiguousarray(a) for a in alone], [np.ascontiguousarray(pick(a, i)) for a in whole]), f"sample {i}"
+
+
+@pytest.mark.parametrize("row", [row for row in LAYERS if row.desc == "unbatched" and not row.call], ids=lambda row: row.id)
+def test_unbatched_is_a_batch_of_one(row: Layer) -> None:
+    module = module_of(row)
+    axis = 1 if row.name in {"RNN", "LSTM", "GRU", "MultiheadAttention"} or (row.name.startswith("Trans")) else 0
+    if getattr(module, "batch_first", False):
+        axis = 0
+    positional, _ = row.arrays(np.float32, nn)
+    if positional[0].ndim == 1 or row.name.endswith("Cell"):
+        axis = 0
+    batched = flat(module(*(np.expand_dims(a, axis) for a in positional)))
+    plain = run(row, module)
+    for one, other in zip(batched, plain):
+        where = 0 if row.name == "MultiheadAttention" and one is batched[-1] else axis
+        assert np.ascontiguousarray(np.take(one, 0, where)).tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("make", [nn.RNN, nn.LSTM, nn.GRU], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_stream_of_steps_is_the_sequence(make: type, layers: int, batch: int) -> None:
+    module = make(10, 20, layers)
+    x = np.random.default_rng(0).standard_normal((12, batch, 10)).astype(np.float32)
+    whole, last = module(x)
+    state, outputs = None, []
+    for i in range(12):
+        y, state = module(x[i : i + 1], state)
+        outputs.append(y)
+    assert np.concatenate(outputs).tobytes() == whole.tobytes()
+    assert same(flat(state), flat(last))
+    front, state = module(x[:5])
+    back, state = module(x[5:], state)
+    assert np.concatenate([front, back]).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_cell_is_a_step(kind: str) -> None:
+    module, cell = getattr(nn, kind)(10, 20), getattr(nn, kind + "Cell")(10, 20)
+    cell.load_state_dict({name[: -len("_l0")]: value for name, value in module.state_dict().items()})
+    x = np.random.default_rng(0).standard_normal((6, 3, 10)).astype(np.float32)
+    whole, _ = module(x)
+    state = None
+    for i in range(6):
+        state = cell(x[i], state)
+        h = state[0] if kind == "LSTM" else state
+        assert h.tobytes() == whole[i].tobytes()
+
+
+def test_packed_is_each_sequence_alone() -> None:
+    module = nn.LSTM(6, 9, 2, bidirectional=True)
+    rng = np.random.default_rng(0)
+    sequences = [rng.standard_normal((n, 6)).astype(np.float32) for n in (3, 7, 1, 5)]
+    y, (h, c) = module(nn.utils.rnn.pack_sequence(sequences, enforce_sorted=False))
+    outputs = nn.utils.rnn.unpack_sequence(y)
+    for i, sequence in enumerate(sequences):
+        alone, (h1, c1) = module(sequence)
+        assert outputs[i].tobytes() == alone.tobytes()
+        assert np.ascontiguousarray(h[:, i]).tobytes() == h1.tobytes()
+        assert np.ascontiguousarray(c[:, i]).tobytes() == c1.tobytes()
+
+
+def digest() -> str:
+    """Of everything LARGE computes, in both float types."""
+    total = hashlib.sha256()
+    for name in LARGE:
+        for dtype in (np.float32, np.float64):
+            module, x = _large(name, dtype)
+            for array in flat(module(x)):
+                total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def test_every_instruction_set_with_fma() -> None:
+    levels = [level for level in _native.isa_available() if level != "base"]
+    if len(levels) < 2:
+        pytest.skip("this CPU has one level with FMA: " + ", ".join(levels))
+    here = Path(__file__).parent
+    script = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]!r}; import test_determinism; print(test_determinism.digest())"
+    digests = {}
+    for level in levels:
+        environment = {**os.environ, "SWIFTNN_ISA": level, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+        digests[level] = done.stdout.strip()
+    assert len(set(digests.values())) == 1, digests
+
+
+def test_a_level_that_does_not_exist_is_an_error() -> None:
+    environment = {**os.environ, "SWIFTNN_ISA": "avx9000", "PYTHONPATH": os.pathsep.join(sys.path)}
+    script = "import numpy as np, swiftnn as nn; nn.ReLU()(np.ones(3, np.float32))"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "avx9000" in done.stderr and "SWIFTNN_ISA" in done.stderr

@@ -1,0 +1,226 @@
+"""Wrong calls: the type of the exception, and a message that names the argument, what came, what was expected, and the fix."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import swiftnn as nn
+
+F = nn.functional
+
+
+def x(*shape: int, dtype: Any = np.float32) -> np.ndarray:
+    return np.zeros(shape, dtype)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    call: Callable[[], Any]
+    error: type[Exception] | tuple[type[Exception], ...]
+    says: tuple[str, ...]  # each must be in the message
+    desc: str
+
+
+SHAPE = nn.ShapeError
+
+WRONG = [
+    # Convolution
+    Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 1, 5, 5)), SHAPE, ("channels", "3", "1"), "conv: channels"),
+    Wrong(lambda: nn.Conv2d(3, 4, 7)(x(1, 3, 5, 5)), SHAPE, ("7", "5"), "conv: input smaller than the kernel"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3)(x(5, 5)), SHAPE, ("3", "4", "2"), "conv: 2-D input"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 1, 3, 5, 5)), SHAPE, ("5",), "conv: 5-D input"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 3, 5, 5, dtype=np.float64)), TypeError, ("float64", "float32", "astype"), "conv: float64 input"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, ("in_channels", "groups", "3", "2"), "conv: groups and in_channels"),
+    Wrong(lambda: nn.Conv2d(4, 3, 3, groups=2), ValueError, ("out_channels", "groups", "3", "2"), "conv: groups and out_channels"),
+    Wrong(lambda: nn.Conv2d(4, 4, 3, groups=0), ValueError, ("groups", "0"), "conv: no groups"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, padding="foo"), ValueError, ("padding", "foo", "same", "valid"), "conv: padding word"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, stride=2, padding="same"), ValueError, ("padding", "same", "stride", "2"), "conv: same and strided"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, padding_mode="foo"), ValueError, ("padding_mode", "foo", "reflect"), "conv: padding mode"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, stride=0)(x(1, 3, 5, 5)), (ValueError, RuntimeError), ("stride", "0"), "conv: stride 0"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, dilation=0)(x(1, 3, 5, 5)), (ValueError, RuntimeError), ("dilation", "0"), "conv: dilation 0"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, padding=-1)(x(1, 3, 5, 5)), (ValueError, RuntimeError), ("padding", "-1"), "conv: negative padding"),
+    Wrong(lambda: nn.Conv2d(3, 4, (3, 3, 3))(x(1, 3, 5, 5)), (ValueError, RuntimeError), ("kernel_size", "(3, 3, 3)"), "conv: three kernel sizes"),
+    Wrong(lambda: nn.Conv2d(3, 4, "3"), TypeError, ("kernel_size",), "conv: kernel is a str"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, padding=4, padding_mode="reflect")(x(1, 3, 4, 4)), SHAPE, ("4",), "conv: reflection wider than the input"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3)(None), TypeError, ("input", "None"), "conv: None"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3)("image"), TypeError, ("input",), "conv: a str"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 3, 5, 5, dtype=complex)), TypeError, ("complex",), "conv: complex input"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3, device="cuda"), (ValueError, RuntimeError), ("device", "cuda", "cpu"), "conv: another device"),
+    # Pooling
+    Wrong(lambda: nn.MaxPool2d(0)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("kernel_size", "0"), "pool: kernel 0"),
+    Wrong(lambda: nn.MaxPool2d(2, 0)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("stride", "0"), "pool: stride 0"),
+    Wrong(lambda: nn.MaxPool2d(3, padding=2)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("padding", "2", "3"), "pool: padding over half of the kernel"),
+    Wrong(lambda: nn.MaxPool2d(3, padding=-1)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("padding", "-1"), "pool: negative padding"),
+    Wrong(lambda: nn.MaxPool2d(3, dilation=0)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("dilation", "0"), "pool: dilation 0"),
+    Wrong(lambda: nn.MaxPool2d(5)(x(1, 1, 4, 4)), SHAPE, ("4", "5"), "pool: window larger than the input"),
+    Wrong(lambda: nn.MaxPool2d(2)(x(4, 4)), SHAPE, ("3", "4", "2"), "pool: 2-D input"),
+    Wrong(lambda: nn.MaxPool2d((2, 2, 2))(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("kernel_size",), "pool: three kernel sizes"),
+    Wrong(lambda: nn.MaxPool2d(2)(x(1, 1, 4, 4, dtype=bool)), (TypeError, NotImplementedError), ("bool",), "pool: bool"),
+    Wrong(lambda: nn.MaxPool2d(2)(x(1, 0, 4, 4)), SHAPE, ("0",), "pool: no channels"),
+    Wrong(lambda: nn.AvgPool2d(2, divisor_override=0)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("divisor",), "pool: divisor 0"),
+    Wrong(lambda: nn.AdaptiveAvgPool2d((2, 3, 4))(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("output_size",), "pool: three output sizes"),
+    # Recurrent
+    Wrong(lambda: nn.LSTM(3, 0), ValueError, ("hidden_size", "0"), "rnn: hidden size 0"),
+    Wrong(lambda: nn.LSTM(3, 2.5), TypeError, ("hidden_size", "float"), "rnn: hidden size 2.5"),
+    Wrong(lambda: nn.LSTM(0, 3), ValueError, ("input_size", "0"), "rnn: input size 0"),
+    Wrong(lambda: nn.LSTM(3, 4, 0), ValueError, ("num_layers", "0"), "rnn: no layers"),
+    Wrong(lambda: nn.LSTM(3, 4, bias=1), TypeError, ("bias", "bool"), "rnn: bias is no bool"),
+    Wrong(lambda: nn.LSTM(3, 4, batch_first=1), TypeError, ("batch_first", "bool"), "rnn: batch_first is no bool"),
+    Wrong(lambda: nn.LSTM(3, 4, dropout=2), ValueError, ("dropout", "2"), "rnn: dropout 2"),
+    Wrong(lambda: nn.LSTM(3, 4, proj_size=4), ValueError, ("proj_size", "4"), "rnn: projection as large as the state"),
+    Wrong(lambda: nn.LSTM(3, 4, proj_size=-1), ValueError, ("proj_size", "-1"), "rnn: negative projection"),
+    Wrong(lambda: nn.GRU(3, 4, proj_size=2), (ValueError, TypeError), ("proj_size",), "rnn: projection of a GRU"),
+    Wrong(lambda: nn.RNN(3, 4, nonlinearity="gelu"), ValueError, ("gelu", "tanh", "relu"), "rnn: nonlinearity"),
+    Wrong(lambda: nn.LSTM(3, 4)(x(5, 2, 4)), SHAPE, ("input_size", "3", "4"), "rnn: features"),
+    Wrong(lambda: nn.LSTM(3, 4)(x(1, 5, 2, 3)), SHAPE, ("2", "3", "4"), "rnn: 4-D input"),
+    Wrong(lambda: nn.GRU(3, 4)(x(5, 2, 3), x(1, 3, 4)), SHAPE, ("(1, 2, 4)", "1, 3, 4"), "rnn: batch of the state"),
+    Wrong(lambda: nn.GRU(3, 4)(x(5, 2, 3), x(1, 4)), SHAPE, ("3", "2"), "rnn: 2-D state for a batch"),
+    Wrong(lambda: nn.LSTM(3, 4)(x(5, 2, 3), (x(1, 2, 4), x(1, 2, 5))), SHAPE, ("(1, 2, 4)", "1, 2, 5"), "rnn: cell state"),
+    Wrong(lambda: nn.LSTM(3, 4)(x(5, 2, 3), x(1, 2, 4)), (TypeError, ValueError, IndexError), ("hx", "c"), "rnn: one state for an LSTM"),
+    Wrong(lambda: nn.RNN(3, 4)(x(5, 2, 3, dtype=np.float64)), TypeError, ("float64", "float32"), "rnn: float64 input"),
+    Wrong(lambda: nn.LSTMCell(3, 4)(x(2, 5)), SHAPE, ("3", "5"), "cell: features"),
+    Wrong(lambda: nn.GRUCell(3, 4)(x(2, 3), x(3, 4)), SHAPE, ("2", "3"), "cell: batch of the state"),
+    Wrong(lambda: nn.RNNCell(3, 4)(x(1, 2, 3)), SHAPE, ("1", "2", "3"), "cell: 3-D input"),
+    # Attention
+    Wrong(lambda: nn.MultiheadAttention(5, 2), ValueError, ("embed_dim", "num_heads", "5", "2"), "attention: heads"),
+    Wrong(lambda: nn.MultiheadAttention(5, 2), AssertionError, ("embed_dim",), "attention: heads, as PyTorch's type"),
+    Wrong(lambda: nn.MultiheadAttention(0, 2), ValueError, ("embed_dim", "0"), "attention: no features"),
+    Wrong(lambda: nn.MultiheadAttention(4, 2)(*[x(3, 2, 6)] * 3), (ValueError, AssertionError), ("4", "6"), "attention: features"),
+    Wrong(
+        lambda: nn.MultiheadAttention(4, 2)(*[x(3, 2, 4)] * 3, attn_mask=x(2, 3)),
+        (ValueError, RuntimeError),
+        ("attn_mask", "(2, 3)", "(3, 3)"),
+        "attention: 2-D mask",
+    ),
+    Wrong(
+        lambda: nn.MultiheadAttention(4, 2)(*[x(3, 2, 4)] * 3, attn_mask=x(3, 3, 3)),
+        (ValueError, RuntimeError),
+        ("attn_mask", "(3, 3, 3)", "(4, 3, 3)"),
+        "attention: 3-D mask",
+    ),
+    Wrong(
+        lambda: nn.MultiheadAttention(4, 2)(*[x(3, 2, 4)] * 3, key_padding_mask=x(3, 3)),
+        (ValueError, AssertionError),
+        ("key_padding_mask", "2", "3"),
+        "attention: padding mask",
+    ),
+    Wrong(
+        lambda: nn.MultiheadAttention(4, 2)(*[x(3, 2, 4)] * 3, attn_mask=x(3, 3, dtype=int)),
+        (TypeError, AssertionError),
+        ("mask", "bool", "int"),
+        "attention: integer mask",
+    ),
+    Wrong(lambda: nn.MultiheadAttention(4, 2)(*[x(2, 3, 2, 4)] * 3), (ValueError, AssertionError), ("query", "4"), "attention: 4-D input"),
+    Wrong(lambda: nn.Transformer(8, 3), (ValueError, AssertionError), ("8", "3"), "transformer: heads"),
+    Wrong(lambda: nn.Transformer(8, 2, 1, 1, 8)(x(3, 2, 8), x(3, 1, 8)), (ValueError, RuntimeError), ("batch", "2", "1"), "transformer: batches"),
+    Wrong(lambda: nn.Transformer(8, 2, 1, 1, 8)(x(3, 2, 6), x(3, 2, 6)), (ValueError, RuntimeError), ("d_model", "6", "8"), "transformer: features"),
+    Wrong(lambda: nn.TransformerEncoderLayer(8, 2, activation="silu"), (ValueError, RuntimeError), ("silu", "relu", "gelu"), "transformer: activation"),
+    # Others
+    Wrong(lambda: nn.Linear(5, 2)(x(3, 4)), SHAPE, ("4", "5"), "linear: features"),
+    Wrong(lambda: nn.Linear(5, 2)(np.float32(3)), SHAPE, ("input",), "linear: a scalar"),
+    Wrong(lambda: nn.Bilinear(0, 1, 1), ValueError, ("in1_features", "0"), "bilinear: no features"),
+    Wrong(lambda: nn.Bilinear(2, 3, 1)(x(4, 2), x(5, 3)), SHAPE, ("4", "5"), "bilinear: batches"),
+    Wrong(lambda: nn.Embedding(5, 2)(np.array([1, 5])), IndexError, ("5",), "embedding: index too large"),
+    Wrong(lambda: nn.Embedding(5, 2)(np.array([-1])), IndexError, ("-1",), "embedding: negative index"),
+    Wrong(lambda: nn.Embedding(5, 2)(x(3)), (TypeError, RuntimeError), ("float32", "int"), "embedding: float indices"),
+    Wrong(lambda: nn.Embedding(5, 2, padding_idx=5), (ValueError, AssertionError), ("adding_idx", "5"), "embedding: padding"),
+    Wrong(lambda: nn.LayerNorm(5)(x(3, 4)), SHAPE, ("5", "4"), "layer norm: shape"),
+    Wrong(lambda: nn.GroupNorm(3, 4), ValueError, ("num_channels", "num_groups", "3", "4"), "group norm: groups"),
+    Wrong(lambda: nn.GroupNorm(2, 4)(x(2, 6, 3)), SHAPE, ("4", "6"), "group norm: channels"),
+    Wrong(lambda: nn.BatchNorm2d(4)(x(2, 4, 3)), (ValueError, RuntimeError), ("4", "3"), "batch norm: 3-D input"),
+    Wrong(lambda: nn.BatchNorm1d(4)(x(2, 3, 5)), SHAPE, ("4", "3"), "batch norm: channels"),
+    Wrong(lambda: nn.BatchNorm1d(4)(x(1, 4)), ValueError, ("1",), "batch norm: one value to train on"),
+    Wrong(lambda: nn.InstanceNorm2d(4)(x(2, 4, 1, 1)), ValueError, ("1",), "instance norm: one value"),
+    Wrong(lambda: nn.Softmax(dim=3)(x(2, 3)), IndexError, ("dim", "3", "2"), "softmax: dim"),
+    Wrong(lambda: nn.PReLU(3)(x(2, 4)), SHAPE, ("3", "4"), "prelu: channels"),
+    Wrong(lambda: nn.Unflatten(1, (2, 4))(x(2, 6)), (ValueError, RuntimeError), ("6",), "unflatten: sizes"),
+    Wrong(lambda: nn.GELU("foo")(x(3)), (ValueError, RuntimeError), ("approximate", "foo", "tanh"), "gelu: approximate"),
+    Wrong(lambda: F.pad(x(2, 3), (1,)), (ValueError, RuntimeError), ("pad",), "pad: odd number"),
+    Wrong(lambda: F.pad(x(2, 3), (1, 1), "foo"), (ValueError, NotImplementedError), ("mode", "foo"), "pad: mode"),
+    Wrong(lambda: F.pad(x(1, 2, 3), (3, 0), "reflect"), (ValueError, RuntimeError), ("3",), "pad: reflection too wide"),
+    Wrong(lambda: F.pad(x(1, 2, 3), (4, 0), "circular"), (ValueError, RuntimeError), ("4", "3"), "pad: round more than once"),
+    Wrong(lambda: F.pad(x(2, 3), (-2, -2)), (ValueError, RuntimeError), ("-2",), "pad: nothing left"),
+    Wrong(lambda: F.interpolate(x(1, 1, 4, 4)), ValueError, ("size", "scale_factor"), "interpolate: neither"),
+    Wrong(lambda: F.interpolate(x(1, 1, 4, 4), size=3, scale_factor=2), ValueError, ("size", "scale_factor"), "interpolate: both"),
+    Wrong(lambda: F.interpolate(x(1, 1, 4, 4), 3, mode="foo"), (ValueError, NotImplementedError), ("mode", "foo"), "interpolate: mode"),
+    Wrong(lambda: F.interpolate(x(1, 1, 4, 4), 3, align_corners=True), ValueError, ("align_corners",), "interpolate: corners of nearest"),
+    Wrong(lambda: F.one_hot(np.array([1, 5]), 3), (ValueError, RuntimeError), ("5", "3"), "one_hot: class"),
+    Wrong(lambda: F.glu(x(3, 5)), (ValueError, RuntimeError), ("5",), "glu: odd"),
+    Wrong(
+        lambda: F.scaled_dot_product_attention(x(2, 4, 5, 6), x(2, 3, 7, 6), x(2, 3, 7, 6)),
+        (ValueError, RuntimeError),
+        ("4", "3"),
+        "sdpa: heads",
+    ),
+    Wrong(
+        lambda: F.scaled_dot_product_attention(x(2, 4, 5, 6), x(2, 4, 7, 5), x(2, 4, 7, 6)),
+        (ValueError, RuntimeError),
+        ("6", "5"),
+        "sdpa: features",
+    ),
+    # Sequences
+    Wrong(lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [2, 4]), (ValueError, RuntimeError), ("lengths", "sorted"), "pack: unsorted"),
+    Wrong(lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [4, 0]), (ValueError, RuntimeError), ("0",), "pack: empty sequence"),
+    Wrong(lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [4]), (ValueError, RuntimeError), ("lengths", "1", "2"), "pack: count"),
+    Wrong(lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [5, 2]), ValueError, ("5", "4"), "pack: longer than the data (A6.4)"),
+    Wrong(lambda: nn.utils.rnn.pad_sequence([]), (ValueError, RuntimeError), ("empty",), "pad_sequence: nothing"),
+]
+
+
+@pytest.mark.parametrize("row", WRONG, ids=lambda row: row.desc)
+def test_wrong_call(row: Wrong) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(row.error) as caught:
+            row.call()
+    message = str(caught.value)
+    missing = [word for word in row.says if word not in message]
+    assert not missing, f"the message does not say {missing}: {message}"
+    assert "\n" not in message and len(message) < 400
+
+
+def test_shape_error_is_both() -> None:
+    """Code written for NumPy catches ValueError, code written for PyTorch RuntimeError."""
+    assert issubclass(nn.ShapeError, ValueError) and issubclass(nn.ShapeError, RuntimeError)
+
+
+def test_numpy_integers_are_sizes() -> None:
+    """A6.5"""
+    nn.LSTM(np.int64(3), np.int32(4), np.int8(1))
+    nn.Conv2d(np.int64(3), np.int64(4), np.int64(3), padding=np.int32(1))(x(1, 3, 5, 5))
+    nn.MaxPool2d(np.int64(2))(x(1, 3, 5, 5))
+    nn.MultiheadAttention(np.int64(4), np.int64(2))
+
+
+def test_a_failed_call_leaves_nothing_behind() -> None:
+    module = nn.Linear(5, 2)
+    module(x(3, 5))
+    before = nn.memory_stats()["blocks_in_use"]
+    for _ in range(10):
+        with pytest.raises(nn.ShapeError):
+            module(x(3, 4))
+    assert nn.memory_stats()["blocks_in_use"] == before
+    assert module(x(3, 5)).shape == (3, 2)
+
+
+def test_dropout_of_one_layer_warns() -> None:
+    with pytest.warns(UserWarning, match="dropout"):
+        nn.LSTM(3, 4, dropout=0.5)
+
+
+def test_masked_arrays_are_not_read_as_if_they_had_no_mask() -> None:
+    masked = np.ma.masked_array(np.ones(3, np.float32), [True, False, False])
+    with pytest.raises(TypeError, match="masked"):
+        nn.ReLU()(masked)
+
+
+@pytest.mark.parametrize("garbage", [object(), {"a": 1}, b"bytes", 1j, np.array(["a"]), np.array([None]), [[1, 2], [3]]], ids=repr)
+@pytest.mark.parametrize("make", [nn.ReLU, lambda: nn.Linear(3, 2), lambda: nn.Conv1d(1, 1, 1), lambda: nn.LSTM(3, 4), lambda: nn.MaxPool1d(1)])
+def test_what_is_no_array_of_numbers(make: Callable[[], nn.Module], garbage: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        make()(garbage)
