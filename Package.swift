@@ -16,9 +16,11 @@ let package = Package(
     ],
     targets: [
         .target(name: "CSwiftNN", cSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
+        .target(name: "BaseRuntime"),
         .target(
             name: "SwiftNN",
-            dependencies: ["CSwiftNN"] + levels.map { .init(stringLiteral: $0.target) },
+            dependencies: ["BaseRuntime", "CSwiftNN"] + levels.map { .init(stringLiteral: $0.target) },
+            exclude: ["exports.map"],
             swiftSettings: [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))],
             linkerSettings: [
                 .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"])

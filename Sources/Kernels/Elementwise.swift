@@ -21,7 +21,8 @@ func unary<T: Real>(
     case SNN_GELU_TANH:
         map(x, y, n) { (v: V) in
             let inner = V(T(0.797_884_560_802_865_355_9)) * (v + V(T(0.044715)) * v * v * v)
-            return v * V(0.5) * (.one + V.tanh(inner))
+            // (1 + tanh u) / 2 = sigmoid(2 u), without the cancellation for negative u
+            return v * V.sigmoid(inner + inner)
         }
     case SNN_SILU: map(x, y, n) { (v: V) in v / (.one + V.exp(-v)) }
     case SNN_MISH: map(x, y, n) { (v: V) in v * V.tanh(V.softplus(v)) }

@@ -2,17 +2,21 @@
 // because a C function cannot be made from a generic one.
 import CSwiftNN
 
-
-
-@inline(__always) private func f32(_ p: UnsafeRawPointer?) -> UnsafePointer<Float> { p.unsafelyUnwrapped.assumingMemoryBound(to: Float.self) }
-@inline(__always) private func f64(_ p: UnsafeRawPointer?) -> UnsafePointer<Double> { p.unsafelyUnwrapped.assumingMemoryBound(to: Double.self) }
+@inline(__always) private func f32(_ p: UnsafeRawPointer?) -> UnsafePointer<Float> {
+    p.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
+}
+@inline(__always) private func f64(_ p: UnsafeRawPointer?) -> UnsafePointer<Double> {
+    p.unsafelyUnwrapped.assumingMemoryBound(to: Double.self)
+}
 @inline(__always) private func f32(_ p: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Float> {
     p.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
 }
 @inline(__always) private func f64(_ p: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Double> {
     p.unsafelyUnwrapped.assumingMemoryBound(to: Double.self)
 }
-@inline(__always) private func mask<V: Wide>(_ x: UnsafeMutablePointer<V.Scalar>, _ m: UnsafePointer<UInt8>, _ stride: Int, _ n: Int, _: V.Type) {
+@inline(__always) private func mask<V: Wide>(
+    _ x: UnsafeMutablePointer<V.Scalar>, _ m: UnsafePointer<UInt8>, _ stride: Int, _ n: Int, _: V.Type
+) {
     for i in 0..<n where m[i &* stride] != 0 { x[i] = -.infinity }
 }
 

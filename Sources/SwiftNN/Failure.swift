@@ -40,6 +40,15 @@ struct Message {
         append(text)
         return self
     }
+    /// Text from outside, at most 40 bytes of it.
+    func text(_ text: UnsafePointer<CChar>) -> Message {
+        var i = 0
+        while i < 40 && text[i] != 0 {
+            append(byte: UInt8(bitPattern: text[i]))
+            i += 1
+        }
+        return self
+    }
     func number(_ value: Int) -> Message {
         append(value)
         return self

@@ -62,9 +62,24 @@ struct Epilogue<T> {
     var columnBias: UnsafePointer<T>?
     var residual: UnsafePointer<T>?
     var residualStride = 0
-    var activation = Int(SNN_NONE)
-    var alpha = 0.0
-    var beta = 0.0
+    private(set) var activation = Int(SNN_NONE)
+    private(set) var alpha = 0.0
+    private(set) var beta = 0.0
+
+    /// A kind of swiftnn.h with its usual parameters, those of PyTorch's functions.
+    mutating func activate(_ kind: Int64, _ operation: StaticString) throws(Failure) {
+        guard kind >= Int64(SNN_NONE) && kind < Int64(SNN_ACTIVATION_COUNT) else {
+            throw Message(operation).text(": activation is ").number(Int(kind)).text("; expected one of swiftnn.h").valueError
+        }
+        activation = Int(kind)
+        switch activation {
+        case Int(SNN_LEAKY_RELU): alpha = 0.01
+        case Int(SNN_ELU): alpha = 1
+        case Int(SNN_SOFTPLUS): (alpha, beta) = (1, 20)
+        case Int(SNN_HARDTANH): (alpha, beta) = (-1, 1)
+        default: break
+        }
+    }
 }
 
 /// A whole matrix in panels of `width` rows: element (i, k) at data[(i / width) * panel + k * width + i % width].

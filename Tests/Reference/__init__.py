@@ -15,7 +15,7 @@ from .normalization import batch_norm_forward, batch_stats_forward, group_norm_f
 from .padding import pad_forward
 from .pooling import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward
 from .random import random_forward
-from .rnn import rnn_forward
+from .rnn import rnn_cell_forward, rnn_forward
 from .softmax import softmax_forward
 
 OPERATIONS = {name: value for name, value in list(globals().items()) if name.endswith("_forward")}

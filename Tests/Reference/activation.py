@@ -28,7 +28,6 @@ def elu(x, alpha):
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
-
 def _relu(x):
     return np.where(np.isnan(x), x, np.maximum(x, 0.0))
 

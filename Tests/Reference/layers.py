@@ -22,7 +22,7 @@ from .linear import bilinear_forward, linear_forward
 from .normalization import batch_norm_forward, batch_stats_forward, group_norm_forward, layer_norm_forward, rms_norm_forward
 from .padding import pad_forward
 from .pooling import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward
-from .rnn import rnn_forward
+from .rnn import rnn_cell_forward, rnn_forward
 from .softmax import softmax_forward
 
 
@@ -44,7 +44,9 @@ def Bilinear(p, input1, input2, *, in1_features, in2_features, out_features, bia
     return bilinear_forward(input1, input2, p["weight"], p.get("bias"))
 
 
-def Embedding(p, input, *, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
+def Embedding(
+    p, input, *, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False
+):
     return embedding_forward(input, p["weight"])
 
 
@@ -357,13 +359,10 @@ def GRU(p, input, hx=None, *, input_size, hidden_size, num_layers=1, bias=True, 
 
 
 def _cell(p, mode, input, hx):
-    weights = [p.get(name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")] + [None]
-    lone = np.ndim(input) == 1
-    x = np.asarray(input).reshape(1, -1, np.shape(input)[-1])
-    h0, c0 = (None if s is None else np.asarray(s).reshape(1, x.shape[1], -1) for s in (hx if isinstance(hx, tuple) else (hx, None)))
-    _, hn, cn = rnn_forward(mode, x, h0, c0, weights)
-    h, c = (None if s is None else s[0, 0] if lone else s[0] for s in (hn, cn))
-    return (h, c) if mode == k.LSTM else h
+    weights = [p.get(name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    h, c = hx if isinstance(hx, tuple) else (hx, None)
+    hn, cn = rnn_cell_forward(mode, input, h, c, weights)
+    return (hn, cn) if mode == k.LSTM else hn
 
 
 def RNNCell(p, input, hx=None, *, input_size, hidden_size, bias=True, nonlinearity="tanh"):

@@ -87,3 +87,13 @@ def rnn_forward(
         if batch_first:
             y = np.ascontiguousarray(np.swapaxes(y, 0, 1))
     return y, hn, (cn_ if mode == k.LSTM else None)
+
+
+def rnn_cell_forward(mode, x, h=None, c=None, weights=(), cn=None):
+    """One step of one layer: weights w_ih, w_hh, b_ih, b_hh. Returns (hn, cn or None)."""
+    x, (w_ih, w_hh, b_ih, b_hh) = real(x), (real(w) for w in weights)
+    hidden = w_hh.shape[1]
+    h = np.zeros(x.shape[:-1] + (hidden,)) if h is None else real(h)
+    c = np.zeros(x.shape[:-1] + (hidden,)) if c is None else real(c)
+    hn, c = _step(mode, x, h, c, w_ih, w_hh, b_ih, b_hh, None)
+    return hn, (c if mode == k.LSTM else None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
+
 import swiftnn as nn
 from specs import FLOAT32_TOLERANCE, FLOAT64_TOLERANCE, LAYERS, Layer, flat, weights_for
 
@@ -25,7 +26,7 @@ def shapes_of(module: Any) -> dict[str, tuple[int, ...]]:
     return {name: np.shape(value) for name, value in module.state_dict().items()}
 
 
-@lru_cache(maxsize=None)
+@cache
 def expected(name: str, dtype: type) -> list[np.ndarray]:
     """What the row of this id must compute, from the reference."""
     row = IDS[name]

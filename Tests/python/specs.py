@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from Reference import layers as reference
 from stream import Stream
 
@@ -194,7 +195,10 @@ def _pools() -> Iterator[Layer]:
         yield Layer(name, dict(kernel_size=3, stride=2, padding=1, ceil_mode=True), (x,), "ceil")
         yield Layer(name, dict(kernel_size=2, stride=3, ceil_mode=True), (x,), "ceil, gaps")
         yield Layer(name, dict(kernel_size=3, stride=1, dilation=2, padding=1), (x,), "dilation")
-        for options, desc in ((dict(kernel_size=3, stride=2, padding=1), "indices"), (dict(kernel_size=2, dilation=3), "indices, dilation")):
+        for options, desc in (
+            (dict(kernel_size=3, stride=2, padding=1), "indices"),
+            (dict(kernel_size=2, dilation=3), "indices, dilation"),
+        ):
             yield Layer(name, {**options, "return_indices": True}, (Special(x),), desc)
         yield Layer(name, dict(kernel_size=3, stride=1), (Special(x),), "NaN, ties and -inf")
     yield Layer("MaxPool2d", dict(kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2)), ((2, 3, 9, 13),), "pairs")
@@ -320,8 +324,12 @@ def _transformers() -> Iterator[Layer]:
     yield Layer("TransformerDecoderLayer", small, ((5, 8), (6, 8)), "unbatched", batch=None)
     encoder_masks = dict(src_mask=Mask((6, 6)), src_key_padding_mask=Mask((3, 6)))
     yield Layer("TransformerEncoderLayer", small, (src,), "masks", encoder_masks, batch=None)
-    yield Layer("TransformerEncoderLayer", first, ((3, 6, 8),), "float mask", dict(src_mask=(6, 6)), batch=0, deviates="A6.1: float masks add")
-    decoder_masks = dict(tgt_mask=Causal(5), memory_mask=Mask((5, 6)), memory_key_padding_mask=Mask((3, 6)), tgt_key_padding_mask=Mask((3, 5)))
+    yield Layer(
+        "TransformerEncoderLayer", first, ((3, 6, 8),), "float mask", dict(src_mask=(6, 6)), batch=0, deviates="A6.1: float masks add"
+    )
+    decoder_masks = dict(
+        tgt_mask=Causal(5), memory_mask=Mask((5, 6)), memory_key_padding_mask=Mask((3, 6)), tgt_key_padding_mask=Mask((3, 5))
+    )
     yield Layer("TransformerDecoderLayer", small, (tgt, src), "masks", decoder_masks, batch=None)
     causal = dict(src_mask=Causal(6), is_causal=True)
     yield Layer("TransformerEncoderLayer", small, (src,), "causal", causal, batch=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 import Reference as operations
 from Reference import arrangement, distance, layers
 from Reference import constants as k
@@ -87,7 +88,9 @@ def _pools() -> Iterator[Function]:
             yield Function(f"max_pool{name}", (Special(x), 3), indices, {**options, "return_indices": True}, desc + ", indices")
             yield Function(f"max_pool{name}_with_indices", (Special(x), 3), indices, options, desc)
         yield Function(f"adaptive_avg_pool{name}", (x, 4), lambda x, size, f=smooth: f({}, x, output_size=size))
-    yield Function("avg_pool2d", ((3, 9, 13), 3), lambda x, r, **o: layers.AvgPool2d({}, x, kernel_size=r, **o), dict(divisor_override=4), "divisor")
+    yield Function(
+        "avg_pool2d", ((3, 9, 13), 3), lambda x, r, **o: layers.AvgPool2d({}, x, kernel_size=r, **o), dict(divisor_override=4), "divisor"
+    )
     yield Function("max_pool2d", (Ints(50, (2, 3, 7, 7)), 3), lambda x, r: layers.MaxPool2d({}, x, kernel_size=r), desc="integers")
     resample = lambda x, **o: layers.Upsample({}, x, **o)  # noqa: E731
     for name in ("interpolate", "upsample"):
@@ -167,7 +170,9 @@ def _products() -> Iterator[Function]:
 
 
 def _attentions() -> Iterator[Function]:
-    def attend(q: Any, key: Any, v: Any, attn_mask: Any = None, is_causal: bool = False, scale: Any = None, enable_gqa: bool = False) -> Any:
+    def attend(
+        q: Any, key: Any, v: Any, attn_mask: Any = None, is_causal: bool = False, scale: Any = None, enable_gqa: bool = False
+    ) -> Any:
         if attn_mask is not None and attn_mask.dtype == bool:
             attn_mask = ~attn_mask
         rank = [a.reshape((1,) * (4 - a.ndim) + a.shape) for a in (q, key, v)]

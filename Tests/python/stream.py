@@ -6,6 +6,7 @@ import math
 import zlib
 
 import numpy as np
+
 from Reference.random import words
 
 

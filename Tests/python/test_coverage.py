@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import Reference as reference
 import swiftnn as nn
 from Reference import layers

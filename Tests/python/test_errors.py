@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import swiftnn as nn
 
 F = nn.functional
@@ -32,7 +33,7 @@ WRONG = [
     # Convolution
     Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 1, 5, 5)), SHAPE, ("channels", "3", "1"), "conv: channels"),
     Wrong(lambda: nn.Conv2d(3, 4, 7)(x(1, 3, 5, 5)), SHAPE, ("7", "5"), "conv: input smaller than the kernel"),
-    Wrong(lambda: nn.Conv2d(3, 4, 3)(x(5, 5)), SHAPE, ("3", "4", "2"), "conv: 2-D input"),
+    Wrong(lambda: nn.Conv2d(3, 4, 3)(x(5, 5)), SHAPE, ("input", "(5, 5)", "(N, C, H, W)", "(C, H, W)"), "conv: 2-D input"),
     Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 1, 3, 5, 5)), SHAPE, ("5",), "conv: 5-D input"),
     Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 3, 5, 5, dtype=np.float64)), TypeError, ("float64", "float32", "astype"), "conv: float64 input"),
     Wrong(lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, ("in_channels", "groups", "3", "2"), "conv: groups and in_channels"),
@@ -44,9 +45,16 @@ WRONG = [
     Wrong(lambda: nn.Conv2d(3, 4, 3, stride=0)(x(1, 3, 5, 5)), (ValueError, RuntimeError), ("stride", "0"), "conv: stride 0"),
     Wrong(lambda: nn.Conv2d(3, 4, 3, dilation=0)(x(1, 3, 5, 5)), (ValueError, RuntimeError), ("dilation", "0"), "conv: dilation 0"),
     Wrong(lambda: nn.Conv2d(3, 4, 3, padding=-1)(x(1, 3, 5, 5)), (ValueError, RuntimeError), ("padding", "-1"), "conv: negative padding"),
-    Wrong(lambda: nn.Conv2d(3, 4, (3, 3, 3))(x(1, 3, 5, 5)), (ValueError, RuntimeError), ("kernel_size", "(3, 3, 3)"), "conv: three kernel sizes"),
+    Wrong(
+        lambda: nn.Conv2d(3, 4, (3, 3, 3))(x(1, 3, 5, 5)),
+        (ValueError, RuntimeError),
+        ("kernel_size", "(3, 3, 3)"),
+        "conv: three kernel sizes",
+    ),
     Wrong(lambda: nn.Conv2d(3, 4, "3"), TypeError, ("kernel_size",), "conv: kernel is a str"),
-    Wrong(lambda: nn.Conv2d(3, 4, 3, padding=4, padding_mode="reflect")(x(1, 3, 4, 4)), SHAPE, ("4",), "conv: reflection wider than the input"),
+    Wrong(
+        lambda: nn.Conv2d(3, 4, 3, padding=4, padding_mode="reflect")(x(1, 3, 4, 4)), SHAPE, ("4",), "conv: reflection wider than the input"
+    ),
     Wrong(lambda: nn.Conv2d(3, 4, 3)(None), TypeError, ("input", "None"), "conv: None"),
     Wrong(lambda: nn.Conv2d(3, 4, 3)("image"), TypeError, ("input",), "conv: a str"),
     Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 3, 5, 5, dtype=complex)), TypeError, ("complex",), "conv: complex input"),
@@ -54,11 +62,16 @@ WRONG = [
     # Pooling
     Wrong(lambda: nn.MaxPool2d(0)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("kernel_size", "0"), "pool: kernel 0"),
     Wrong(lambda: nn.MaxPool2d(2, 0)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("stride", "0"), "pool: stride 0"),
-    Wrong(lambda: nn.MaxPool2d(3, padding=2)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("padding", "2", "3"), "pool: padding over half of the kernel"),
+    Wrong(
+        lambda: nn.MaxPool2d(3, padding=2)(x(1, 1, 4, 4)),
+        (ValueError, RuntimeError),
+        ("padding", "2", "3"),
+        "pool: padding over half of the kernel",
+    ),
     Wrong(lambda: nn.MaxPool2d(3, padding=-1)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("padding", "-1"), "pool: negative padding"),
     Wrong(lambda: nn.MaxPool2d(3, dilation=0)(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("dilation", "0"), "pool: dilation 0"),
     Wrong(lambda: nn.MaxPool2d(5)(x(1, 1, 4, 4)), SHAPE, ("4", "5"), "pool: window larger than the input"),
-    Wrong(lambda: nn.MaxPool2d(2)(x(4, 4)), SHAPE, ("3", "4", "2"), "pool: 2-D input"),
+    Wrong(lambda: nn.MaxPool2d(2)(x(4, 4)), SHAPE, ("input", "(4, 4)", "(N, C, H, W)", "(C, H, W)"), "pool: 2-D input"),
     Wrong(lambda: nn.MaxPool2d((2, 2, 2))(x(1, 1, 4, 4)), (ValueError, RuntimeError), ("kernel_size",), "pool: three kernel sizes"),
     Wrong(lambda: nn.MaxPool2d(2)(x(1, 1, 4, 4, dtype=bool)), (TypeError, NotImplementedError), ("bool",), "pool: bool"),
     Wrong(lambda: nn.MaxPool2d(2)(x(1, 0, 4, 4)), SHAPE, ("0",), "pool: no channels"),
@@ -117,9 +130,24 @@ WRONG = [
     ),
     Wrong(lambda: nn.MultiheadAttention(4, 2)(*[x(2, 3, 2, 4)] * 3), (ValueError, AssertionError), ("query", "4"), "attention: 4-D input"),
     Wrong(lambda: nn.Transformer(8, 3), (ValueError, AssertionError), ("8", "3"), "transformer: heads"),
-    Wrong(lambda: nn.Transformer(8, 2, 1, 1, 8)(x(3, 2, 8), x(3, 1, 8)), (ValueError, RuntimeError), ("batch", "2", "1"), "transformer: batches"),
-    Wrong(lambda: nn.Transformer(8, 2, 1, 1, 8)(x(3, 2, 6), x(3, 2, 6)), (ValueError, RuntimeError), ("d_model", "6", "8"), "transformer: features"),
-    Wrong(lambda: nn.TransformerEncoderLayer(8, 2, activation="silu"), (ValueError, RuntimeError), ("silu", "relu", "gelu"), "transformer: activation"),
+    Wrong(
+        lambda: nn.Transformer(8, 2, 1, 1, 8)(x(3, 2, 8), x(3, 1, 8)),
+        (ValueError, RuntimeError),
+        ("batch", "2", "1"),
+        "transformer: batches",
+    ),
+    Wrong(
+        lambda: nn.Transformer(8, 2, 1, 1, 8)(x(3, 2, 6), x(3, 2, 6)),
+        (ValueError, RuntimeError),
+        ("d_model", "6", "8"),
+        "transformer: features",
+    ),
+    Wrong(
+        lambda: nn.TransformerEncoderLayer(8, 2, activation="silu"),
+        (ValueError, RuntimeError),
+        ("silu", "relu", "gelu"),
+        "transformer: activation",
+    ),
     # Others
     Wrong(lambda: nn.Linear(5, 2)(x(3, 4)), SHAPE, ("4", "5"), "linear: features"),
     Wrong(lambda: nn.Linear(5, 2)(np.float32(3)), SHAPE, ("input",), "linear: a scalar"),
@@ -164,7 +192,9 @@ WRONG = [
         "sdpa: features",
     ),
     # Sequences
-    Wrong(lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [2, 4]), (ValueError, RuntimeError), ("lengths", "sorted"), "pack: unsorted"),
+    Wrong(
+        lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [2, 4]), (ValueError, RuntimeError), ("lengths", "sorted"), "pack: unsorted"
+    ),
     Wrong(lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [4, 0]), (ValueError, RuntimeError), ("0",), "pack: empty sequence"),
     Wrong(lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [4]), (ValueError, RuntimeError), ("lengths", "1", "2"), "pack: count"),
     Wrong(lambda: nn.utils.rnn.pack_padded_sequence(x(4, 2, 3), [5, 2]), ValueError, ("5", "4"), "pack: longer than the data (A6.4)"),
@@ -220,7 +250,9 @@ def test_masked_arrays_are_not_read_as_if_they_had_no_mask() -> None:
 
 
 @pytest.mark.parametrize("garbage", [object(), {"a": 1}, b"bytes", 1j, np.array(["a"]), np.array([None]), [[1, 2], [3]]], ids=repr)
-@pytest.mark.parametrize("make", [nn.ReLU, lambda: nn.Linear(3, 2), lambda: nn.Conv1d(1, 1, 1), lambda: nn.LSTM(3, 4), lambda: nn.MaxPool1d(1)])
+@pytest.mark.parametrize(
+    "make", [nn.ReLU, lambda: nn.Linear(3, 2), lambda: nn.Conv1d(1, 1, 1), lambda: nn.LSTM(3, 4), lambda: nn.MaxPool1d(1)]
+)
 def test_what_is_no_array_of_numbers(make: Callable[[], nn.Module], garbage: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         make()(garbage)

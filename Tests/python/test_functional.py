@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 import pytest
+
 import swiftnn as nn
 from modules import TOLERANCE, same
 from specs import difference, flat
@@ -37,7 +38,9 @@ def test_tensors(row: Function) -> None:
     assert same(flat(got), flat(getattr(nn.functional, row.name)(*args, **kwargs)))
 
 
-@pytest.mark.parametrize("name", ["relu", "relu6", "leaky_relu", "elu", "selu", "silu", "mish", "hardswish", "hardtanh", "hardsigmoid", "dropout"])
+@pytest.mark.parametrize(
+    "name", ["relu", "relu6", "leaky_relu", "elu", "selu", "silu", "mish", "hardswish", "hardtanh", "hardsigmoid", "dropout"]
+)
 def test_inplace_writes_into_the_argument(name: str) -> None:
     x = np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4)
     function = getattr(nn.functional, name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
 import swiftnn as nn
 from golden_files import checksum, read
 from initial import INITIAL, moments
@@ -21,7 +22,7 @@ rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 both_types = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 
 
-@lru_cache(maxsize=None)
+@cache
 def stored(name: str) -> dict[str, np.ndarray]:
     return read(GOLDEN / f"{name}.npz")
 

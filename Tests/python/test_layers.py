@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 import swiftnn as nn
 from layouts import LAYOUTS
 from modules import TOLERANCE, expected, module_of, run, same, shapes_of

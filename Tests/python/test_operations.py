@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import Reference as reference
 from Reference.cases import allowed, cases
 from Reference.rows import arguments, results, rows

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+
 import Reference as reference
 import swiftnn as nn
 from Reference import constants as k

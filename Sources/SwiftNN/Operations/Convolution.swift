@@ -41,6 +41,12 @@ struct Spatial {
         self.h = h
         self.w = w
     }
+    func requireAtLeast(_ least: Int, _ name: StaticString, _ operation: StaticString) throws(Failure) {
+        guard min(h, w) >= least else {
+            throw Message(operation).text(": ").text(name).text(" is ").number(min(h, w)).text("; it has to be at least ").number(least)
+                .valueError
+        }
+    }
 }
 
 struct ConvolutionShape {
@@ -64,8 +70,8 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     let dims = weight.count - 2
     let batched = x.count == dims + 2
     guard batched || x.count == dims + 1 else {
-        throw Message("conv").number(dims).text("d: input has shape ").shape(x.shape).text("; expected ").text(
-            dims == 2 ? "(N, C, H, W) or (C, H, W)" : "(N, C, L) or (C, L)"
+        throw Message("conv").number(dims).text("d: input has shape ").shape(x.shape).text(
+            dims == 2 ? "; expected 4 dimensions (N, C, H, W) or 3 (C, H, W)" : "; expected 3 dimensions (N, C, L) or 2 (C, L)"
         ).shapeError
     }
     let inputShape = x.shape
@@ -85,7 +91,10 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     if result.size == 0 { return }
     let b = try bias.map { (b) throws(Failure) in try Contiguous(b) }
     defer { b?.release() }
-    try convolve(x, weight, b?.data, shape, activation: Int(args.activation), args.y.pointee.data(T.self))
+    var epilogue = Epilogue<T>()
+    epilogue.rowBias = b?.data
+    try epilogue.activate(args.activation, "conv")
+    try convolve(x, weight, shape, epilogue, args.y.pointee.data(T.self))
 }
 
 private func convShape(
@@ -93,8 +102,8 @@ private func convShape(
 ) throws(Failure) -> ConvolutionShape {
     let stride = try Spatial(args.stride, args.stride_count, dims: dims, filler: 1, "stride", "conv")
     let dilation = try Spatial(args.dilation, args.dilation_count, dims: dims, filler: 1, "dilation", "conv")
-    guard stride.h > 0 && stride.w > 0 else { throw Message("conv: stride has to be at least 1; non-positive stride is not supported").valueError }
-    guard dilation.h > 0 && dilation.w > 0 else { throw Message("conv: dilation has to be at least 1").valueError }
+    try stride.requireAtLeast(1, "stride", "conv")
+    try dilation.requireAtLeast(1, "dilation", "conv")
     var top = 0, bottom = 0, left = 0, right = 0
     if args.padding_count == Int64(2 * dims), dims == 2 || args.padding_count == 2, let pads = args.padding {
         let last = 2 * dims - 2
@@ -111,7 +120,10 @@ private func convShape(
         left = padding.w
         right = padding.w
     }
-    guard min(top, bottom, left, right) >= 0 else { throw Message("conv: negative padding is not supported").valueError }
+    guard min(top, bottom, left, right) >= 0 else {
+        throw Message("conv: padding is ").number(min(top, bottom, left, right)).text("; it cannot be negative (crop the input instead)")
+            .valueError
+    }
     guard max(top, bottom, left, right) < Int(Int32.max) else { throw Message("conv: padding is out of range").valueError }
     let groups = Int(args.groups)
     let o = weight[0]
@@ -128,7 +140,9 @@ private func convShape(
     let paddedH = x[2] + top + bottom, paddedW = x[3] + left + right
     guard weight[2] > 0 && weight[3] > 0, paddedH >= spanH, paddedW >= spanW, x[2] > 0, x[3] > 0 else {
         throw Message("conv: input of shape ").shape(given).text(" padded to (").number(paddedH).text(" x ").number(paddedW)
-            .text(") is smaller than the dilated kernel (").number(spanH).text(" x ").number(spanW).text("); pad more or use a smaller kernel")
+            .text(") is smaller than the dilated kernel (").number(spanH).text(" x ").number(spanW).text(
+                "); pad more or use a smaller kernel"
+            )
             .shapeError
     }
     return ConvolutionShape(
@@ -137,8 +151,7 @@ private func convShape(
 }
 
 private func convolve<T: Element>(
-    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ bias: UnsafePointer<T>?, _ shape: ConvolutionShape, activation: Int,
-    _ y: UnsafeMutablePointer<T>
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ shape: ConvolutionShape, _ whole: Epilogue<T>, _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let groups = shape.groups
@@ -185,9 +198,8 @@ private func convolve<T: Element>(
         let columns = min(nc, pixels - j)
         let g = task / perImage % groups
         let n = task / perImage / groups
-        var epilogue = Epilogue<T>()
-        epilogue.rowBias = bias.map { $0 + g * m }
-        epilogue.activation = activation
+        var epilogue = whole
+        epilogue.rowBias = whole.rowBias.map { $0 + g * m }
         for d in 0..<depths {
             let k0 = d * Blocking.kc
             let kb = min(Blocking.kc, k - k0)

@@ -30,15 +30,16 @@ private struct Tap<T: Element> {
             high = low
             weight = 0
         default:
-            let position: T
+            // In double for both types: the weight's error is what the result's error comes from.
+            let position: Double
             if alignCorners {
-                position = m > 1 ? T(i) * (T(n - 1) / T(m - 1)) : 0
+                position = m > 1 ? Double(i) * (Double(n - 1) / Double(m - 1)) : 0
             } else {
-                position = max((T(i) + T(0.5)) * ratio - T(0.5), 0)
+                position = max((Double(i) + 0.5) * (scale > 0 ? 1 / scale : Double(n) / Double(m)) - 0.5, 0)
             }
             low = min(Int(position), n - 1)
             high = min(low + 1, n - 1)
-            weight = min(max(position - T(low), 0), 1)
+            weight = T(min(max(position - Double(low), 0), 1))
         }
     }
 }

@@ -45,7 +45,7 @@ func linearForward<T: Element>(_ args: snn_linear_forward_args, _: T.Type) throw
     }
     defer { copied?.release() }
     var epilogue = Epilogue<T>()
-    epilogue.activation = Int(args.activation)
+    try epilogue.activate(args.activation, "linear")
     let b = try bias.map { (b) throws(Failure) in try Contiguous(b) }
     defer { b?.release() }
     epilogue.columnBias = b?.data

@@ -23,7 +23,8 @@ public func snn_rms_norm_forward(_ args: UnsafePointer<snn_rms_norm_forward_args
         if try floatType(a.x, "rms_norm") == Int32(SNN_FLOAT32) {
             try rowNorm(a.x, a.normalized_shape, a.normalized_shape_count, a.weight, nil, a.eps, center: false, a.y, "rms_norm", Float.self)
         } else {
-            try rowNorm(a.x, a.normalized_shape, a.normalized_shape_count, a.weight, nil, a.eps, center: false, a.y, "rms_norm", Double.self)
+            try rowNorm(
+                a.x, a.normalized_shape, a.normalized_shape_count, a.weight, nil, a.eps, center: false, a.y, "rms_norm", Double.self)
         }
     }
 }

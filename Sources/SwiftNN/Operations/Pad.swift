@@ -22,15 +22,25 @@ public func snn_pad_forward(_ args: UnsafePointer<snn_pad_forward_args>!) -> snn
 /// A double as an integer, without a trap.
 private func clamping(_ value: Double) -> Int { value.magnitude < 0x1p62 ? Int(value) : 0 }
 
-/// Where element i of a padded dimension comes from: an index into the dimension of n, or -1 for the constant.
-@inline(__always)
-private func origin(_ i: Int, _ n: Int, _ mode: Int64) -> Int {
-    if i >= 0 && i < n { return i }
-    switch mode {
-    case Int64(SNN_PAD_REFLECT): return i < 0 ? -i : 2 * (n - 1) - i
-    case Int64(SNN_PAD_REPLICATE): return i < 0 ? 0 : n - 1
-    case Int64(SNN_PAD_CIRCULAR): return i < 0 ? i + n : i - n
-    default: return -1
+/// How one dimension is padded.
+private struct Border {
+    let size: Int
+    let front: Int, back: Int
+
+    /// Where element i, counted from the first of the dimension, comes from: an index, or -1 for the constant.
+    @inline(__always)
+    func origin(_ i: Int, _ mode: Int64) -> Int {
+        if mode == Int64(SNN_PAD_CIRCULAR) {
+            // What negative padding crops does not come round again.
+            let low = max(-front, 0), high = size - max(-back, 0)
+            return i < low ? i + (high - low) : i >= high ? i - (high - low) : i
+        }
+        if i >= 0 && i < size { return i }
+        switch mode {
+        case Int64(SNN_PAD_REFLECT): return i < 0 ? -i : 2 * (size - 1) - i
+        case Int64(SNN_PAD_REPLICATE): return i < 0 ? 0 : size - 1
+        default: return -1
+        }
     }
 }
 
@@ -43,8 +53,8 @@ private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure
     }
     guard a.mode >= 0 && a.mode <= Int64(SNN_PAD_CIRCULAR) else { throw Message("pad: unknown mode").valueError }
     var shape = x.shape
-    var before = Shape()
-    for _ in 0..<x.count { before.append(0) }
+    var borders = InlineArray<8, Border>(repeating: Border(size: 0, front: 0, back: 0))
+    for i in 0..<x.count { borders[i] = Border(size: x.shape[i], front: 0, back: 0) }
     for i in 0..<padded {
         let d = x.count - 1 - i
         let n = x.shape[d]
@@ -55,9 +65,11 @@ private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure
         let most = max(front, back)
         switch a.mode {
         case Int64(SNN_PAD_REFLECT) where most >= n && most > 0:
-            throw Message("pad: reflection padding (").number(front).text(", ").number(back).text(") has to be less than the dimension's size ")
-                .number(n).text(" of input ").shape(x.shape).shapeError
-        case Int64(SNN_PAD_CIRCULAR) where most > n:
+            throw Message("pad: reflection padding (").number(front).text(", ").number(back).text(
+                ") has to be less than the dimension's size "
+            )
+            .number(n).text(" of input ").shape(x.shape).shapeError
+        case Int64(SNN_PAD_CIRCULAR) where most > n + min(front, 0) + min(back, 0) && most > 0:
             throw Message("pad: circular padding (").number(front).text(", ").number(back).text(") would wrap around the dimension's size ")
                 .number(n).text(" of input ").shape(x.shape).text(" more than once").shapeError
         case Int64(SNN_PAD_REPLICATE) where n == 0 && most > 0:
@@ -65,7 +77,7 @@ private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure
         default: break
         }
         shape[d] = n + front + back
-        before[d] = front
+        borders[d] = Border(size: n, front: front, back: back)
         guard shape[d] >= 0 else {
             throw Message("pad: padding (").number(front).text(", ").number(back).text(") leaves a negative size of dimension ").number(d)
                 .text(" of input ").shape(x.shape).shapeError
@@ -83,7 +95,7 @@ private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure
         var at = 0
         var i = last - 1
         while i >= 0 {
-            let from = origin(rest % shape[i] - before[i], x.shape[i], a.mode)
+            let from = borders[i].origin(rest % shape[i] - borders[i].front, a.mode)
             rest /= shape[i]
             if from < 0 {
                 for j in 0..<n { to[j] = value }
@@ -96,16 +108,17 @@ private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure
             to[0] = x.data[0]
             return
         }
-        let step = x.strides[last], size = x.shape[last], front = before[last]
+        let border = borders[last]
+        let step = x.strides[last], size = border.size, front = border.front
         // the border, the inside in one run, the border
         let first = max(0, min(n, front)), end = max(first, min(n, front + size))
         for j in 0..<first {
-            let from = origin(j - front, size, a.mode)
+            let from = border.origin(j - front, a.mode)
             to[j] = from < 0 ? value : x.data[at + from * step]
         }
         for j in first..<end { to[j] = x.data[at &+ (j &- front) &* step] }
         for j in end..<n {
-            let from = origin(j - front, size, a.mode)
+            let from = border.origin(j - front, a.mode)
             to[j] = from < 0 ? value : x.data[at + from * step]
         }
     }

@@ -25,8 +25,8 @@ private func pooled<T>(
 ) throws(Failure) -> (batched: Bool, given: Shape) {
     let given = x.shape
     guard x.count == dims + 1 || x.count == dims + 2 else {
-        throw Message(name).number(dims).text("d: input has shape ").shape(given).text("; expected ").text(
-            dims == 2 ? "(N, C, H, W) or (C, H, W)" : "(N, C, L) or (C, L)"
+        throw Message(name).number(dims).text("d: input has shape ").shape(given).text(
+            dims == 2 ? "; expected 4 dimensions (N, C, H, W) or 3 (C, H, W)" : "; expected 3 dimensions (N, C, L) or 2 (C, L)"
         ).shapeError
     }
     let batched = x.count == dims + 2
@@ -42,12 +42,10 @@ private func poolingShape(
     _ x: Shape, _ given: Shape, _ kernel: Spatial, _ stride: Spatial, _ padding: Spatial, _ dilation: Spatial, ceil: Bool,
     _ name: StaticString
 ) throws(Failure) -> PoolingShape {
-    guard kernel.h > 0 && kernel.w > 0 else { throw Message(name).text(": kernel_size has to be at least 1").valueError }
-    guard stride.h > 0 && stride.w > 0 else { throw Message(name).text(": stride has to be at least 1").valueError }
-    guard dilation.h > 0 && dilation.w > 0 else { throw Message(name).text(": dilation has to be at least 1").valueError }
-    guard padding.h >= 0 && padding.w >= 0 else {
-        throw Message(name).text(": padding is (").number(padding.h).text(", ").number(padding.w).text("); it cannot be negative").valueError
-    }
+    try kernel.requireAtLeast(1, "kernel_size", name)
+    try stride.requireAtLeast(1, "stride", name)
+    try dilation.requireAtLeast(1, "dilation", name)
+    try padding.requireAtLeast(0, "padding", name)
     guard padding.h <= kernel.h / 2 && padding.w <= kernel.w / 2 else {
         throw Message(name).text(": padding (").number(padding.h).text(", ").number(padding.w)
             .text(") has to be at most half of kernel_size (").number(kernel.h).text(", ").number(kernel.w).text(")").valueError
@@ -57,8 +55,9 @@ private func poolingShape(
     shape.p = PoolingShape.size(x[2], kernel.h, stride.h, padding.h, dilation.h, ceil: ceil)
     shape.q = PoolingShape.size(x[3], kernel.w, stride.w, padding.w, dilation.w, ceil: ceil)
     guard shape.p > 0 && shape.q > 0 else {
-        throw Message(name).text(": input of shape ").shape(given).text(" is smaller than the window; the output would be (").number(shape.p)
-            .text(" x ").number(shape.q).text(")").shapeError
+        throw Message(name).text(": input of shape ").shape(given).text(" is smaller than the window of (")
+            .number(dilation.h * (kernel.h - 1) + 1).text(" x ").number(dilation.w * (kernel.w - 1) + 1)
+            .text("); use a smaller kernel_size or pad the input").shapeError
     }
     return shape
 }

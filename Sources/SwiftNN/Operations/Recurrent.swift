@@ -73,16 +73,23 @@ private func rnnForward<T: Element>(_ a: snn_rnn_forward_args, _: T.Type) throws
     var s = Recurrent(
         mode: Int(a.mode), gates: a.mode == Int64(SNN_LSTM) ? 4 : a.mode == Int64(SNN_GRU) ? 3 : 1, layers: Int(a.layers),
         directions: a.bidirectional != 0 ? 2 : 1)
-    let x = try view(a.x, "input", name, T.self)
+    var x = try view(a.x, "input", name, T.self)
     let packed = a.batch_sizes != nil
-    guard x.count == (packed ? 2 : 3) else {
+    guard x.count == 2 || (x.count == 3 && !packed) else {
         throw Message(name).text(": input has shape ").shape(x.shape).text(
-            packed ? "; expected (rows, input_size) with batch_sizes" : "; expected three dimensions: time, batch, input_size"
+            packed ? "; expected (rows, input_size) with batch_sizes" : "; expected 3 dimensions (time, batch, input_size) or 2, unbatched"
         ).shapeError
     }
     s.inputSize = x.shape[x.count - 1]
-    let h0 = try optionalView(a.h0, "hx", name, T.self)
-    let c0 = try optionalView(a.c0, "cx", name, T.self)
+    var h0 = try optionalView(a.h0, "hx", name, T.self)
+    var c0 = try optionalView(a.c0, "cx", name, T.self)
+    let given = x.shape
+    let unbatched = x.count == 2 && !packed
+    if unbatched {
+        x = x.inserting(at: a.batch_first != 0 ? 0 : 1)
+        if let h = h0, h.count == 2 { h0 = h.inserting(at: 1) }
+        if let c = c0, c.count == 2 { c0 = c.inserting(at: 1) }
+    }
     try readWeights(a, &s, name, T.self)
 
     // Steps and rows
@@ -120,14 +127,14 @@ private func rnnForward<T: Element>(_ a: snn_rnn_forward_args, _: T.Type) throws
     try require(h0, stateShape, "hx", name)
     try require(c0, cellShape, "cx", name)
 
-    var shape = x.shape
-    shape[x.count - 1] = s.directions * s.out
+    var shape = given
+    shape[given.count - 1] = s.directions * s.out
     let hasY = try output(a.y, T.dtype, shape)
-    let hasH = try output(a.hn, T.dtype, stateShape)
+    let hasH = try output(a.hn, T.dtype, unbatched ? Shape(stateShape[0], s.out) : stateShape)
     var hasC = true
     if a.cn != nil {
         guard s.mode == Int(SNN_LSTM) else { throw Message(name).text(" has no cell state; cn has to be NULL").valueError }
-        hasC = try output(a.cn, T.dtype, cellShape)
+        hasC = try output(a.cn, T.dtype, unbatched ? Shape(cellShape[0], s.hidden) : cellShape)
     }
     guard hasY && hasH && hasC else { return }
     guard a.dropout >= 0 && a.dropout <= 1 else {
@@ -445,5 +452,92 @@ private func step<T: Element>(
             }
         }
         b = stop
+    }
+}
+
+/// One step: a sequence of length one, whose output and last state are the same numbers.
+@_cdecl("snn_rnn_cell_forward") @implementation
+public func snn_rnn_cell_forward(_ args: UnsafePointer<snn_rnn_cell_forward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.x, "cell") == Int32(SNN_FLOAT32) {
+            try cellForward(args.pointee, Float.self)
+        } else {
+            try cellForward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func cellForward<T: Element>(_ a: snn_rnn_cell_forward_args, _: T.Type) throws(Failure) {
+    let name: StaticString = a.mode == Int64(SNN_LSTM) ? "LSTMCell" : a.mode == Int64(SNN_GRU) ? "GRUCell" : "RNNCell"
+    let x = try view(a.x, "input", name, T.self)
+    guard x.count == 1 || x.count == 2 else {
+        throw Message(name).text(": input has shape ").shape(x.shape).text("; expected 2 dimensions (N, input_size) or 1").shapeError
+    }
+    guard a.weights_count == 4, let weights = a.weights else {
+        throw Message(name).text(": ").number(Int(a.weights_count)).text(" weights; expected 4").valueError
+    }
+    let hh = try view(weights + 1, "weight_hh", name, T.self)
+    guard hh.count == 2 else { throw Message(name).text(": weight_hh has shape ").shape(hh.shape).shapeError }
+    var shape = x.shape
+    shape[x.count - 1] = hh.shape[1]
+    try require(try optionalView(a.h, "hx", name, T.self), shape, "hx", name)
+    try require(try optionalView(a.c, "cx", name, T.self), shape, "cx", name)
+    let hasH = try output(a.hn, T.dtype, shape)
+    var hasC = true
+    if a.cn != nil {
+        guard a.mode == Int64(SNN_LSTM) else { throw Message(name).text(" has no cell state; cn has to be NULL").valueError }
+        hasC = try output(a.cn, T.dtype, shape)
+    }
+    // The same arrays as a sequence: a time axis (layer axis for states) of one in front, the absent projection behind the weights.
+    let last = try Scratch<T>(shape.size)
+    defer { last.release() }
+    var set = InlineArray<5, snn_array>(repeating: snn_array())
+    for i in 0..<4 { set[i] = weights[i] }
+    set[4].ndim = -1
+    var input = a.x.pointee.withLeadingOne()
+    var h = a.h.map { $0.pointee.withLeadingOne() } ?? snn_array()
+    var c = a.c.map { $0.pointee.withLeadingOne() } ?? snn_array()
+    var y = a.hn.pointee.withLeadingOne()
+    var hn = y
+    hn.data = y.data == nil ? nil : UnsafeMutableRawPointer(last.base)
+    var cn = a.cn.map { $0.pointee.withLeadingOne() } ?? snn_array()
+    try withUnsafeMutablePointer(to: &set) { (set) throws(Failure) in
+        try withPointers(&input, &h, &c, &y, &hn, &cn) { (input, h, c, y, hn, cn) throws(Failure) in
+            let sequence = snn_rnn_forward_args(
+                mode: a.mode, x: input, h0: a.h == nil ? nil : UnsafePointer(h), c0: a.c == nil ? nil : UnsafePointer(c),
+                weights: UnsafeRawPointer(set).assumingMemoryBound(to: snn_array.self), weights_count: 5, layers: 1, bidirectional: 0,
+                batch_first: 0, batch_sizes: nil, dropout: 0, seed: 0, offset: 0, y: y, hn: hn, cn: a.cn == nil ? nil : cn)
+            // Without memory this is the shape query: only the checks of the weights are wanted of it.
+            _ = hasH && hasC
+            try rnnForward(sequence, T.self)
+        }
+    }
+}
+
+private func withPointers(
+    _ a: inout snn_array, _ b: inout snn_array, _ c: inout snn_array, _ d: inout snn_array, _ e: inout snn_array, _ f: inout snn_array,
+    _ body: (
+        UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>,
+        UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>
+    ) throws(Failure) -> Void
+) throws(Failure) {
+    try body(&a, &b, &c, &d, &e, &f)
+}
+
+extension snn_array {
+    /// The same array with a dimension of one in front.
+    fileprivate func withLeadingOne() -> snn_array {
+        var wider = self
+        var old = self
+        wider.ndim = ndim + 1
+        let fromShape = snn_shape(&old).unsafelyUnwrapped, fromStrides = snn_strides(&old).unsafelyUnwrapped
+        let toShape = snn_shape_mutable(&wider).unsafelyUnwrapped, toStrides = snn_strides_mutable(&wider).unsafelyUnwrapped
+        for i in 0..<Int(ndim) {
+            toShape[i + 1] = fromShape[i]
+            toStrides[i + 1] = fromStrides[i]
+        }
+        toShape[0] = 1
+        toStrides[0] = 0
+        return wider
     }
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import swiftnn as nn
 import torch
+
+import swiftnn as nn
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-10}
 

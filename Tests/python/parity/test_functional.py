@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import swiftnn as nn
 import torch
 from comparing import TOLERANCE, disagreement, to_numpy
+
+import swiftnn as nn
 from specs_functional import FUNCTIONS
 
 F, T = nn.functional, torch.nn.functional

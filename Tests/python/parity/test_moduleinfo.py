@@ -12,18 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import swiftnn as nn
 import torch
 from comparing import TOLERANCE, disagreement, to_numpy
 from torch.testing._internal.common_modules import module_db
 
+import swiftnn as nn
+
 TABLE = {info.module_cls.__name__: info for info in module_db if hasattr(nn, info.module_cls.__name__)}
 
 # The layers of the first issue: each must be found in the table
-WANTED = """Conv1d Conv2d MaxPool1d MaxPool2d AvgPool2d AdaptiveAvgPool2d RNN LSTM GRU RNNCell LSTMCell GRUCell MultiheadAttention
-TransformerEncoderLayer TransformerDecoderLayer TransformerEncoder Transformer Linear Bilinear Embedding LayerNorm RMSNorm GroupNorm
-BatchNorm1d BatchNorm2d InstanceNorm2d ReLU ReLU6 LeakyReLU PReLU ELU GELU SiLU Mish Sigmoid Tanh Softplus Hardswish Softmax
-LogSoftmax""".split()
+WANTED = ["Conv1d", "Conv2d", "MaxPool1d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer", "TransformerEncoder", "Transformer", "Linear", "Bilinear", "Embedding", "LayerNorm", "RMSNorm", "GroupNorm", "BatchNorm1d", "BatchNorm2d", "InstanceNorm2d", "ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Mish", "Sigmoid", "Tanh", "Softplus", "Hardswish", "Softmax", "LogSoftmax"]
 
 ACTIVATIONS = {torch.nn.functional.relu: nn.functional.relu, torch.nn.functional.gelu: nn.functional.gelu}
 
@@ -46,7 +44,9 @@ def converted(module: torch.nn.Module, dtype: torch.dtype) -> nn.Module:
         options = dict(d_model=attention.embed_dim, nhead=attention.num_heads, dim_feedforward=module.linear1.out_features)
         options |= dict(dropout=module.dropout.p, layer_norm_eps=module.norm1.eps, batch_first=attention.batch_first)
         activation = ACTIVATIONS[module.activation]
-        mine = nn.TransformerEncoderLayer(**options, activation=activation, norm_first=module.norm_first, bias=module.linear1.bias is not None)
+        mine = nn.TransformerEncoderLayer(
+            **options, activation=activation, norm_first=module.norm_first, bias=module.linear1.bias is not None
+        )
         return mine.to(kind)
     raise AssertionError(f"no conversion of {name}: add one")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import DTypeLike
+from typing import TYPE_CHECKING, Any
 
 from .. import functional as F
 from .. import init
@@ -12,6 +10,9 @@ from ..tensor import Parameter
 from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 from .utils import Array, element_type, parameter, size
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = ["MultiheadAttention"]
 

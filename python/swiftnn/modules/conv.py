@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
-from numpy.typing import DTypeLike
+from typing import TYPE_CHECKING, Any
 
 from .. import functional as F
 from .. import init
@@ -13,6 +11,9 @@ from .._native import conv_forward
 from ..tensor import Parameter
 from .module import Module
 from .utils import Array, Size, count, element_type, parameter, size
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = ["Conv1d", "Conv2d"]
 

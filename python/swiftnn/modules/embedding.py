@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .. import functional as F
 from .. import init
 from ..tensor import Parameter
 from .module import Module
 from .utils import Array, count, element_type, parameter, size
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = ["Embedding"]
 

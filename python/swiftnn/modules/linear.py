@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
-from numpy.typing import DTypeLike
+from typing import TYPE_CHECKING, Any
 
 from .. import init
 from .._native import bilinear_forward, linear_forward
 from ..tensor import Parameter
 from .module import Module
 from .utils import Array, count, element_type, parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = ["Bilinear", "Linear"]
 

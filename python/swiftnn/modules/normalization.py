@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
 from .. import functional as F
 from .. import init
@@ -15,6 +14,9 @@ from .._native import layer_norm_forward
 from ..tensor import Parameter
 from .module import Module
 from .utils import Array, count, element_type, parameter, size
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
     "BatchNorm1d",

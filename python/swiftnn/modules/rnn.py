@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .. import functional as F
 from .. import init, random
-from .._native import rnn_forward
+from .._native import rnn_cell_forward, rnn_forward
 from ..errors import ShapeError
 from ..tensor import Parameter
 from ..utils.rnn import PackedSequence
 from .module import Module
 from .utils import Array, element_type, parameter, size
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
 
@@ -200,8 +203,6 @@ class RNNBase(Module):
             )
         if states is not None:
             states = self._check_states(states, batch, batched)
-        if not batched:
-            x = x[:, None]
         weights = [None if name is None else getattr(self, name) for name in self._kernel_weights]
         lstm = self.mode == "LSTM"
         p, seed, offset = 0.0, 0, 0
@@ -217,14 +218,12 @@ class RNNBase(Module):
         if packed is not None:
             y = PackedSequence(y, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
             if packed.unsorted_indices is not None:
-                finals = tuple(s[:, packed.unsorted_indices] for s in finals)
-        elif not batched:
-            y = y.reshape((x.shape[0], y.shape[-1]))
-            finals = tuple(s.reshape((s.shape[0], s.shape[2])) for s in finals)
+                back = partial(np.take, indices=packed.unsorted_indices, axis=1)
+                finals = tuple(F._with_numpy(back, s) for s in finals)
         return y, finals
 
     def _check_states(self, states: tuple[Any, ...], batch: int, batched: bool) -> tuple[Any, ...]:
-        """The states as (layers, batch, features)."""
+        """The states, (layers, batch, features) or unbatched (layers, features)."""
         arrays = tuple(F._as_array(s) for s in states)
         ndim = 3 if batched else 2
         if any(s.ndim != ndim for s in arrays):
@@ -234,11 +233,9 @@ class RNNBase(Module):
             raise ShapeError(
                 f"For {kind} input, hx and cx should also be {ndim}-D but got ({arrays[0].ndim}-D, {arrays[1].ndim}-D) tensors"
             )
-        if not batched:
-            arrays = tuple(s[:, None] for s in arrays)
         layers = self.num_layers * (2 if self.bidirectional else 1)
         for i, (s, features) in enumerate(zip(arrays, (self.proj_size or self.hidden_size, self.hidden_size), strict=False)):
-            expected = (layers, batch, features)
+            expected = (layers, batch, features) if batched else (layers, features)
             if tuple(s.shape) != expected:
                 name = f"hidden[{i}]" if len(arrays) > 1 else "hidden"
                 raise ShapeError(f"Expected {name} size {expected}, got {list(s.shape)}")
@@ -503,27 +500,9 @@ class RNNCellBase(Module):
 
     def _step(self, mode: int, input: Any, states: tuple[Any, ...] | None) -> tuple[Array, ...]:
         """One step of the kernel that reads whole sequences, so that both give the same bits."""
-        name = type(self).__name__
-        x = F._as_array(input, self.weight_ih)
-        if x.ndim not in (1, 2):
-            raise ShapeError(f"{name}: Expected input to be 1D or 2D, got {x.ndim}D instead")
-        if x.shape[-1] != self.input_size:
-            raise ShapeError(f"{name}: input must have {self.input_size} features, but got shape {tuple(x.shape)}")
-        shape = (*x.shape[:-1], self.hidden_size)
-        h = c = None
-        if states is not None:
-            arrays = tuple(F._as_array(s) for s in states)
-            for i, s in enumerate(arrays):
-                if tuple(s.shape) != shape:
-                    what = "hx" if len(arrays) == 1 else f"hx[{i}]"
-                    raise ShapeError(f"{name}: Expected {what} of shape {shape} for input of shape {tuple(x.shape)}, got {tuple(s.shape)}")
-            lead = (1, 1, -1) if x.ndim == 1 else (1, *shape)
-            arrays = tuple(s.reshape(lead) for s in arrays)
-            h, c = arrays[0], arrays[1] if len(arrays) > 1 else None
-        weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, None]
-        x = x[None] if x.ndim == 2 else x[None, None]
-        _, hn, cn = rnn_forward(mode, x, h, c, weights, 1, False, False, None, 0.0, 0, 0, mode == 2)
-        return (hn.reshape(shape),) if cn is None else (hn.reshape(shape), cn.reshape(shape))
+        h, c = (None, None) if states is None else (states[0], states[1] if mode == 2 else None)
+        hn, cn = rnn_cell_forward(mode, input, h, c, (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh), mode == 2)
+        return (hn,) if cn is None else (hn, cn)
 
     def extra_repr(self) -> str:
         s = f"{self.input_size}, {self.hidden_size}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from ..tensor import Parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__: list[str] = []
 
