@@ -25,12 +25,18 @@ let package = Package(
             linkerSettings: [
                 .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"])
             ]),
-        .testTarget(name: "SwiftNNTests", dependencies: ["SwiftNN", "CSwiftNN"]),
+        .target(name: "SwiftNNTestSupport", dependencies: ["CSwiftNN"], path: "Tests/SwiftNNTestSupport"),
+        .testTarget(
+            name: "SwiftNNTests", dependencies: ["SwiftNN", "CSwiftNN", "SwiftNNTestSupport"], swiftSettings: [.unsafeFlags(["-O"])]),
     ]
         + levels.map {
             .target(
                 name: $0.target, dependencies: ["CSwiftNN"],
-                swiftSettings: [.unsafeFlags(["-Ounchecked"] + $0.flags)])
+                // Whole modules in debug builds too: the tests have to run the specialised, inlined code that ships.
+                swiftSettings: [
+                    .unsafeFlags(["-Ounchecked"] + $0.flags),
+                    .unsafeFlags(["-wmo", "-num-threads", "1"], .when(configuration: .debug)),
+                ])
         },
     swiftLanguageModes: [.v6]
 )

@@ -46,7 +46,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.normalize = { (x, mean, rstd, weight, bias, y, n) in
         normalize(f32(x), Float(mean), Float(rstd), weight.map { f32($0) }, bias.map { f32($0) }, f32(y), Int(n))
     }
-    s.softmax = { softmax(f32($0), f32($1), Int($2), $3 != 0) }
+    s.softmax = { softmax(f32($0), f32($1), Int($2), log: $3 == 1, masked: $3 == 2) }
     s.mask_add = { map2(f32($0), f32($1), f32($0), Int($2)) { (a: FloatVector, b: FloatVector) in a + b } }
     s.mask_block = { mask(f32($0), $1.unsafelyUnwrapped, Int($2), Int($3), FloatVector.self) }
     s.scale = { (x, factor, n) in
@@ -82,7 +82,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.normalize = { (x, mean, rstd, weight, bias, y, n) in
         normalize(f64(x), mean, rstd, weight.map { f64($0) }, bias.map { f64($0) }, f64(y), Int(n))
     }
-    d.softmax = { softmax(f64($0), f64($1), Int($2), $3 != 0) }
+    d.softmax = { softmax(f64($0), f64($1), Int($2), log: $3 == 1, masked: $3 == 2) }
     d.mask_add = { map2(f64($0), f64($1), f64($0), Int($2)) { (a: DoubleVector, b: DoubleVector) in a + b } }
     d.mask_block = { mask(f64($0), $1.unsafelyUnwrapped, Int($2), Int($3), DoubleVector.self) }
     d.scale = { (x, factor, n) in

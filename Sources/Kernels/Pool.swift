@@ -99,14 +99,16 @@ func maxPoolRow<T: Real>(_ argument: UnsafePointer<snn_pool_row>, _: T.Type) {
     // With indices: the first of equal values in row-major order, the last NaN; a window of -inf has its first element.
     for j in 0..<p.q {
         var best = -T.infinity
-        var choice = -1
+        // Where a window of -inf, or of nothing at all, points: its first element that is not above or before the image.
+        let left = j &* p.stride &- p.padding
+        var choice = p.h0 &* p.w &+ (left < 0 ? left &+ (p.dilation &- 1 &- left) / p.dilation &* p.dilation : left)
         for r in 0..<p.rows {
             let h = p.h0 &+ r &* p.dilationH
             for s in 0..<p.kernel {
                 let column = j &* p.stride &- p.padding &+ s &* p.dilation
                 if column < 0 || column >= p.w { continue }
                 let v = p.x[h &* p.hs &+ column &* p.ws]
-                if choice < 0 || v > best || v != v {
+                if v > best || v != v {
                     best = v
                     choice = h &* p.w &+ column
                 }

@@ -1,9 +1,9 @@
 // Softmax and log-softmax of a contiguous row.
 
-/// y = exp(x - max) / sum, or x - max - log(sum). x may be y. A row without any finite or +inf value (all -inf: everything masked) gives
-/// zeros for the softmax, as a masked row attends to nothing; the log-softmax of such a row is NaN, as in PyTorch.
+/// y = exp(x - max) / sum, or with `log` x - max - log(sum). x may be y. A row of -inf gives NaN, or zeros where `masked`: attention that
+/// may look at nothing.
 @inline(__always)
-func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int, _ log: Bool) {
+func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int, log: Bool, masked: Bool) {
     typealias V = T.Vector
     let largest = fold(x, n, -.infinity) { (a: V, v) in V.select(V.less(a, v), v, a) }.max()
     if log {
@@ -15,7 +15,7 @@ func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: 
     }
     // With everything -inf, subtracting 0 keeps exp at 0; dividing by 1 then gives zeros. A NaN in the row is not the largest, so it
     // reaches exp and the sum and makes the whole row NaN, as it should.
-    let empty = largest == -.infinity
+    let empty = masked && largest == -.infinity
     let center = V(empty ? 0 : largest)
     map(x, y, n) { (v: V) in V.exp(v - center) }
     let total = sum(UnsafePointer(y), n)

@@ -21,11 +21,11 @@ enum Dispatch {
             } else if strcmp(forced, "avx512") == 0 {
                 wanted = 4
             } else {
-                throw Message("SWIFTNN_ISA is '").text(forced).text("'; it has to be base, avx2 or avx512, or unset to let swiftnn choose")
+                throw Message("SWIFTNN_ISA is '").outside(forced).text("'; it has to be base, avx2 or avx512, or unset to let swiftnn choose")
                     .valueError
             }
             if wanted & available == 0 {
-                throw Message("SWIFTNN_ISA asks for ").text(forced).text(", which this CPU does not have; it has ")
+                throw Message("SWIFTNN_ISA asks for ").outside(forced).text(", which this CPU does not have; it has ")
                     .text(available & 2 != 0 ? "base and avx2" : "base only").text(". Unset SWIFTNN_ISA or choose one of these.").valueError
             }
         }

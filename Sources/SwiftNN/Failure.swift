@@ -41,7 +41,7 @@ struct Message {
         return self
     }
     /// Text from outside, at most 40 bytes of it.
-    func text(_ text: UnsafePointer<CChar>) -> Message {
+    func outside(_ text: UnsafePointer<CChar>) -> Message {
         var i = 0
         while i < 40 && text[i] != 0 {
             append(byte: UInt8(bitPattern: text[i]))

@@ -176,6 +176,12 @@ def _ints(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:
     return items
 
 
+def _as_given(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:
+    """value as a tuple, checked; an int is repeated, a tuple of one int stays one, as in PyTorch."""
+    items = _ints(value, count, name)
+    return items if not isinstance(value, (tuple, list)) else tuple(operator.index(v) for v in value)
+
+
 def _axis(dim: int, ndim: int, name: str = "dim") -> int:
     """dim counted from the front."""
     axes = max(ndim, 1)
@@ -1655,6 +1661,11 @@ def batch_norm(
     count = math.prod(shape[2:]) * shape[0]
     if count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}; use eval()")
+    # Everything is checked before the running statistics move.
+    for name, array in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if array is not None and tuple(_as_array(array).shape) != (shape[1],):
+            got = tuple(_as_array(array).shape)
+            raise ShapeError(f"batch_norm: {name} has shape {got}; expected ({shape[1]},), the channels of input {tuple(shape)}")
     mean, variance = batch_stats_forward(x)
     if count:
         _move(running_mean, mean, momentum)

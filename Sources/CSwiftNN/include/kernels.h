@@ -68,7 +68,7 @@ typedef struct snn_kernels {
     void (*moments)(const void *x, int64_t n, double *mean, double *variance);  /* biased; two passes */
     double (*mean_square)(const void *x, int64_t n);
     void (*normalize)(const void *x, double mean, double rstd, const void *weight, const void *bias, void *y, int64_t n); /* weight, bias or NULL */
-    void (*softmax)(const void *x, void *y, int64_t n, int64_t log);            /* a row of -inf gives zeros (log: NaN as PyTorch) */
+    void (*softmax)(const void *x, void *y, int64_t n, int64_t kind);           /* 0 softmax, 1 its logarithm, 2 softmax with a row of -inf giving zeros */
     void (*mask_add)(void *x, const void *mask, int64_t n);                     /* x += mask */
     void (*mask_block)(void *x, const uint8_t *mask, int64_t stride, int64_t n); /* x = mask ? -inf : x */
     void (*scale)(void *x, double factor, int64_t n);

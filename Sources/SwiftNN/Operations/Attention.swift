@@ -150,7 +150,7 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
             T.kernels.pointee.scale(row, scale, Int64(allowed))
             mask?.apply(row, b, h, l, allowed, line)
             padding?.apply(row, b, h, l, allowed, line)
-            T.kernels.pointee.softmax(row, row, Int64(allowed), 0)
+            T.kernels.pointee.softmax(row, row, Int64(allowed), 2)
             for j in allowed..<max(keys, allowed) { row[j] = 0 }
             let flat = ((b * heads + h) * queries + l) * keys
             if a.dropout > 0 { dropout.apply(row, row, flat, keys) }

@@ -71,7 +71,7 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     let batched = x.count == dims + 2
     guard batched || x.count == dims + 1 else {
         throw Message("conv").number(dims).text("d: input has shape ").shape(x.shape).text(
-            dims == 2 ? "; expected 4 dimensions (N, C, H, W) or 3 (C, H, W)" : "; expected 3 dimensions (N, C, L) or 2 (C, L)"
+            dims == 2 ? "; expected 4 or 3 dimensions, (N, C, H, W) or (C, H, W)" : "; expected 3 or 2 dimensions, (N, C, L) or (C, L)"
         ).shapeError
     }
     let inputShape = x.shape

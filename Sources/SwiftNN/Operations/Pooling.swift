@@ -26,7 +26,7 @@ private func pooled<T>(
     let given = x.shape
     guard x.count == dims + 1 || x.count == dims + 2 else {
         throw Message(name).number(dims).text("d: input has shape ").shape(given).text(
-            dims == 2 ? "; expected 4 dimensions (N, C, H, W) or 3 (C, H, W)" : "; expected 3 dimensions (N, C, L) or 2 (C, L)"
+            dims == 2 ? "; expected 4 or 3 dimensions, (N, C, H, W) or (C, H, W)" : "; expected 3 or 2 dimensions, (N, C, L) or (C, L)"
         ).shapeError
     }
     let batched = x.count == dims + 2
@@ -95,20 +95,23 @@ private typealias PoolRowKernel = (inout snn_pool_row) -> Void
 
 private func floatRow<T: Element>(_: T.Type) -> PoolRowKernel { { T.kernels.pointee.max_pool_row(&$0) } }
 
+/// The first column of a window beginning at `left` that is not before the image: where the index of a window of nothing points.
+private func firstColumn(_ left: Int, _ dilation: Int) -> Int { left < 0 ? left + ceilDivide(-left, dilation) * dilation : left }
+
 private func integerRow<T: FixedWidthInteger>(_: T.Type) -> PoolRowKernel {
     { a in
         let x = a.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
         let y = a.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
         for j in 0..<Int(a.q) {
             var best = T.min
-            var choice: Int64 = -1
+            var choice = a.h0 * a.w + Int64(firstColumn(j * Int(a.stride_w) - Int(a.pad_w), Int(a.dilation_w)))
             for r in 0..<Int(a.h1) {
                 let h = Int(a.h0) + r * Int(a.dilation_h)
                 for s in 0..<Int(a.kernel_w) {
                     let column = j * Int(a.stride_w) - Int(a.pad_w) + s * Int(a.dilation_w)
                     if column < 0 || column >= Int(a.w) { continue }
                     let v = x[h * Int(a.hs) + column * Int(a.ws)]
-                    if choice < 0 || v > best {
+                    if v > best {
                         best = v
                         choice = Int64(h) * a.w + Int64(column)
                     }

@@ -42,12 +42,12 @@ func softmaxForward<T: Element>(_ args: snn_softmax_forward_args, _: T.Type) thr
             let from = rows.data + rows.offset(row, dims: rows.count)
             let to = y + (row / behind * n * behind + row % behind)
             if behind == 1 && step == 1 {
-                T.kernels.pointee.softmax(from, to, Int64(n), args.log)
+                T.kernels.pointee.softmax(from, to, Int64(n), args.log != 0 ? 1 : 0)
                 continue
             }
             let line = scratch.base + worker * n
             T.kernels.pointee.copy(from, Int64(step), line, Int64(n))
-            T.kernels.pointee.softmax(line, line, Int64(n), args.log)
+            T.kernels.pointee.softmax(line, line, Int64(n), args.log != 0 ? 1 : 0)
             for i in 0..<n { to[i &* behind] = line[i] }
         }
     }

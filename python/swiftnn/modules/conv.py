@@ -72,8 +72,8 @@ class _ConvNd(Module):
         self.in_channels = size(in_channels, "in_channels")
         self.out_channels = size(out_channels, "out_channels")
         self.kernel_size = F._ints(kernel_size, n, "kernel_size")
-        self.stride = F._ints(stride, n, "stride")
-        self.dilation = F._ints(dilation, n, "dilation")
+        self.stride = F._as_given(stride, n, "stride")
+        self.dilation = F._as_given(dilation, n, "dilation")
         self.padding = padding if isinstance(padding, str) else F._conv_padding(padding, n)
         self.transposed = False
         self.output_padding = (0,) * n
