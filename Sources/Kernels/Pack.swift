@@ -49,18 +49,25 @@ private func copyPanel<T: Real>(_ src: UnsafePointer<T>, _ ks: Int, _ dst: Unsaf
 @inline(__always)
 private func transposePanel<T: Real>(_ src: UnsafePointer<T>, _ rs: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int) {
     let block = T.transposeBlock
+    // A cache line of every row at a time (two blocks): the rows of a power-of-two stride fall into few sets of the cache, so that a line
+    // would be gone before its second half was asked for. The lines of so many rows are beyond the hardware's prefetcher.
+    let line = 2 &* block
+    let ahead = 8 &* line
     var k = 0
-    while k &+ block <= depth {
+    while k &+ line <= depth {
         var i = 0
         while i &+ block <= width {
-            T.transpose(src + (i &* rs &+ k), rs, dst + (k &* width &+ i), width)
+            let from = src + (i &* rs &+ k)
+            for x in 0..<block { snn_prefetch(from + (x &* rs &+ ahead)) }
+            T.transpose(from, rs, dst + (k &* width &+ i), width)
+            T.transpose(from + block, rs, dst + ((k &+ block) &* width &+ i), width)
             i &+= block
         }
         while i < width {
-            for x in 0..<block { dst[(k &+ x) &* width &+ i] = src[i &* rs &+ k &+ x] }
+            for x in 0..<line { dst[(k &+ x) &* width &+ i] = src[i &* rs &+ k &+ x] }
             i &+= 1
         }
-        k &+= block
+        k &+= line
     }
     while k < depth {
         for i in 0..<width { dst[k &* width &+ i] = src[i &* rs &+ k] }

@@ -24,11 +24,13 @@ func storePartial<V: Wide>(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ n: Int
 @inline(__always)
 func map<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ n: Int, _ f: (V) -> V) {
     var i = 0
-    while i &+ V.lanes <= n {
-        f(V.load(x + i)).store(y + i)
+    // One copy of f serves whole and partial vectors: f may be long.
+    while i < n {
+        let rest = n &- i
+        let v = f(rest >= V.lanes ? V.load(x + i) : withPadding(0, x + i, rest, V.self))
+        if rest >= V.lanes { v.store(y + i) } else { storePartial(v, y + i, rest) }
         i &+= V.lanes
     }
-    if i < n { storePartial(f(withPadding(0, x + i, n &- i, V.self)), y + i, n &- i) }
 }
 
 /// y[i] = f(a[i], b[i])
@@ -37,13 +39,13 @@ func map2<V: Wide>(
     _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ n: Int, _ f: (V, V) -> V
 ) {
     var i = 0
-    while i &+ V.lanes <= n {
-        f(V.load(a + i), V.load(b + i)).store(y + i)
-        i &+= V.lanes
-    }
-    if i < n {
+    while i < n {
         let rest = n &- i
-        storePartial(f(withPadding(0, a + i, rest, V.self), withPadding(0, b + i, rest, V.self)), y + i, rest)
+        let whole = rest >= V.lanes
+        let u = whole ? V.load(a + i) : withPadding(0, a + i, rest, V.self)
+        let v = f(u, whole ? V.load(b + i) : withPadding(0, b + i, rest, V.self))
+        if whole { v.store(y + i) } else { storePartial(v, y + i, rest) }
+        i &+= V.lanes
     }
 }
 

@@ -260,9 +260,10 @@ def test_random_attention_layers(dtype: torch.dtype) -> None:
         mine.load_state_dict(to_numpy(dict(theirs.state_dict())))
         b, length, s = r.ints(1, 6, 3)
         lone = r.int(0, 3) == 0
-        lead = (lambda n: (n,)) if lone else (lambda n: (b, n)) if options["batch_first"] else (lambda n: (n, b))
-        query = r.tensor(*lead(length), e)
-        key, value = r.tensor(*lead(s), options.get("kdim", e)), r.tensor(*lead(s), options.get("vdim", e))
+        sizes = [(length, e), (s, options.get("kdim", e)), (s, options.get("vdim", e))]
+        if not lone:
+            sizes = [(b, *size) if options["batch_first"] else (size[0], b, size[1]) for size in sizes]
+        query, key, value = (r.tensor(*size) for size in sizes)
         call: dict[str, Any] = dict(need_weights=bool(r.int(0, 1)), average_attn_weights=bool(r.int(0, 1)))
         if r.int(0, 1):
             shape = r.one_of((length, s), ((1 if lone else b) * nh, length, s))
