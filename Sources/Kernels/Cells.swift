@@ -1,7 +1,7 @@
 // The recurrent cells: gates and state of one row of H units from the projections of input (xp) and state (hp), biases included.
 import CSwiftNN
 
-@inline(__always)
+@inline(never)
 func cell<T: Real>(_ argument: UnsafePointer<snn_cell>, _: T.Type) {
     typealias V = T.Vector
     let p = argument.pointee

@@ -49,11 +49,37 @@ func unary<T: Real>(
 }
 
 /// y[i] = x[i * stride]
-@inline(__always)
+@inline(never)
 func copy<T: Real>(_ x: UnsafePointer<T>, _ stride: Int, _ y: UnsafeMutablePointer<T>, _ n: Int) {
     if stride == 1 {
         map(x, y, n) { (v: T.Vector) in v }
     } else {
         for i in 0..<n { y[i] = x[i &* stride] }
     }
+}
+
+/// y = a + b; any of them may be the same.
+@inline(never)
+func add<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int) {
+    map2(a, b, y, n) { (u: T.Vector, v: T.Vector) in u + v }
+}
+
+/// y = x * scale + shift
+@inline(never)
+func scaleShift<T: Real>(_ x: UnsafePointer<T>, _ scale: T, _ shift: T, _ y: UnsafeMutablePointer<T>, _ n: Int) {
+    let a = T.Vector(scale), b = T.Vector(shift)
+    map(x, y, n) { (v: T.Vector) in .fma(v, a, b) }
+}
+
+/// x *= factor
+@inline(never)
+func scale<T: Real>(_ x: UnsafeMutablePointer<T>, _ factor: T, _ n: Int) {
+    let a = T.Vector(factor)
+    map(x, x, n) { (v: T.Vector) in v * a }
+}
+
+/// x[i] = -inf where mask[i * stride] is not 0
+@inline(never)
+func block<T: Real>(_ x: UnsafeMutablePointer<T>, _ mask: UnsafePointer<UInt8>, _ stride: Int, _ n: Int) {
+    for i in 0..<n where mask[i &* stride] != 0 { x[i] = -.infinity }
 }

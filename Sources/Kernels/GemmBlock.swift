@@ -28,7 +28,7 @@ struct GemmBlock<T: Real> {
     }
 }
 
-@inline(__always)
+@inline(never)
 func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
     let g = GemmBlock<T>(argument)
     let nr = 2 * T.Tile.lanes

@@ -1,5 +1,6 @@
 // The table of C functions through which the frame reaches a level: the only thing that crosses its boundary. Every entry stands twice,
-// because a C function cannot be made from a generic one.
+// because a C function cannot be made from a generic one. An entry calls a function that is @inline(never): in the body of a C function the
+// compiler inlines nothing, in that of a Swift function everything it should.
 import CSwiftNN
 
 @inline(__always) private func f32(_ p: UnsafeRawPointer?) -> UnsafePointer<Float> {
@@ -14,11 +15,6 @@ import CSwiftNN
 @inline(__always) private func f64(_ p: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Double> {
     p.unsafelyUnwrapped.assumingMemoryBound(to: Double.self)
 }
-@inline(__always) private func mask<V: Wide>(
-    _ x: UnsafeMutablePointer<V.Scalar>, _ m: UnsafePointer<UInt8>, _ stride: Int, _ n: Int, _: V.Type
-) {
-    for i in 0..<n where m[i &* stride] != 0 { x[i] = -.infinity }
-}
 
 @inline(__always)
 func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: UnsafeMutablePointer<snn_kernels>) {
@@ -30,11 +26,8 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.im2col = { im2col($0.unsafelyUnwrapped, Float.self) }
     s.copy = { copy(f32($0), Int($1), f32($2), Int($3)) }
     s.unary = { unary(Int($0), $1, $2, f32($3), f32($4), Int($5), Float.self) }
-    s.add = { map2(f32($0), f32($1), f32($2), Int($3)) { (a: FloatVector, b: FloatVector) in a + b } }
-    s.scale_shift = { (x, scale, shift, y, n) in
-        let a = FloatVector(Float(scale)), b = FloatVector(Float(shift))
-        map(f32(x), f32(y), Int(n)) { (v: FloatVector) in FloatVector.fma(v, a, b) }
-    }
+    s.add = { add(f32($0), f32($1), f32($2), Int($3)) }
+    s.scale_shift = { scaleShift(f32($0), Float($1), Float($2), f32($3), Int($4)) }
     s.dot = { Double(dot(f32($0), f32($1), Int($2))) }
     s.sum = { Double(sum(f32($0), Int($1))) }
     s.moments = { (x, n, mean, variance) in
@@ -47,12 +40,9 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
         normalize(f32(x), Float(mean), Float(rstd), weight.map { f32($0) }, bias.map { f32($0) }, f32(y), Int(n))
     }
     s.softmax = { softmax(f32($0), f32($1), Int($2), log: $3 == 1, masked: $3 == 2) }
-    s.mask_add = { map2(f32($0), f32($1), f32($0), Int($2)) { (a: FloatVector, b: FloatVector) in a + b } }
-    s.mask_block = { mask(f32($0), $1.unsafelyUnwrapped, Int($2), Int($3), FloatVector.self) }
-    s.scale = { (x, factor, n) in
-        let a = FloatVector(Float(factor))
-        map(f32(x), f32(x), Int(n)) { (v: FloatVector) in v * a }
-    }
+    s.mask_add = { add(f32($0), f32($1), f32($0), Int($2)) }
+    s.mask_block = { block(f32($0), $1.unsafelyUnwrapped, Int($2), Int($3)) }
+    s.scale = { scale(f32($0), Float($1), Int($2)) }
     s.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Float.self) }
     s.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Float.self) }
     s.cell = { cell($0.unsafelyUnwrapped, Float.self) }
@@ -66,11 +56,8 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.im2col = { im2col($0.unsafelyUnwrapped, Double.self) }
     d.copy = { copy(f64($0), Int($1), f64($2), Int($3)) }
     d.unary = { unary(Int($0), $1, $2, f64($3), f64($4), Int($5), Double.self) }
-    d.add = { map2(f64($0), f64($1), f64($2), Int($3)) { (a: DoubleVector, b: DoubleVector) in a + b } }
-    d.scale_shift = { (x, scale, shift, y, n) in
-        let a = DoubleVector(scale), b = DoubleVector(shift)
-        map(f64(x), f64(y), Int(n)) { (v: DoubleVector) in DoubleVector.fma(v, a, b) }
-    }
+    d.add = { add(f64($0), f64($1), f64($2), Int($3)) }
+    d.scale_shift = { scaleShift(f64($0), Double($1), Double($2), f64($3), Int($4)) }
     d.dot = { dot(f64($0), f64($1), Int($2)) }
     d.sum = { sum(f64($0), Int($1)) }
     d.moments = { (x, n, mean, variance) in
@@ -83,12 +70,9 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
         normalize(f64(x), mean, rstd, weight.map { f64($0) }, bias.map { f64($0) }, f64(y), Int(n))
     }
     d.softmax = { softmax(f64($0), f64($1), Int($2), log: $3 == 1, masked: $3 == 2) }
-    d.mask_add = { map2(f64($0), f64($1), f64($0), Int($2)) { (a: DoubleVector, b: DoubleVector) in a + b } }
-    d.mask_block = { mask(f64($0), $1.unsafelyUnwrapped, Int($2), Int($3), DoubleVector.self) }
-    d.scale = { (x, factor, n) in
-        let a = DoubleVector(factor)
-        map(f64(x), f64(x), Int(n)) { (v: DoubleVector) in v * a }
-    }
+    d.mask_add = { add(f64($0), f64($1), f64($0), Int($2)) }
+    d.mask_block = { block(f64($0), $1.unsafelyUnwrapped, Int($2), Int($3)) }
+    d.scale = { scale(f64($0), Double($1), Int($2)) }
     d.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Double.self) }
     d.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Double.self) }
     d.cell = { cell($0.unsafelyUnwrapped, Double.self) }

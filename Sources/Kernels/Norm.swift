@@ -1,7 +1,7 @@
 // Normalisation of a contiguous row with statistics that are known.
 
 /// y = (x - mean) * rstd * weight + bias
-@inline(__always)
+@inline(never)
 func normalize<T: Real>(
     _ x: UnsafePointer<T>, _ mean: T, _ rstd: T, _ weight: UnsafePointer<T>?, _ bias: UnsafePointer<T>?, _ y: UnsafeMutablePointer<T>,
     _ n: Int

@@ -2,7 +2,7 @@
 import CSwiftNN
 
 /// Source strides decide the way: contiguous along the panel: copies; contiguous along k: transposed in registers; else one by one.
-@inline(__always)
+@inline(never)
 func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
     let p = argument.pointee
     let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
@@ -77,7 +77,7 @@ private func transposePanel<T: Real>(_ src: UnsafePointer<T>, _ rs: Int, _ dst: 
 
 /// The image is padded already, so that every window lies inside it. The columns of a panel are runs of pixels of one output row each;
 /// a run is found once and then copied for every (channel, r, s).
-@inline(__always)
+@inline(never)
 func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     let p = argument.pointee
     let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)

@@ -89,7 +89,7 @@ struct PoolRow<T: Real> {
 /// The larger value, NaN if either is NaN; the first of equals.
 @inline(__always) private func larger<V: Wide>(_ a: V, _ b: V) -> V { V.select(V.isNaN(b), b, V.max(a, b)) }
 
-@inline(__always)
+@inline(never)
 func maxPoolRow<T: Real>(_ argument: UnsafePointer<snn_pool_row>, _: T.Type) {
     let p = PoolRow<T>(argument)
     guard let indices = p.indices else {
@@ -120,7 +120,7 @@ func maxPoolRow<T: Real>(_ argument: UnsafePointer<snn_pool_row>, _: T.Type) {
 }
 
 /// Sums of the windows; padding counts as zero. The frame divides.
-@inline(__always)
+@inline(never)
 func avgPoolRow<T: Real>(_ argument: UnsafePointer<snn_pool_row>, _: T.Type) {
     let p = PoolRow<T>(argument)
     p.reduceRow(p.reduceColumns { $0 + $1 }, 0) { $0 + $1 }

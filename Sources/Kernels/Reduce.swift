@@ -1,9 +1,9 @@
 // Sums over a row in a fixed number of virtual lanes: the same bits on every level. Lane l adds elements l, l + lanes, ... in order.
 
-@inline(__always)
+@inline(never)
 func sum<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> T { fold(x, n, 0) { (a: T.Vector, v) in a + v }.sum() }
 
-@inline(__always)
+@inline(never)
 func dot<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ n: Int) -> T {
     typealias V = T.Vector
     var s = V.zero
@@ -17,7 +17,7 @@ func dot<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ n: Int) -> T {
 }
 
 /// Mean and biased variance in two passes: the one-pass form loses digits when the mean is large.
-@inline(__always)
+@inline(never)
 func moments<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> (mean: T, variance: T) {
     typealias V = T.Vector
     let mean = sum(x, n) / T(n)
@@ -36,7 +36,7 @@ func moments<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> (mean: T, variance: T)
     return (mean, s.sum() / T(n))
 }
 
-@inline(__always)
+@inline(never)
 func meanSquare<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> T {
     fold(x, n, 0) { (a: T.Vector, v) in .fma(v, v, a) }.sum() / T(n)
 }

@@ -2,7 +2,7 @@
 
 /// y = exp(x - max) / sum, or with `log` x - max - log(sum). x may be y. A row of -inf gives NaN, or zeros where `masked`: attention that
 /// may look at nothing.
-@inline(__always)
+@inline(never)
 func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int, log: Bool, masked: Bool) {
     typealias V = T.Vector
     let largest = fold(x, n, -.infinity) { (a: V, v) in V.select(V.less(a, v), v, a) }.max()

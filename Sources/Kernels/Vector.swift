@@ -173,14 +173,14 @@ struct FloatVector: Wide {
         return c[1] > c[0] ? c[1] : c[0]
     }
     /// Adding 1.5 * 2^23 leaves round(t) in the low bits of the sum.
-    @_transparent static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
+    @inline(__always) static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
         let magic = Self(12_582_912)
         let k = fma(x, Self(1.442_695_04), magic) - magic
         // ln 2 = high + low; high has 9 bits, so that k * high is exact.
         return (k, fma(k, Self(2.121_944_4e-4), fma(k, Self(-0.693_359_375), x)))
     }
     /// r + r^2/2! + ... + r^7/7!: the next term is below 2^-27 of r.
-    @_transparent static func expm1Polynomial(_ r: Self) -> Self {
+    @inline(__always) static func expm1Polynomial(_ r: Self) -> Self {
         var p = Self(1.0 / 5040)
         p = fma(p, r, Self(1.0 / 720))
         p = fma(p, r, Self(1.0 / 120))
@@ -189,11 +189,11 @@ struct FloatVector: Wide {
         p = fma(p, r, Self(0.5))
         return fma(p, r * r, r)
     }
-    @_transparent static func powerOfTwo(_ k: Self) -> Self {
+    @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
         let biased = (k + Self(12_582_912 + 127)).bits
         return Self(bits: biased &<< SIMD16(repeating: 23))
     }
-    @_transparent static func splitLog(_ x: Self) -> (e: Self, m: Self) {
+    @inline(__always) static func splitLog(_ x: Self) -> (e: Self, m: Self) {
         // Adding the distance from sqrt(1/2) to 1 in bits moves the cut between exponents to sqrt(1/2).
         let moved = x.bits &+ SIMD16(repeating: 0x3f80_0000 - 0x3f35_04f3)
         let exponent = moved &>> SIMD16(repeating: 23)
@@ -202,7 +202,7 @@ struct FloatVector: Wide {
         let e = Self(bits: exponent | SIMD16(repeating: 0x4b00_0000)) - Self(8_388_608 + 127)
         return (e, Self(bits: m))
     }
-    @_transparent static func logPolynomial(_ z: Self) -> Self {
+    @inline(__always) static func logPolynomial(_ z: Self) -> Self {
         var p = Self(2.0 / 11)
         p = fma(p, z, Self(2.0 / 9))
         p = fma(p, z, Self(2.0 / 7))
@@ -211,7 +211,7 @@ struct FloatVector: Wide {
         return fma(p, z, Self(2))
     }
     /// Goals: below 1.5 ulp, odd, erf(+-inf) = +-1, NaN to NaN. Below 0.93 an odd polynomial, above 1 - exp(polynomial in |x|).
-    @_transparent static func erf(_ x: Self) -> Self {
+    @inline(__always) static func erf(_ x: Self) -> Self {
         let t = x.abs()
         let s = x * x
         var r = fma(Self(-1.728_534_70e-5), t, Self(3.831_971_26e-4))
@@ -280,14 +280,14 @@ struct DoubleVector: Wide {
         return b[1] > b[0] ? b[1] : b[0]
     }
     /// Adding 1.5 * 2^52 leaves round(t) in the low bits of the sum.
-    @_transparent static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
+    @inline(__always) static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
         let magic = Self(6_755_399_441_055_744)
         let k = fma(x, Self(1.442_695_040_888_963_4), magic) - magic
         // ln 2 = high + low; high has 32 bits, so that k * high is exact.
         return (k, fma(k, Self(-1.908_214_929_270_587_7e-10), fma(k, Self(-0x1.62e42fee00000p-1), x)))
     }
     /// r + r^2/2! + ... + r^14/14!: the next term is below 2^-60 of r.
-    @_transparent static func expm1Polynomial(_ r: Self) -> Self {
+    @inline(__always) static func expm1Polynomial(_ r: Self) -> Self {
         var p = Self(1.0 / 87178291200)
         p = fma(p, r, Self(1.0 / 6227020800))
         p = fma(p, r, Self(1.0 / 479001600))
@@ -303,18 +303,18 @@ struct DoubleVector: Wide {
         p = fma(p, r, Self(0.5))
         return fma(p, r * r, r)
     }
-    @_transparent static func powerOfTwo(_ k: Self) -> Self {
+    @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
         let biased = (k + Self(6_755_399_441_055_744 + 1023)).bits
         return Self(bits: biased &<< SIMD8(repeating: 52))
     }
-    @_transparent static func splitLog(_ x: Self) -> (e: Self, m: Self) {
+    @inline(__always) static func splitLog(_ x: Self) -> (e: Self, m: Self) {
         let moved = x.bits &+ SIMD8(repeating: 0x3ff0_0000_0000_0000 - 0x3fe6_a09e_667f_3bcd)
         let exponent = moved &>> SIMD8(repeating: 52)
         let m = (moved & SIMD8(repeating: 0x000f_ffff_ffff_ffff)) &+ SIMD8(repeating: 0x3fe6_a09e_667f_3bcd)
         let e = Self(bits: exponent | SIMD8(repeating: 0x4330_0000_0000_0000)) - Self(4_503_599_627_370_496 + 1023)
         return (e, Self(bits: m))
     }
-    @_transparent static func logPolynomial(_ z: Self) -> Self {
+    @inline(__always) static func logPolynomial(_ z: Self) -> Self {
         var p = Self(2.0 / 23)
         p = fma(p, z, Self(2.0 / 21))
         p = fma(p, z, Self(2.0 / 19))
@@ -330,7 +330,7 @@ struct DoubleVector: Wide {
     }
     /// Below 1 an odd polynomial (Chebyshev fit, 2^-74), between 1 and 6 as 1 - exp(-x^2) erfcx(x) with erfcx a fit of degree 27 in
     /// (|x| - 3.5) / 2.5 (7e-17 absolute), beyond 6 the last bit of 1.
-    @_transparent static func erf(_ x: Self) -> Self {
+    @inline(__always) static func erf(_ x: Self) -> Self {
         let t = select(less(Self(6), x.abs()), Self(6), x.abs())
         let u = (t - Self(3.5)) * Self(0.4)
         var q = Self(-7.9160935625182881e-9)

@@ -102,8 +102,9 @@ public func snn_last_error() -> UnsafePointer<CChar>! {
     UnsafePointer(snn_message(snn_thread_state_get()))
 }
 
-/// Runs an operation's body and turns what it throws into a status.
-@inline(__always)
+/// Runs an operation's body and turns what it throws into a status. Never inlined, so that the body is a Swift function and not part of the
+/// C entry, where the compiler inlines nothing.
+@inline(never)
 func operation(_ body: () throws(Failure) -> Void) -> snn_status {
     do throws(Failure) {
         try Dispatch.initialize()

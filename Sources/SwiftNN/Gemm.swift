@@ -5,7 +5,7 @@ import CSwiftNN
 
 enum Blocking {
     /// Depth of a block: a B panel of kc rows fills the first-level cache.
-    static var kc: Int { 256 }
+    static var kc: Int { 192 }
     /// Rows of a task when B is stationary: a multiple of every level's mr.
     static var mc: Int { 96 }
     /// Columns of a task when A is stationary: a multiple of every level's 4 nr.

@@ -1,0 +1,240 @@
+// gemm_block, pack and im2col. They have no rounding of their own choice: the expected numbers are made by plain loops and met exactly.
+import CSwiftNN
+import Testing
+
+extension AllTests {
+    @Suite struct KernelGemmTests {
+        @Test func gemmBlock() {
+            gemmBlocks(Float.self)
+            gemmBlocks(Double.self)
+        }
+        @Test func pack() {
+            packs(Float.self)
+            packs(Double.self)
+        }
+        @Test func im2col() {
+            images(Float.self)
+            images(Double.self)
+        }
+    }
+}
+
+/// What a GEMM case does beside multiplying.
+private struct GemmOptions {
+    enum Bias: CaseIterable { case none, row, column }
+    let bias: Bias
+    let residual: Bool
+    let activation: Int
+    /// Numbers between the end of a row of C and the next one.
+    let gap: Int
+    /// k in two calls, the second continuing the first.
+    let split: Bool
+
+    static let all: [GemmOptions] = Bias.allCases.flatMap { bias in
+        [
+            GemmOptions(bias: bias, residual: false, activation: Int(SNN_NONE), gap: 0, split: false),
+            GemmOptions(bias: bias, residual: true, activation: Int(SNN_NONE), gap: 5, split: true),
+            GemmOptions(bias: bias, residual: false, activation: Int(SNN_RELU), gap: 1, split: false),
+            GemmOptions(bias: bias, residual: true, activation: Int(SNN_GELU), gap: 3, split: false),
+        ]
+    }
+}
+
+private func gemmBlocks<T: Number>(_: T.Type) {
+    // Every level's own edges, on every level: the same cases have to give the same bits.
+    let widths = Set(T.kernels.flatMap { [1, $0.nr - 1, $0.nr, $0.nr + 1, 4 * $0.nr, 4 * $0.nr + 3] }).sorted()
+    let heights = 1...(T.kernels.map(\.mr).max()! + 3)
+    var turn = 0
+    for m in heights {
+        for n in widths {
+            for k in [0, 1, 2, 7, 64] {
+                turn += 1
+                gemmCase(m, n, k, GemmOptions.all[turn % GemmOptions.all.count], T.self)
+            }
+        }
+    }
+    for options in GemmOptions.all { gemmCase(17, 70, 9, options, T.self) }
+}
+
+private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOptions, _: T.Type) {
+    var draw = Draw(m * 1000 + n * 10 + k)
+    let a: [T] = draw.numbers(m * k)
+    let b: [T] = draw.numbers(k * n)
+    let bias = Fenced<T>(draw.numbers(options.bias == .row ? m : n))
+    let ldr = n + 2
+    let residual = Fenced<T>(draw.numbers((m - 1) * ldr + n))
+    let ldc = n + options.gap
+    let guardValue = T(-77_777)
+
+    onEveryLevel("gemm_block m \(m) n \(n) k \(k) \(options)") { (kernels: Kernels<T>) in
+        let c = Fenced<T>((m - 1) * ldc + n, guardValue)
+        let tile = Fenced<T>(kernels.mr * kernels.nr, .nan)
+        let cuts = options.split && k > 1 ? [0, k / 2, k] : [0, k]
+        for (from, to) in zip(cuts, cuts.dropFirst()) {
+            let depth = to - from
+            // panels further apart than they are long, and NaN between them
+            let aPanel = kernels.mr * depth + 4
+            let bPanel = kernels.nr * depth + 8
+            let aPacked = packed(rows: m, depth: depth, width: kernels.mr, panel: aPanel) { a[$0 * k + from + $1] }
+            let bPacked = packed(rows: n, depth: depth, width: kernels.nr, panel: bPanel) { b[(from + $1) * n + $0] }
+            var block = snn_gemm_block()
+            (block.m, block.n, block.k) = (Int64(m), Int64(n), Int64(depth))
+            block.a = UnsafeRawPointer(aPacked.pointer)
+            block.a_panel = Int64(aPanel)
+            block.b = UnsafeRawPointer(bPacked.pointer)
+            block.b_panel = Int64(bPanel)
+            block.c = UnsafeMutableRawPointer(c.pointer)
+            block.ldc = Int64(ldc)
+            if options.bias == .row { block.row_bias = UnsafeRawPointer(bias.pointer) }
+            if options.bias == .column { block.col_bias = UnsafeRawPointer(bias.pointer) }
+            if options.residual { block.residual = UnsafeRawPointer(residual.pointer) }
+            block.ldr = Int64(ldr)
+            block.activation = Int64(options.activation)
+            block.first = from == 0 ? 1 : 0
+            block.last = to == k ? 1 : 0
+            block.tile = UnsafeMutableRawPointer(tile.pointer)
+            kernels.table.gemm_block(&block)
+            if !aPacked.isIntact || !bPacked.isIntact { Issue.record("gemm_block \(kernels.name) wrote to its inputs") }
+        }
+        if !c.isIntact || !tile.isIntact { Issue.record("gemm_block m \(m) n \(n) k \(k) \(kernels.name) wrote in front of its memory") }
+        return c.values
+    } _: { kernels, c in
+        var expected = [T](repeating: guardValue, count: c.count)
+        for i in 0..<m {
+            var row = [T](repeating: 0, count: n)
+            for j in 0..<n {
+                var sum: T = options.bias == .row ? bias[i] : options.bias == .column ? bias[j] : 0
+                for p in 0..<k { sum = kernels.fma(a[i * k + p], b[p * n + j], sum) }
+                row[j] = sum
+            }
+            if options.activation >= 0 {
+                row.withUnsafeMutableBufferPointer {
+                    kernels.table.unary(Int64(options.activation), 0, 0, $0.baseAddress!, $0.baseAddress!, Int64(n))
+                }
+            }
+            for j in 0..<n { expected[i * ldc + j] = options.residual ? residual[i * ldr + j] + row[j] : row[j] }
+        }
+        return exactly(c, expected)
+    }
+}
+
+/// Panels as kernels.h describes them, made one by one; zero for rows that are not there, NaN between panels.
+private func packed<T: Number>(rows: Int, depth: Int, width: Int, panel: Int, _ at: (Int, Int) -> T) -> Fenced<T> {
+    let panels = (rows + width - 1) / width
+    var out = [T](repeating: .nan, count: max(0, (panels - 1) * panel + width * depth))
+    for p in 0..<panels {
+        for k in 0..<depth {
+            for i in 0..<width { out[p * panel + k * width + i] = p * width + i < rows ? at(p * width + i, k) : 0 }
+        }
+    }
+    return Fenced(out)
+}
+
+private func packs<T: Number>(_: T.Type) {
+    let widths = Set(T.kernels.flatMap { [$0.mr, $0.nr] }).sorted()
+    for width in widths {
+        for rows in [1, width - 1, width, width + 1, 3 * width, 3 * width + 2] where rows > 0 {
+            for depth in [0, 1, 3, 4, 7, 8, 9, 17, 32] {
+                // contiguous along the panel, along k, neither, backwards, all rows the same
+                let strides: [(rs: Int, ks: Int)] = [
+                    (1, rows), (1, rows + 3), (depth, 1), (depth + 5, 1), (2, 2 * rows), (-1, rows), (0, 1),
+                ]
+                for (rs, ks) in strides { packCase(width, rows, depth, rs, ks, T.self) }
+            }
+        }
+    }
+}
+
+private func packCase<T: Number>(_ width: Int, _ rows: Int, _ depth: Int, _ rs: Int, _ ks: Int, _: T.Type) {
+    let last = (rows - 1) * rs, deepest = max(depth - 1, 0) * ks
+    let lowest = min(0, last) + min(0, deepest)
+    let count = depth == 0 ? 0 : max(0, last) + max(0, deepest) - lowest + 1
+    var draw = Draw(width + rows + depth)
+    let source = Fenced<T>(draw.numbers(count))
+    let panel = width * depth + 3
+    let expected = packed(rows: rows, depth: depth, width: width, panel: panel) { source[$0 * rs + $1 * ks - lowest] }
+    onEveryLevel("pack width \(width) rows \(rows) k \(depth) rs \(rs) ks \(ks)") { (kernels: Kernels<T>) in
+        let out = Fenced<T>(expected.count, .nan)
+        var p = snn_pack(
+            src: source.pointer - lowest, rs: Int64(rs), ks: Int64(ks), rows: Int64(rows), k: Int64(depth), width: Int64(width),
+            dst: out.pointer, panel: Int64(panel))
+        kernels.table.pack(&p)
+        if !out.isIntact { Issue.record("pack \(kernels.name) wrote in front of its memory") }
+        return out.values
+    } _: { _, out in
+        exactly(out, expected.values)
+    }
+}
+
+private struct Window {
+    let c, r, s: Int
+    let stride, dilation: (h: Int, w: Int)
+    let h, w: Int
+    /// Distance of the elements of a row.
+    let ws: Int
+    var p: Int { (h - dilation.h * (r - 1) - 1) / stride.h + 1 }
+    var q: Int { (w - dilation.w * (s - 1) - 1) / stride.w + 1 }
+}
+
+private func images<T: Number>(_: T.Type) {
+    var windows: [Window] = []
+    for (r, s) in [(1, 1), (3, 3), (2, 5)] {
+        for stride in [(h: 1, w: 1), (h: 2, w: 2), (h: 1, w: 3)] {
+            for dilation in [(h: 1, w: 1), (h: 2, w: 3)] {
+                for (w, ws) in [(17, 1), (40, 1), (75, 1), (23, 2), (16, -1)] {
+                    windows.append(Window(c: 3, r: r, s: s, stride: stride, dilation: dilation, h: 9, w: w, ws: ws))
+                }
+            }
+        }
+    }
+    for window in windows {
+        let depth = window.c * window.r * window.s
+        let pixels = window.p * window.q
+        // the whole, and blocks that begin inside of a filter and of a row of pixels
+        var blocks = [(k0: 0, k: depth, p0: 0, p: pixels)]
+        if depth > 4 { blocks.append((k0: 2, k: depth - 3, p0: pixels / 3, p: pixels - pixels / 3)) }
+        if pixels > 8 { blocks.append((k0: depth / 2, k: depth - depth / 2, p0: 5, p: min(7, pixels - 5))) }
+        for block in blocks { imageCase(window, block, T.self) }
+    }
+}
+
+private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p0: Int, p: Int), _: T.Type) {
+    let hs = window.w * abs(window.ws), cs = window.h * hs + 1
+    let count = (window.c - 1) * cs + (window.h - 1) * hs + (window.w - 1) * abs(window.ws) + 1
+    var draw = Draw(window.w)
+    let image = Fenced<T>(draw.numbers(count))
+    let start = window.ws < 0 ? (window.w - 1) * -window.ws : 0
+    onEveryLevel("im2col \(window) \(block)") { (kernels: Kernels<T>) in
+        let nr = kernels.nr
+        let panel = nr * block.k + 2
+        let size = ((block.p + nr - 1) / nr - 1) * panel + nr * block.k
+        let out = Fenced<T>(size, .nan)
+        let runs = Fenced<Int64>(3 * nr, -1)
+        var p = snn_im2col()
+        p.src = UnsafeRawPointer(image.pointer + start)
+        (p.cs, p.hs, p.ws) = (Int64(cs), Int64(hs), Int64(window.ws))
+        (p.r, p.s, p.q) = (Int64(window.r), Int64(window.s), Int64(window.q))
+        (p.stride_h, p.stride_w) = (Int64(window.stride.h), Int64(window.stride.w))
+        (p.dilation_h, p.dilation_w) = (Int64(window.dilation.h), Int64(window.dilation.w))
+        (p.k0, p.k, p.p0, p.p) = (Int64(block.k0), Int64(block.k), Int64(block.p0), Int64(block.p))
+        p.dst = UnsafeMutableRawPointer(out.pointer)
+        p.panel = Int64(panel)
+        p.runs = runs.pointer
+        kernels.table.im2col(&p)
+        if !out.isIntact || !runs.isIntact { Issue.record("im2col \(kernels.name) wrote in front of its memory") }
+        let expected = packed(rows: block.p, depth: block.k, width: nr, panel: panel) { column, row in
+            let k = block.k0 + row, pixel = block.p0 + column
+            let c = k / (window.r * window.s), r = k / window.s % window.r, s = k % window.s
+            let y = pixel / window.q * window.stride.h + r * window.dilation.h
+            let x = pixel % window.q * window.stride.w + s * window.dilation.w
+            return image[start + c * cs + y * hs + x * window.ws]
+        }
+        if let wrong = exactly(out.values, expected.values) {
+            Issue.record("im2col \(window) \(block) \(T.label) on \(kernels.name): \(wrong)")
+        }
+        // nr is the level's own: levels are not comparable
+        return []
+    } _: { _, _ in
+        nil
+    }
+}

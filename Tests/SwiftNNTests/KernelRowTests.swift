@@ -1,0 +1,268 @@
+// The entries that work on rows: elementary functions and reductions against the arrays of make_kernel_fixtures.py with the errors that
+// it allows, everything else against plain loops, exactly.
+import CSwiftNN
+import Testing
+
+extension AllTests {
+    @Suite struct KernelRowTests {
+        @Test func unary() throws {
+            var kinds: Set<Int64> = []
+            for fixture in try cases("unary") {
+                kinds.insert(try fixture.integer("kind"))
+                try byType(fixture, unaryCase, unaryCase)
+            }
+            #expect(kinds == Set(0..<Int64(SNN_ACTIVATION_COUNT)))
+        }
+        @Test func unaryAtEverySizeAndPlace() {
+            for kind in 0..<Int64(SNN_ACTIVATION_COUNT) {
+                unarySizes(kind, Float.self)
+                unarySizes(kind, Double.self)
+            }
+        }
+        @Test func oddFunctionsKeepTheSignOfZero() {
+            for kind in [SNN_TANH, SNN_ERF, SNN_SOFTSIGN] {
+                signOfZero(Int64(kind), Float.self)
+                signOfZero(Int64(kind), Double.self)
+            }
+        }
+        @Test func copy() {
+            copies(Float.self)
+            copies(Double.self)
+        }
+        @Test func addAndScale() {
+            sumsAndProducts(Float.self)
+            sumsAndProducts(Double.self)
+        }
+        @Test func masks() {
+            maskCases(Float.self)
+            maskCases(Double.self)
+        }
+        @Test(arguments: ["dot", "sum", "mean_square", "moments"]) func reduction(_ entry: String) throws {
+            for fixture in try cases(entry) { try byType(fixture, reductionCase, reductionCase) }
+        }
+        @Test func normalize() throws {
+            for fixture in try cases("normalize") { try byType(fixture, normalizeCase, normalizeCase) }
+        }
+        @Test func softmax() throws {
+            for fixture in try cases("softmax") { try byType(fixture, softmaxCase, softmaxCase) }
+        }
+        @Test func cell() throws {
+            for fixture in try cases("cell") { try byType(fixture, cellCase, cellCase) }
+        }
+
+        private func cases(_ entry: String) throws -> [FixtureCase] {
+            let cases = try Fixtures.kernels.get()[entry] ?? []
+            #expect(!cases.isEmpty, "make_kernel_fixtures.py writes no case for \(entry)")
+            return cases
+        }
+        private func byType(
+            _ fixture: FixtureCase, _ single: (FixtureCase, Float.Type) throws -> Void, _ double: (FixtureCase, Double.Type) throws -> Void
+        ) throws {
+            if fixture.name.hasSuffix("float32") { try single(fixture, Float.self) } else { try double(fixture, Double.self) }
+        }
+    }
+}
+
+/// A result in fenced memory that `body` fills.
+private func result<T: Number>(_ n: Int, _ name: String, _ body: (UnsafeMutablePointer<T>) -> Void) -> [T] {
+    let y = Fenced<T>(n, -99)
+    body(y.pointer)
+    if !y.isIntact { Issue.record("\(name) wrote in front of its memory") }
+    return y.values
+}
+
+private func unaryCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
+    let kind = try fixture.integer("kind"), alpha = try fixture.real("alpha"), beta = try fixture.real("beta")
+    let x = Fenced<T>(try #require(try fixture.values("x")))
+    let expected = try fixture.expectedValues("y"), error = try fixture.expectedValues("y_error")
+    onEveryLevel("unary \(fixture.name)") { (kernels: Kernels<T>) in
+        result(x.count, "unary") { kernels.table.unary(kind, alpha, beta, x.pointer, $0, Int64(x.count)) }
+    } _: { _, y in
+        guard let wrong = within(y, expected, error) else { return nil }
+        let worst = y.indices.filter { error[$0] > 0 && expected[$0].isFinite }.map { (Double(y[$0]) - expected[$0]).magnitude / error[$0] }
+            .max()
+        return "\(wrong); the largest error is \(worst ?? 0) of what is allowed"
+    }
+}
+
+/// A number's result depends neither on its place in the row nor on the row's length, and x may be y.
+private func unarySizes<T: Number>(_ kind: Int64, _: T.Type) {
+    var draw = Draw(Int(kind))
+    let source = (0..<65).map { _ in draw.number(T.self) * 6 }
+    let row = Fenced(source)
+    onEveryLevel("unary kind \(kind)") { (kernels: Kernels<T>) in
+        let whole: [T] = result(65, "unary") { kernels.table.unary(kind, 0.5, 2, row.pointer, $0, 65) }
+        for n in vectorSizes {
+            for from in [0, 1, 65 - n] where from + n <= 65 {
+                let x = Fenced([T](source[from..<from + n]))
+                let y: [T] = result(n, "unary") { kernels.table.unary(kind, 0.5, 2, x.pointer, $0, Int64(n)) }
+                kernels.table.unary(kind, 0.5, 2, x.pointer, x.pointer, Int64(n))
+                let wrong = exactly(y, [T](whole[from..<from + n])) ?? exactly(x.values, y)
+                if let wrong { Issue.record("unary kind \(kind) \(T.label) \(n) numbers on \(kernels.name): \(wrong)") }
+            }
+        }
+        return whole
+    } _: { _, _ in
+        nil
+    }
+}
+
+private func signOfZero<T: Number>(_ kind: Int64, _: T.Type) {
+    onEveryLevel("unary kind \(kind) of zeros") { (kernels: Kernels<T>) in
+        let x = Fenced<T>([0, -0.0])
+        return result(2, "unary") { kernels.table.unary(kind, 0, 0, x.pointer, $0, 2) }
+    } _: { _, y in
+        exactly(y, [0, -0.0])
+    }
+}
+
+private func copies<T: Number>(_: T.Type) {
+    var draw = Draw()
+    for n in vectorSizes {
+        for stride in [1, 2, 3, 0, -1, -4] {
+            let x = Fenced<T>(draw.numbers((n - 1) * abs(stride) + 1))
+            let start = stride < 0 ? (n - 1) * -stride : 0
+            onEveryLevel("copy \(n) stride \(stride)") { (kernels: Kernels<T>) in
+                result(n, "copy") { kernels.table.copy(x.pointer + start, Int64(stride), $0, Int64(n)) }
+            } _: { _, y in
+                exactly(y, (0..<n).map { x[start + $0 * stride] })
+            }
+        }
+    }
+}
+
+private func sumsAndProducts<T: Number>(_: T.Type) {
+    var draw = Draw(2)
+    for n in vectorSizes {
+        let a: [T] = draw.numbers(n), b: [T] = draw.numbers(n)
+        let scale = 0.1, shift = -1.7
+        let expectedSum = (0..<n).map { a[$0] + b[$0] }
+        onEveryLevel("add \(n)") { (kernels: Kernels<T>) in
+            let x = Fenced(a), z = Fenced(b)
+            let y: [T] = result(n, "add") { kernels.table.add(x.pointer, z.pointer, $0, Int64(n)) }
+            // any of the three may be the same
+            kernels.table.add(x.pointer, z.pointer, z.pointer, Int64(n))
+            if let wrong = exactly(z.values, y) { Issue.record("add in place on \(kernels.name): \(wrong)") }
+            kernels.table.add(x.pointer, x.pointer, x.pointer, Int64(n))
+            if let wrong = exactly(x.values, a.map { $0 + $0 }) { Issue.record("add to itself on \(kernels.name): \(wrong)") }
+            return y
+        } _: { _, y in
+            exactly(y, expectedSum)
+        }
+        onEveryLevel("scale_shift \(n)") { (kernels: Kernels<T>) in
+            let x = Fenced(a)
+            return result(n, "scale_shift") { kernels.table.scale_shift(x.pointer, scale, shift, $0, Int64(n)) }
+        } _: { kernels, y in
+            exactly(y, a.map { kernels.fma($0, T(scale), T(shift)) })
+        }
+        onEveryLevel("scale \(n)") { (kernels: Kernels<T>) in
+            let x = Fenced(a)
+            kernels.table.scale(x.pointer, scale, Int64(n))
+            if !x.isIntact { Issue.record("scale wrote in front of its memory") }
+            return x.values
+        } _: { _, y in
+            exactly(y, a.map { $0 * T(scale) })
+        }
+    }
+}
+
+private func maskCases<T: Number>(_: T.Type) {
+    var draw = Draw(3)
+    for n in vectorSizes {
+        let a: [T] = draw.numbers(n)
+        let added: [T] = (0..<n).map { $0 % 3 == 1 ? -.infinity : T($0) }
+        onEveryLevel("mask_add \(n)") { (kernels: Kernels<T>) in
+            let x = Fenced(a), mask = Fenced(added)
+            kernels.table.mask_add(x.pointer, mask.pointer, Int64(n))
+            if !x.isIntact { Issue.record("mask_add wrote in front of its memory") }
+            return x.values
+        } _: { _, y in
+            exactly(y, (0..<n).map { a[$0] + added[$0] })
+        }
+        for stride in [1, 2, 0, -1] {
+            // any byte but 0 blocks
+            let mask = Fenced<UInt8>((0..<((n - 1) * abs(stride) + 1)).map { [0, 1, 0, 255, 0, 0, 2][$0 % 7] })
+            let start = stride < 0 ? (n - 1) * -stride : 0
+            onEveryLevel("mask_block \(n) stride \(stride)") { (kernels: Kernels<T>) in
+                let x = Fenced(a)
+                kernels.table.mask_block(x.pointer, mask.pointer + start, Int64(stride), Int64(n))
+                if !x.isIntact { Issue.record("mask_block wrote in front of its memory") }
+                return x.values
+            } _: { _, y in
+                exactly(y, (0..<n).map { mask[start + $0 * stride] != 0 ? -.infinity : a[$0] })
+            }
+        }
+    }
+}
+
+private func reductionCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
+    let expected = try fixture.expectedValues("y"), error = try fixture.expectedValues("y_error")
+    let x = Fenced<T>(try #require(try fixture.values(fixture.operation == "dot" ? "a" : "x")))
+    let other = fixture.operation == "dot" ? Fenced<T>(try #require(try fixture.values("b"))) : x
+    let n = Int64(x.count)
+    onEveryLevel("\(fixture.operation) \(fixture.name)") { (kernels: Kernels<T>) in
+        switch fixture.operation {
+        case "dot": return [T(kernels.table.dot(x.pointer, other.pointer, n))]
+        case "sum": return [T(kernels.table.sum(x.pointer, n))]
+        case "mean_square": return [T(kernels.table.mean_square(x.pointer, n))]
+        default:
+            var mean = Double.nan, variance = Double.nan
+            kernels.table.moments(x.pointer, n, &mean, &variance)
+            return [T(mean), T(variance)]
+        }
+    } _: { _, y in
+        within(y, expected, error)
+    }
+}
+
+private func normalizeCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
+    let x = Fenced<T>(try #require(try fixture.values("x")))
+    let mean = try fixture.real("mean"), rstd = try fixture.real("rstd")
+    let weight = try fixture.values("weight").map { Fenced<T>($0) }, bias = try fixture.values("bias").map { Fenced<T>($0) }
+    let expected = try fixture.expectedValues("y"), error = try fixture.expectedValues("y_error")
+    onEveryLevel("normalize \(fixture.name)") { (kernels: Kernels<T>) in
+        result(x.count, "normalize") {
+            kernels.table.normalize(x.pointer, mean, rstd, weight?.pointer, bias?.pointer, $0, Int64(x.count))
+        }
+    } _: { _, y in
+        within(y, expected, error)
+    }
+}
+
+private func softmaxCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
+    let source: [T] = try #require(try fixture.values("x"))
+    let log = try fixture.integer("log")
+    let expected = try fixture.expectedValues("y"), error = try fixture.expectedValues("y_error")
+    onEveryLevel("softmax \(fixture.name) log \(log)") { (kernels: Kernels<T>) in
+        let x = Fenced(source)
+        let y: [T] = result(x.count, "softmax") { kernels.table.softmax(x.pointer, $0, Int64(x.count), log) }
+        kernels.table.softmax(x.pointer, x.pointer, Int64(x.count), log)
+        if let wrong = exactly(x.values, y) { Issue.record("softmax \(fixture.name) in place on \(kernels.name): \(wrong)") }
+        return y
+    } _: { _, y in
+        within(y, expected, error)
+    }
+}
+
+private func cellCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
+    let n = Int(try fixture.integer("n")), gate = try fixture.integer("gate"), mode = try fixture.integer("mode")
+    let (xp, hp) = (Fenced<T>(try #require(try fixture.values("xp"))), Fenced<T>(try #require(try fixture.values("hp"))))
+    let (c, h) = (Fenced<T>(try #require(try fixture.values("c"))), Fenced<T>(try #require(try fixture.values("h"))))
+    var expected = try fixture.expectedValues("y"), error = try fixture.expectedValues("y_error")
+    let isLSTM = mode == Int64(SNN_LSTM)
+    if isLSTM {
+        expected += try fixture.expectedValues("state")
+        error += try fixture.expectedValues("state_error")
+    }
+    onEveryLevel("cell \(fixture.name)") { (kernels: Kernels<T>) in
+        let y = Fenced<T>(n, -99), state = Fenced<T>(n, -99)
+        var cell = snn_cell(
+            mode: mode, n: Int64(n), gate: gate, xp: xp.pointer, hp: hp.pointer, c: isLSTM ? c.pointer : nil,
+            h: mode == Int64(SNN_GRU) ? h.pointer : nil, h_out: y.pointer, c_out: isLSTM ? state.pointer : nil)
+        kernels.table.cell(&cell)
+        if !y.isIntact || !state.isIntact { Issue.record("cell \(fixture.name) on \(kernels.name) wrote in front of its memory") }
+        return isLSTM ? y.values + state.values : y.values
+    } _: { _, y in
+        within(y, expected, error)
+    }
+}

@@ -1,0 +1,32 @@
+// What all levels have in common: which there are, and that every entry of the table has a test.
+import CSwiftNN
+import Testing
+
+extension AllTests {
+    @Suite struct KernelTests {
+        @Test func everyLevelOfTheCPUIsAvailable() throws {
+            guard let promised = Level.promised else { return }
+            #expect(Level.available.map(\.name) == promised, "snn_isa_available() is \(snn_isa_available())")
+        }
+
+        @Test func theLevelInUseIsAvailable() {
+            #expect(Level.available.map(\.name).contains(String(cString: snn_isa())))
+        }
+
+        /// The entries that KernelGemmTests, KernelRowTests and KernelPoolTests call.
+        @Test func everyEntryHasATest() throws {
+            let entries = Mirror(reflecting: snn_kernels()).children.compactMap(\.label)
+            let tested = [
+                "mr", "nr", "gemm_block", "pack", "im2col", "copy", "unary", "add", "scale_shift", "dot", "sum", "moments", "mean_square",
+                "normalize", "softmax", "mask_add", "mask_block", "scale", "max_pool_row", "avg_pool_row", "cell",
+            ]
+            #expect(entries == tested)
+        }
+
+        @Test func tilesFitTheBlocking() {
+            // Gemm.swift: mc is a multiple of every mr, nc of every 4 nr
+            for kernels in Float.kernels { #expect(96 % kernels.mr == 0 && 512 % (4 * kernels.nr) == 0, "\(kernels.name)") }
+            for kernels in Double.kernels { #expect(96 % kernels.mr == 0 && 512 % (4 * kernels.nr) == 0, "\(kernels.name)") }
+        }
+    }
+}
