@@ -31,13 +31,11 @@ func cell<T: Real>(_ argument: UnsafePointer<snn_cell>, _: T.Type) {
         }
         if mode == Int(SNN_LSTM) {
             let previous = p.c.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-            let input = V.sigmoid(at(xp, 0) + at(hp, 0))
             let forget = V.sigmoid(at(xp, 1) + at(hp, 1))
-            let candidate = V.tanh(at(xp, 2) + at(hp, 2))
-            let output = V.sigmoid(at(xp, 3) + at(hp, 3))
-            let state = V.fma(forget, at(previous, 0), input * candidate)
+            let input = V.sigmoidTimesTanh(at(xp, 0) + at(hp, 0), at(xp, 2) + at(hp, 2))
+            let state = V.fma(forget, at(previous, 0), input)
             put(state, p.c_out.unsafelyUnwrapped.assumingMemoryBound(to: T.self))
-            put(output * V.tanh(state), out)
+            put(V.sigmoidTimesTanh(at(xp, 3) + at(hp, 3), state), out)
         } else {
             let previous = at(p.h.unsafelyUnwrapped.assumingMemoryBound(to: T.self), 0)
             let reset = V.sigmoid(at(xp, 0) + at(hp, 0))

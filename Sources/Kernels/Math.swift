@@ -3,6 +3,9 @@
 // Goals, in order: NaN goes to NaN and infinities where IEEE sends them; the same bits for a lane wherever it stands in an array and on
 // every level with FMA; an error of 1 to 3 ulp; no table and no branch.
 //
+// @_transparent, because the optimiser leaves calls to specialised @inline(__always) functions of this size, and a call, which saves no
+// vector register, costs more than an exp.
+//
 //   x         exp   expm1  log   tanh  sigmoid  softplus
 //   -inf      0     -1     NaN   -1    0        0
 //   +inf      inf   inf    inf   1     1        inf
@@ -10,40 +13,38 @@
 //   NaN       NaN   NaN    NaN   NaN   NaN      NaN
 
 extension Wide {
-    @inline(__always) static var zero: Self { Self(0) }
-    @inline(__always) static var one: Self { Self(1) }
+    @_transparent static var zero: Self { Self(0) }
+    @_transparent static var one: Self { Self(1) }
     /// Smaller of a and b; NaN where a is NaN.
-    @inline(__always) static func min(_ a: Self, _ b: Self) -> Self { select(less(b, a), b, a) }
-    @inline(__always) static func max(_ a: Self, _ b: Self) -> Self { select(less(a, b), b, a) }
+    @_transparent static func min(_ a: Self, _ b: Self) -> Self { select(less(b, a), b, a) }
+    @_transparent static func max(_ a: Self, _ b: Self) -> Self { select(less(a, b), b, a) }
 
-    /// exp(x) = 2^k (1 + expm1(r)). 2^k is applied as two factors, so that results below the normal range round gradually.
-    @inline(__always) static func exp(_ x: Self) -> Self {
+    /// exp(x) = 2^k (1 + expm1(r))
+    @_transparent static func exp(_ x: Self) -> Self {
         let limited = min(max(x, Self(Scalar.expUnderflow)), Self(Scalar.expOverflow))
         let (k, r) = reduceExp(limited)
-        let p = expm1Polynomial(r)
-        let (half, rest) = halves(k)
-        return (one + p) * powerOfTwo(half) * powerOfTwo(rest)
+        return (one + expm1Polynomial(r)).scaled(byPowerOfTwo: k)
     }
 
     /// k as the sum of two integers of about half its size.
-    @inline(__always) static func halves(_ k: Self) -> (Self, Self) {
+    @_transparent static func halves(_ k: Self) -> (Self, Self) {
         let (half, _) = reduceExp(k * Self(Scalar(0.346_573_590_279_972_65)))
         return (half, k - half)
     }
 
     /// exp(x) - 1 for 0 <= x <= 2 ln(largest): 2^k expm1(r) + (2^k - 1), no cancellation.
-    @inline(__always) static func expm1Positive(_ x: Self) -> Self {
+    @_transparent static func expm1Positive(_ x: Self) -> Self {
         let (k, r) = reduceExp(x)
         let scale = powerOfTwo(k)
         return fma(scale, expm1Polynomial(r), scale - one)
     }
 
     /// exp(x) - 1 for x <= 0.
-    @inline(__always) static func expm1Negative(_ x: Self) -> Self { expm1Positive(max(x, Self(-40))) }
+    @_transparent static func expm1Negative(_ x: Self) -> Self { expm1Positive(max(x, Self(-40))) }
 
     /// log(x) for normal x > 0; zero and below as IEEE, infinity and NaN to themselves.
     /// x = 2^e m, s = (m-1)/(m+1): log m = 2 (s + s^3/3 + ...), |s| < 0.172.
-    @inline(__always) static func log(_ x: Self) -> Self {
+    @_transparent static func log(_ x: Self) -> Self {
         let tiny = less(x, Self(Scalar.smallestNormal))
         let scaled = select(tiny, x * Self(0x1p60), x)
         var (e, m) = splitLog(scaled)
@@ -58,22 +59,29 @@ extension Wide {
     }
 
     /// log(1 + x) for x >= 0: log(u) + (x - (u - 1)) / u with u = 1 + x rounded.
-    @inline(__always) static func log1pPositive(_ x: Self) -> Self {
+    @_transparent static func log1pPositive(_ x: Self) -> Self {
         let u = one + x
         let value = log(u) + (x - (u - one)) / u
         return select(less(Self(Scalar.greatestFiniteMagnitude), x), x, value)
     }
 
-    /// tanh|x| = m / (m + 2) with m = expm1(2|x|); 1 to the last bit beyond 20.
-    @inline(__always) static func tanh(_ x: Self) -> Self {
-        let t = min(x.abs(), Self(20))
+    /// tanh|x| = m / (m + 2) with m = expm1(2|x|); 1 to the last bit beyond the limit.
+    @_transparent static func tanh(_ x: Self) -> Self {
+        let t = min(x.abs(), Self(Scalar.tanhLimit))
         let m = expm1Positive(t + t)
         return select(isNaN(x), x, (m / (m + Self(2))).withSign(of: x))
     }
 
     /// 1 / (1 + exp(-x))
-    @inline(__always) static func sigmoid(_ x: Self) -> Self { one / (one + exp(-x)) }
+    @_transparent static func sigmoid(_ x: Self) -> Self { one / (one + exp(-x)) }
+
+    /// sigmoid(a) tanh(b) with one division: m / ((1 + exp(-a)) (m + 2)), m = expm1(2|b|) with the sign of b.
+    @_transparent static func sigmoidTimesTanh(_ a: Self, _ b: Self) -> Self {
+        let t = min(b.abs(), Self(Scalar.tanhLimit))
+        let m = expm1Positive(t + t)
+        return select(isNaN(b), b, (m / ((one + exp(-a)) * (m + Self(2)))).withSign(of: b))
+    }
 
     /// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
-    @inline(__always) static func softplus(_ x: Self) -> Self { max(x, zero) + log1pPositive(exp(-x.abs())) }
+    @_transparent static func softplus(_ x: Self) -> Self { max(x, zero) + log1pPositive(exp(-x.abs())) }
 }

@@ -36,6 +36,8 @@ protocol Wide {
     static func reduceExp(_ x: Self) -> (k: Self, r: Self)
     /// exp(r) - 1 for |r| <= ln 2 / 2.
     static func expm1Polynomial(_ r: Self) -> Self
+    /// self * 2^k for integral k, rounded once.
+    func scaled(byPowerOfTwo k: Self) -> Self
     /// 2^k for integral -(bias - 1) <= k <= bias.
     static func powerOfTwo(_ k: Self) -> Self
     /// (e, m) with x = 2^e m, sqrt(1/2) <= m < sqrt(2); x positive and normal.
@@ -52,6 +54,8 @@ protocol Real: BinaryFloatingPoint {
     static var expOverflow: Self { get }
     static var expUnderflow: Self { get }
     static var smallestNormal: Self { get }
+    /// tanh is 1 to the last bit from here on.
+    static var tanhLimit: Self { get }
     static var ln2High: Self { get }
     static var ln2Low: Self { get }
     static var transposeBlock: Int { get }
@@ -102,6 +106,7 @@ extension Float: Real {
     @inline(__always) static var expOverflow: Float { 88.8 }
     @inline(__always) static var expUnderflow: Float { -104 }
     @inline(__always) static var smallestNormal: Float { 0x1p-126 }
+    @inline(__always) static var tanhLimit: Float { 10 }
     @inline(__always) static var ln2High: Float { 0.693_359_375 }
     @inline(__always) static var ln2Low: Float { -2.121_944_4e-4 }
     @inline(__always) static var transposeBlock: Int { 8 }
@@ -117,6 +122,7 @@ extension Double: Real {
     @inline(__always) static var expOverflow: Double { 709.9 }
     @inline(__always) static var expUnderflow: Double { -746 }
     @inline(__always) static var smallestNormal: Double { 0x1p-1022 }
+    @inline(__always) static var tanhLimit: Double { 20 }
     @inline(__always) static var ln2High: Double { 0x1.62e42fee00000p-1 }
     @inline(__always) static var ln2Low: Double { 1.908_214_929_270_587_7e-10 }
     @inline(__always) static var transposeBlock: Int { 4 }
@@ -189,6 +195,7 @@ struct FloatVector: Wide {
         p = fma(p, r, Self(0.5))
         return fma(p, r * r, r)
     }
+    @_transparent func scaled(byPowerOfTwo k: Self) -> Self { Level.scale(self, k) }
     @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
         let biased = (k + Self(12_582_912 + 127)).bits
         return Self(bits: biased &<< SIMD16(repeating: 23))
@@ -211,7 +218,7 @@ struct FloatVector: Wide {
         return fma(p, z, Self(2))
     }
     /// Goals: below 1.5 ulp, odd, erf(+-inf) = +-1, NaN to NaN. Below 0.93 an odd polynomial, above 1 - exp(polynomial in |x|).
-    @inline(__always) static func erf(_ x: Self) -> Self {
+    @_transparent static func erf(_ x: Self) -> Self {
         let t = x.abs()
         let s = x * x
         var r = fma(Self(-1.728_534_70e-5), t, Self(3.831_971_26e-4))
@@ -303,6 +310,7 @@ struct DoubleVector: Wide {
         p = fma(p, r, Self(0.5))
         return fma(p, r * r, r)
     }
+    @_transparent func scaled(byPowerOfTwo k: Self) -> Self { Level.scale(self, k) }
     @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
         let biased = (k + Self(6_755_399_441_055_744 + 1023)).bits
         return Self(bits: biased &<< SIMD8(repeating: 52))
@@ -330,7 +338,7 @@ struct DoubleVector: Wide {
     }
     /// Below 1 an odd polynomial (Chebyshev fit, 2^-74), between 1 and 6 as 1 - exp(-x^2) erfcx(x) with erfcx a fit of degree 27 in
     /// (|x| - 3.5) / 2.5 (7e-17 absolute), beyond 6 the last bit of 1.
-    @inline(__always) static func erf(_ x: Self) -> Self {
+    @_transparent static func erf(_ x: Self) -> Self {
         let t = select(less(Self(6), x.abs()), Self(6), x.abs())
         let u = (t - Self(3.5)) * Self(0.4)
         var q = Self(-7.9160935625182881e-9)

@@ -9,6 +9,11 @@ enum Level {
     @inline(__always) static var mr: Int { 6 }
     /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
     @inline(__always) static var hasFMA: Bool { true }
+    /// v * 2^k for integral k, as two factors, so that results below the normal range round once.
+    @_transparent static func scale<V: Wide>(_ v: V, _ k: V) -> V {
+        let (half, rest) = V.halves(k)
+        return v * V.powerOfTwo(half) * V.powerOfTwo(rest)
+    }
 }
 
 @_cdecl("snn_kernels_avx2") @implementation

@@ -9,6 +9,9 @@ enum Level {
     @inline(__always) static var mr: Int { 12 }
     /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
     @inline(__always) static var hasFMA: Bool { true }
+    /// v * 2^k for integral k.
+    @_transparent static func scale(_ v: FloatVector, _ k: FloatVector) -> FloatVector { FloatVector(v: snn_scalef_f32(v.v, k.v)) }
+    @_transparent static func scale(_ v: DoubleVector, _ k: DoubleVector) -> DoubleVector { DoubleVector(v: snn_scalef_f64(v.v, k.v)) }
 }
 
 @_cdecl("snn_kernels_avx512") @implementation

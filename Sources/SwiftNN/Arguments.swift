@@ -33,11 +33,16 @@ private func typed<T: Element>(
         throw Message(operation).text(": ").text(name).text(" is ").dtype(array.pointee.dtype).text("; expected ").dtype(T.dtype)
             .text(", the type of the other arrays").typeError
     }
+    try requireDimensions(array, name, operation)
+    return ArrayView<T>(array)
+}
+
+/// Throws where `array` has more dimensions than a Shape, or none at all (ndim < 0).
+func requireDimensions(_ array: UnsafePointer<snn_array>, _ name: StaticString, _ operation: StaticString) throws(Failure) {
     guard array.pointee.ndim >= 0 && array.pointee.ndim <= Int32(SNN_MAX_DIMS) else {
         throw Message(operation).text(": ").text(name).text(" has ").number(Int(array.pointee.ndim))
-            .text(" dimensions; at most 8 are possible").shapeError
+            .text(" dimensions; 0 to 8 are possible").shapeError
     }
-    return ArrayView<T>(array)
 }
 
 /// An array of int64.
@@ -48,6 +53,7 @@ func indexView(
     guard array.pointee.dtype == Int32(SNN_INT64) else {
         throw Message(operation).text(": ").text(name).text(" is ").dtype(array.pointee.dtype).text("; expected int64").typeError
     }
+    try requireDimensions(array, name, operation)
     return ArrayView<Int64>(array)
 }
 

@@ -162,7 +162,10 @@ func output(_ array: UnsafeMutablePointer<snn_array>?, _ dtype: Int32, _ shape: 
         throw Message("the result's shape ").shape(shape).text(" has more elements than memory can hold").shapeError
     }
     if array.pointee.data != nil {
-        guard array.pointee.dtype == dtype && Shape(UnsafePointer(array)) == shape && ArrayView<UInt8>.isC(array, itemSize) else {
+        guard
+            array.pointee.dtype == dtype && array.pointee.ndim == Int32(shape.count) && Shape(UnsafePointer(array)) == shape
+                && ArrayView<UInt8>.isC(array, itemSize)
+        else {
             throw Message("the output array is not what the shape query asked for: C-contiguous ").dtype(dtype).text(" of shape ")
                 .shape(shape).valueError
         }

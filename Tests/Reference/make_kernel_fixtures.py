@@ -42,11 +42,13 @@ def representable(y: np.ndarray, dtype: type) -> np.ndarray:
         return np.where(np.isinf(y.astype(dtype)), np.copysign(np.inf, y), y)
 
 
-def unary_expected(kind: int, x: np.ndarray, alpha: float, beta: float) -> np.ndarray:
+def unary_expected(kind: int, x: np.ndarray, alpha: float, beta: float, dtype: type) -> np.ndarray:
     """f(x); the forms of GELU that do not cancel for negative x."""
     with np.errstate(all="ignore"):
         if kind == k.GELU:
             return 0.5 * x * np.vectorize(math.erfc, otypes=[np.float64])(-x / math.sqrt(2))
+        if kind == k.HARDSWISH:  # 6 x overflows before it is divided by 6, as in PyTorch
+            return np.where(x > float(np.finfo(dtype).max) / 6, np.inf, activation_forward(x, kind))
         if kind == k.GELU_TANH:
             return x * sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
         return activation_forward(x, kind, alpha, beta)
@@ -98,7 +100,7 @@ def unary(dtype: type) -> Iterator[Case]:
             for name, x in (("special", special(dtype)), ("sweep", sweep(dtype))):
                 wide = x.astype(np.float64)
                 # the float type's own alpha and beta: rounding them is no error of the kernel
-                y = representable(unary_expected(kind, wide, float(dtype(alpha)), float(dtype(beta))), dtype)
+                y = representable(unary_expected(kind, wide, float(dtype(alpha)), float(dtype(beta)), dtype), dtype)
                 error = unary_error(kind, wide, y, beta, dtype)
                 yield "unary", f"kind{kind}({alpha:g},{beta:g})-{name}", dict(kind=kind, alpha=alpha, beta=beta, x=x), dict(y=(y, error))
 
@@ -146,13 +148,12 @@ def rows(dtype: type) -> Iterator[Case]:
             wide = x.astype(np.float64)
             with np.errstate(all="ignore"):
                 shift = np.nan_to_num(np.abs(wide - wide.max()), posinf=0)
-                for log in (0, 1):
-                    # nothing to attend to gives zeros, not 0/0
-                    empty = not log and bool((wide == -np.inf).all())
-                    y = np.zeros(n) if empty else softmax_forward(wide, -1, log)
+                for kind in range(3):  # softmax, its logarithm, softmax of scores: nothing to attend to gives zeros, not 0/0
+                    empty = kind == 2 and bool((wide == -np.inf).all())
+                    y = np.zeros(n) if empty else softmax_forward(wide, -1, kind == 1)
                     # the rounding of x - max is a relative error of the exponential
-                    unit = eps * (shift + 2 + math.log(n)) if log else np.nan_to_num(y) * eps * (shift + length)
-                    yield "softmax", f"{n}-{name}", dict(x=x, log=log), result(y, 3 * unit + float(np.finfo(dtype).smallest_normal))
+                    unit = eps * (shift + 2 + math.log(n)) if kind == 1 else np.nan_to_num(y) * eps * (shift + length)
+                    yield "softmax", f"{n}-{name}", dict(x=x, kind=kind), result(y, 3 * unit + float(np.finfo(dtype).smallest_normal))
 
 
 def cells(dtype: type) -> Iterator[Case]:

@@ -17,11 +17,26 @@ extension AllTests {
                     let valid = worker >= 0 && worker < threads && snn_atomic_compare_exchange(inside.pointer + worker, 0, 1) != 0
                     if !valid { _ = snn_atomic_add(wrong.pointer, 1) }
                     _ = snn_atomic_add(runs.pointer + task, 1)
+                    // long enough for the other threads to come
+                    if task < 4 { usleep(100) }
                     if valid { snn_atomic_store(inside.pointer + worker, 0) }
                 }
                 #expect(runs.values.allSatisfy { $0 == 1 })
                 #expect(wrong[0] == 0, "two threads had the same worker number, or one outside of 0 ..< threads")
             }
+        }
+
+        /// As many tasks as threads that wait for each other: they can only end when each has a thread, and so a worker number, of its own.
+        @Test(arguments: [2, 3, 4, 5]) func allThreadsTakePart(_ threads: Int) {
+            let begun = Fenced<Int64>(1, 0)
+            let workers = Fenced<Int64>(threads, 0)
+            ThreadPool.run(threads, threads: threads) { _, worker in
+                _ = snn_atomic_add(begun.pointer, 1)
+                if worker < threads { _ = snn_atomic_add(workers.pointer + worker, 1) }
+                let patience = Date.now + 10
+                while snn_atomic_load(begun.pointer) < threads && Date.now < patience { usleep(50) }
+            }
+            #expect(workers.values.allSatisfy { $0 == 1 }, "tasks of each worker: \(workers.values)")
         }
 
         @Test func negativeCountRunsNothing() {
@@ -33,6 +48,7 @@ extension AllTests {
             let wrong = Fenced<Int64>(1, 0)
             ThreadPool.run(50, threads: 3) { outer, _ in
                 let thread = pthread_self()
+                if outer < 8 { usleep(100) }
                 if ThreadPool.limit != 1 { _ = snn_atomic_add(wrong.pointer, 1) }
                 ThreadPool.run(20, threads: 3) { inner, worker in
                     if worker != 0 || pthread_equal(pthread_self(), thread) == 0 { _ = snn_atomic_add(wrong.pointer, 1) }

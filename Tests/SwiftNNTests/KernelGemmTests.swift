@@ -94,9 +94,9 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.last = to == k ? 1 : 0
             block.tile = UnsafeMutableRawPointer(tile.pointer)
             kernels.table.gemm_block(&block)
-            if !aPacked.isIntact || !bPacked.isIntact { Issue.record("gemm_block \(kernels.name) wrote to its inputs") }
+            if !aPacked.isIntact || !bPacked.isIntact { report("gemm_block \(kernels.name) wrote to its inputs") }
         }
-        if !c.isIntact || !tile.isIntact { Issue.record("gemm_block m \(m) n \(n) k \(k) \(kernels.name) wrote in front of its memory") }
+        if !c.isIntact || !tile.isIntact { report("gemm_block m \(m) n \(n) k \(k) \(kernels.name) wrote in front of its memory") }
         return c.values
     } _: { kernels, c in
         var expected = [T](repeating: guardValue, count: c.count)
@@ -159,7 +159,7 @@ private func packCase<T: Number>(_ width: Int, _ rows: Int, _ depth: Int, _ rs: 
             src: source.pointer - lowest, rs: Int64(rs), ks: Int64(ks), rows: Int64(rows), k: Int64(depth), width: Int64(width),
             dst: out.pointer, panel: Int64(panel))
         kernels.table.pack(&p)
-        if !out.isIntact { Issue.record("pack \(kernels.name) wrote in front of its memory") }
+        if !out.isIntact { report("pack \(kernels.name) wrote in front of its memory") }
         return out.values
     } _: { _, out in
         exactly(out, expected.values)
@@ -221,7 +221,7 @@ private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p
         p.panel = Int64(panel)
         p.runs = runs.pointer
         kernels.table.im2col(&p)
-        if !out.isIntact || !runs.isIntact { Issue.record("im2col \(kernels.name) wrote in front of its memory") }
+        if !out.isIntact || !runs.isIntact { report("im2col \(kernels.name) wrote in front of its memory") }
         let expected = packed(rows: block.p, depth: block.k, width: nr, panel: panel) { column, row in
             let k = block.k0 + row, pixel = block.p0 + column
             let c = k / (window.r * window.s), r = k / window.s % window.r, s = k % window.s
@@ -230,7 +230,7 @@ private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p
             return image[start + c * cs + y * hs + x * window.ws]
         }
         if let wrong = exactly(out.values, expected.values) {
-            Issue.record("im2col \(window) \(block) \(T.label) on \(kernels.name): \(wrong)")
+            report("im2col \(window) \(block) \(T.label) on \(kernels.name): \(wrong)")
         }
         // nr is the level's own: levels are not comparable
         return []

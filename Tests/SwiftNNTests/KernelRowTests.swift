@@ -67,7 +67,7 @@ extension AllTests {
 private func result<T: Number>(_ n: Int, _ name: String, _ body: (UnsafeMutablePointer<T>) -> Void) -> [T] {
     let y = Fenced<T>(n, -99)
     body(y.pointer)
-    if !y.isIntact { Issue.record("\(name) wrote in front of its memory") }
+    if !y.isIntact { report("\(name) wrote in front of its memory") }
     return y.values
 }
 
@@ -98,7 +98,7 @@ private func unarySizes<T: Number>(_ kind: Int64, _: T.Type) {
                 let y: [T] = result(n, "unary") { kernels.table.unary(kind, 0.5, 2, x.pointer, $0, Int64(n)) }
                 kernels.table.unary(kind, 0.5, 2, x.pointer, x.pointer, Int64(n))
                 let wrong = exactly(y, [T](whole[from..<from + n])) ?? exactly(x.values, y)
-                if let wrong { Issue.record("unary kind \(kind) \(T.label) \(n) numbers on \(kernels.name): \(wrong)") }
+                if let wrong { report("unary kind \(kind) \(T.label) \(n) numbers on \(kernels.name): \(wrong)") }
             }
         }
         return whole
@@ -142,9 +142,9 @@ private func sumsAndProducts<T: Number>(_: T.Type) {
             let y: [T] = result(n, "add") { kernels.table.add(x.pointer, z.pointer, $0, Int64(n)) }
             // any of the three may be the same
             kernels.table.add(x.pointer, z.pointer, z.pointer, Int64(n))
-            if let wrong = exactly(z.values, y) { Issue.record("add in place on \(kernels.name): \(wrong)") }
+            if let wrong = exactly(z.values, y) { report("add in place on \(kernels.name): \(wrong)") }
             kernels.table.add(x.pointer, x.pointer, x.pointer, Int64(n))
-            if let wrong = exactly(x.values, a.map { $0 + $0 }) { Issue.record("add to itself on \(kernels.name): \(wrong)") }
+            if let wrong = exactly(x.values, a.map { $0 + $0 }) { report("add to itself on \(kernels.name): \(wrong)") }
             return y
         } _: { _, y in
             exactly(y, expectedSum)
@@ -158,7 +158,7 @@ private func sumsAndProducts<T: Number>(_: T.Type) {
         onEveryLevel("scale \(n)") { (kernels: Kernels<T>) in
             let x = Fenced(a)
             kernels.table.scale(x.pointer, scale, Int64(n))
-            if !x.isIntact { Issue.record("scale wrote in front of its memory") }
+            if !x.isIntact { report("scale wrote in front of its memory") }
             return x.values
         } _: { _, y in
             exactly(y, a.map { $0 * T(scale) })
@@ -174,7 +174,7 @@ private func maskCases<T: Number>(_: T.Type) {
         onEveryLevel("mask_add \(n)") { (kernels: Kernels<T>) in
             let x = Fenced(a), mask = Fenced(added)
             kernels.table.mask_add(x.pointer, mask.pointer, Int64(n))
-            if !x.isIntact { Issue.record("mask_add wrote in front of its memory") }
+            if !x.isIntact { report("mask_add wrote in front of its memory") }
             return x.values
         } _: { _, y in
             exactly(y, (0..<n).map { a[$0] + added[$0] })
@@ -186,7 +186,7 @@ private func maskCases<T: Number>(_: T.Type) {
             onEveryLevel("mask_block \(n) stride \(stride)") { (kernels: Kernels<T>) in
                 let x = Fenced(a)
                 kernels.table.mask_block(x.pointer, mask.pointer + start, Int64(stride), Int64(n))
-                if !x.isIntact { Issue.record("mask_block wrote in front of its memory") }
+                if !x.isIntact { report("mask_block wrote in front of its memory") }
                 return x.values
             } _: { _, y in
                 exactly(y, (0..<n).map { mask[start + $0 * stride] != 0 ? -.infinity : a[$0] })
@@ -231,13 +231,13 @@ private func normalizeCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws 
 
 private func softmaxCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
     let source: [T] = try #require(try fixture.values("x"))
-    let log = try fixture.integer("log")
+    let kind = try fixture.integer("kind")
     let expected = try fixture.expectedValues("y"), error = try fixture.expectedValues("y_error")
-    onEveryLevel("softmax \(fixture.name) log \(log)") { (kernels: Kernels<T>) in
+    onEveryLevel("softmax \(fixture.name) kind \(kind)") { (kernels: Kernels<T>) in
         let x = Fenced(source)
-        let y: [T] = result(x.count, "softmax") { kernels.table.softmax(x.pointer, $0, Int64(x.count), log) }
-        kernels.table.softmax(x.pointer, x.pointer, Int64(x.count), log)
-        if let wrong = exactly(x.values, y) { Issue.record("softmax \(fixture.name) in place on \(kernels.name): \(wrong)") }
+        let y: [T] = result(x.count, "softmax") { kernels.table.softmax(x.pointer, $0, Int64(x.count), kind) }
+        kernels.table.softmax(x.pointer, x.pointer, Int64(x.count), kind)
+        if let wrong = exactly(x.values, y) { report("softmax \(fixture.name) in place on \(kernels.name): \(wrong)") }
         return y
     } _: { _, y in
         within(y, expected, error)
@@ -260,7 +260,7 @@ private func cellCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
             mode: mode, n: Int64(n), gate: gate, xp: xp.pointer, hp: hp.pointer, c: isLSTM ? c.pointer : nil,
             h: mode == Int64(SNN_GRU) ? h.pointer : nil, h_out: y.pointer, c_out: isLSTM ? state.pointer : nil)
         kernels.table.cell(&cell)
-        if !y.isIntact || !state.isIntact { Issue.record("cell \(fixture.name) on \(kernels.name) wrote in front of its memory") }
+        if !y.isIntact || !state.isIntact { report("cell \(fixture.name) on \(kernels.name) wrote in front of its memory") }
         return isLSTM ? y.values + state.values : y.values
     } _: { _, y in
         within(y, expected, error)

@@ -71,16 +71,28 @@ func onEveryLevel<T: Number>(_ what: @autoclosure () -> String, _ run: (Kernels<
     var fused: (name: String, result: [T])?
     for kernels in T.kernels {
         let result = run(kernels)
-        if let wrong = check(kernels, result) { Issue.record("\(what()) \(T.label) on \(kernels.name): \(wrong)") }
+        if let wrong = check(kernels, result) { report("\(what()) \(T.label) on \(kernels.name): \(wrong)") }
         guard kernels.fused else { continue }
         if let (name, before) = fused {
             if let i = firstDifference(before, result) {
-                Issue.record("\(what()) \(T.label): number \(i) is \(before[i]) on \(name), \(result[i]) on \(kernels.name)")
+                report("\(what()) \(T.label): number \(i) is \(before[i]) on \(name), \(result[i]) on \(kernels.name)")
             }
         } else {
             fused = (kernels.name, result)
         }
     }
+}
+
+/// Records an issue about the entry that `message` begins with: at most ten of them, one wrong loop fails thousands of cases.
+func report(_ message: String) {
+    let entry = String(message.prefix { $0 != " " })
+    Reports.count[entry, default: 0] += 1
+    if Reports.count[entry, default: 0] <= 10 { Issue.record("\(message)") }
+}
+
+private enum Reports {
+    /// Tests run one at a time (Suites.swift).
+    nonisolated(unsafe) static var count: [String: Int] = [:]
 }
 
 /// The index of the first element with other bits; NaN meets NaN.

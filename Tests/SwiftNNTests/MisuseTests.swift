@@ -19,6 +19,10 @@ extension AllTests {
                 result.array.pointee.ndim += 1
                 return true
             }
+            try misuse(row, "a result of 100 dimensions", queried: true) { call in
+                call.results[0].array.pointee.ndim = 100
+                return true
+            }
             try misuse(row, "a result of another type", queried: true) { call in
                 call.results[0].array.pointee.dtype = call.results[0].array.pointee.dtype == Int32(SNN_INT8) ? 0 : Int32(SNN_INT8)
                 return true
@@ -40,8 +44,8 @@ extension AllTests {
         }
 
         @Test(arguments: OperationRow.all) func inputsThatAreNoArrays(_ row: OperationRow) throws {
-            let required = [SNN_TEST_IN, SNN_TEST_NUM, SNN_TEST_INDEX]
-            for i in row.fields.indices where required.contains(row.fields[i].kind) || row.fields[i].kind == SNN_TEST_OPT {
+            let required = [SNN_TEST_IN, SNN_TEST_NUM, SNN_TEST_INDEX], optional = [SNN_TEST_OPT, SNN_TEST_OPTINDEX, SNN_TEST_MASK]
+            for i in row.fields.indices where required.contains(row.fields[i].kind) || optional.contains(row.fields[i].kind) {
                 let (kind, name) = row.fields[i]
                 func change(_ what: String, _ body: @escaping (OperationCall, UnsafeMutablePointer<snn_array>) -> Void) throws {
                     try misuse(row, "\(name) with \(what)", queried: false, present: name) { call in
@@ -50,7 +54,7 @@ extension AllTests {
                         return true
                     }
                 }
-                if kind != SNN_TEST_OPT { try change("NULL instead of it") { call, array in call.slots[call.slot(of: array)] = 0 } }
+                if required.contains(kind) { try change("NULL instead of it") { call, array in call.slots[call.slot(of: array)] = 0 } }
                 try change("9 dimensions") { _, array in array.pointee.ndim = 9 }
                 try change("-1 dimensions") { _, array in array.pointee.ndim = -1 }
                 try change("an unknown type") { _, array in array.pointee.dtype = 99 }

@@ -6,6 +6,18 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __AVX512F__
+/* v * 2^k in one instruction, rounded once where the result is below the normal range. */
+typedef float snn_f32x16 __attribute__((vector_size(64)));
+typedef double snn_f64x8 __attribute__((vector_size(64)));
+static inline __attribute__((always_inline)) snn_f32x16 snn_scalef_f32(snn_f32x16 v, snn_f32x16 k) {
+    return __builtin_ia32_scalefps512_mask(v, k, (snn_f32x16){0}, (unsigned short)-1, 4);
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_scalef_f64(snn_f64x8 v, snn_f64x8 k) {
+    return __builtin_ia32_scalefpd512_mask(v, k, (snn_f64x8){0}, (unsigned char)-1, 4);
+}
+#endif
+
 typedef float snn_f32x8 __attribute__((vector_size(32), aligned(4)));
 typedef double snn_f64x4 __attribute__((vector_size(32), aligned(8)));
 

@@ -6,6 +6,7 @@ import CSwiftNN
 public func snn_pad_forward(_ args: UnsafePointer<snn_pad_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
         guard let x = args.pointee.x else { throw Message("pad: input is NULL").valueError }
+        try requireDimensions(x, "input", "pad")
         let value = args.pointee.value
         switch x.pointee.dtype {
         case Int32(SNN_FLOAT32): try padForward(args.pointee, Float(value))
@@ -14,7 +15,8 @@ public func snn_pad_forward(_ args: UnsafePointer<snn_pad_forward_args>!) -> snn
         case Int32(SNN_INT32): try padForward(args.pointee, Int32(truncatingIfNeeded: clamping(value)))
         case Int32(SNN_INT16): try padForward(args.pointee, Int16(truncatingIfNeeded: clamping(value)))
         case Int32(SNN_INT8): try padForward(args.pointee, Int8(truncatingIfNeeded: clamping(value)))
-        default: try padForward(args.pointee, UInt8(truncatingIfNeeded: clamping(value)))
+        case Int32(SNN_UINT8), Int32(SNN_BOOL): try padForward(args.pointee, UInt8(truncatingIfNeeded: clamping(value)))
+        default: throw Message("pad: input is ").dtype(x.pointee.dtype).text("; expected a float, integer or bool array").typeError
         }
     }
 }

@@ -411,14 +411,15 @@ private func step<T: Element>(
         let from = parts.h + ((done & 1) * bp) * op
         let to = parts.h + ((1 - done & 1) * bp) * op
         let state = RowMatrix(UnsafePointer(from), rows: s.batch, rowStride: op, columnStride: 1)
-        // hp = h W_hh^T + b_hh, gate by gate so that each begins on a panel
-        for g in 0..<s.gates {
+        // hp = h W_hh^T + b_hh: all gates at once, or the units of each, which begin on a panel
+        let whole = units.count == hp
+        for g in 0..<(whole ? 1 : s.gates) {
             let panels = PackedMatrix(
                 parts.packedHH.data + (g * parts.gatePanel + units.lowerBound * s.out), depth: s.out, width: parts.packedHH.width)
             var epilogue = Epilogue<T>()
             epilogue.columnBias = parts.biasHH + (g * hp + units.lowerBound)
             gemmRows(
-                state, b, count, panels, n: units.count, k: s.out, c: projection + (g * hp + units.lowerBound) - b * gateWidth,
+                state, b, count, panels, n: whole ? gateWidth : units.count, k: s.out, c: projection + (g * hp + units.lowerBound) - b * gateWidth,
                 ldc: gateWidth, epilogue: epilogue, block: block, tile: tile, padded: true)
         }
         for r in 0..<count {
