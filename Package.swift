@@ -23,7 +23,8 @@ let package = Package(
             exclude: ["exports.map"],
             swiftSettings: [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))],
             linkerSettings: [
-                .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"])
+                .linkedLibrary("m"),
+                .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"]),
             ]),
         .target(name: "SwiftNNTestSupport", dependencies: ["CSwiftNN"], path: "Tests/SwiftNNTestSupport"),
         .testTarget(

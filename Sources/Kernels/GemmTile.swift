@@ -7,6 +7,7 @@
 //
 // The accumulators have names because an array of them would live in memory; `rows` is a constant at every call, so that the rows a
 // variant does not have fold away.
+import CSwiftNN
 
 /// Where a tile's accumulators begin.
 enum TileStart<Scalar> {
@@ -55,11 +56,15 @@ func gemmTile<V: TileVector>(
         if rows > 10 { r10a = V(p[10]); r10b = r10a }
         if rows > 11 { r11a = V(p[11]); r11b = r11a }
     }
+    let ahead = 32 * w
     var a = a
     var b = b
     for _ in 0..<k {
         let ba = V.load(b)
         let bb = V.load(b + w)
+        // B comes from the second-level cache or beyond: a panel is used once by every tile of its column.
+        snn_prefetch_near(b + ahead)
+        snn_prefetch_near(b + ahead + w)
         var s = V(a[0])
         r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b)
         if rows > 1 { s = V(a[1]); r1a = .fma(s, ba, r1a); r1b = .fma(s, bb, r1b) }

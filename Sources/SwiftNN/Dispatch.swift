@@ -21,8 +21,10 @@ enum Dispatch {
             } else if strcmp(forced, "avx512") == 0 {
                 wanted = 4
             } else {
-                throw Message("SWIFTNN_ISA is '").outside(forced).text("'; it has to be base, avx2 or avx512, or unset to let swiftnn choose")
-                    .valueError
+                throw Message("SWIFTNN_ISA is '").outside(forced).text(
+                    "'; it has to be base, avx2 or avx512, or unset to let swiftnn choose"
+                )
+                .valueError
             }
             if wanted & available == 0 {
                 throw Message("SWIFTNN_ISA asks for ").outside(forced).text(", which this CPU does not have; it has ")

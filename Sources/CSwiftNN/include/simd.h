@@ -25,6 +25,9 @@ typedef double snn_f64x4 __attribute__((vector_size(32), aligned(8)));
  * push out what the first level holds. */
 static inline __attribute__((always_inline)) void snn_prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 
+/* Asks for the cache line at p to be read into the first-level cache. */
+static inline __attribute__((always_inline)) void snn_prefetch_near(const void *p) { __builtin_prefetch(p, 0, 3); }
+
 /* dst[k*ldd + i] = src[i*lds + k] for 8 x 8 */
 static inline __attribute__((always_inline)) void snn_transpose8_f32(const float *src, int64_t lds, float *dst, int64_t ldd) {
 #define LD(i) (*(const snn_f32x8 *)(src + (i) * lds))

@@ -419,7 +419,8 @@ private func step<T: Element>(
             var epilogue = Epilogue<T>()
             epilogue.columnBias = parts.biasHH + (g * hp + units.lowerBound)
             gemmRows(
-                state, b, count, panels, n: whole ? gateWidth : units.count, k: s.out, c: projection + (g * hp + units.lowerBound) - b * gateWidth,
+                state, b, count, panels, n: whole ? gateWidth : units.count, k: s.out,
+                c: projection + (g * hp + units.lowerBound) - b * gateWidth,
                 ldc: gateWidth, epilogue: epilogue, block: block, tile: tile, padded: true)
         }
         for r in 0..<count {
