@@ -21,68 +21,91 @@ struct PoolRow<T: Real> {
         scratch = a.scratch.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     }
 
-    /// scratch = f over the window's rows, column by column.
-    @inline(__always) func reduceColumns(_ f: (T.Vector, T.Vector) -> T.Vector) -> UnsafePointer<T> {
-        let top = x + h0 &* hs
-        if rows == 1 && ws == 1 { return top }
-        if ws != 1 {
-            for i in 0..<w { scratch[i] = top[i &* ws] }
-            for r in 1..<max(rows, 1) {
-                let row = top + r &* dilationH &* hs
-                for i in 0..<w {
-                    let v = T.Vector(row[i &* ws])
-                    storePartial(f(T.Vector(scratch[i]), v), scratch + i, 1)
-                }
-            }
+    /// The window's rows reduced to one line with f, column by column, `start` in its border: number i of the padded line at result[i].
+    @inline(__always) func reduceColumns(_ start: T, _ f: (T.Vector, T.Vector) -> T.Vector) -> UnsafePointer<T> {
+        let line = scratch + padding
+        for i in 0..<padding { scratch[i] = start }
+        // What the last vectors of outputs read beyond the image.
+        let end = reach
+        var i = w
+        while i < end &- padding {
+            line[i] = start
+            i &+= 1
+        }
+        if rows == 0 {
+            for i in 0..<w { line[i] = start }
             return UnsafePointer(scratch)
         }
-        map2(top, top + dilationH &* hs, scratch, w, f)
-        for r in 2..<max(rows, 2) { map2(scratch, top + r &* dilationH &* hs, scratch, w, f) }
+        let top = x + h0 &* hs
+        if ws == 1 {
+            if rows == 1 {
+                map(top, line, w) { (v: T.Vector) in v }
+            } else {
+                map2(top, top + dilationH &* hs, line, w, f)
+                for r in 2..<max(rows, 2) { map2(line, top + r &* dilationH &* hs, line, w, f) }
+            }
+        } else {
+            for i in 0..<w { line[i] = top[i &* ws] }
+            for r in 1..<max(rows, 1) {
+                let row = top + r &* dilationH &* hs
+                for i in 0..<w { storePartial(f(T.Vector(line[i]), T.Vector(row[i &* ws])), line + i, 1) }
+            }
+        }
         return UnsafePointer(scratch)
     }
 
-    /// y[j] = f over the window's columns of `line`, beginning with `start`.
+    /// The numbers of the padded line that whole vectors of outputs read.
+    @inline(__always) var reach: Int {
+        Int(snn_pool_row_reach(Int64(w), Int64(padding), Int64(q), Int64(stride), Int64(kernel), Int64(dilation)))
+    }
+
+    /// y[j] = f over the window's columns of the padded line.
     @inline(__always)
-    func reduceRow(_ line: UnsafePointer<T>, _ start: T, _ f: (T.Vector, T.Vector) -> T.Vector) {
-        // outputs whose window lies inside: first <= j < end
-        let span = (kernel &- 1) &* dilation
-        let first = min(q, (padding &+ stride &- 1) / stride)
-        let end = w &- 1 &- span &+ padding < 0 ? 0 : min(q, (w &- 1 &- span &+ padding) / stride &+ 1)
+    func reduceRow(_ line: UnsafePointer<T>, _ f: (T.Vector, T.Vector) -> T.Vector) {
+        let lanes = T.Vector.lanes
         var j = 0
         while j < q {
-            if j >= first && j &+ T.Vector.lanes <= end && stride <= 2 {
-                // Even and odd columns of 2 * lanes numbers: for stride 2 the last load may reach one number past the window.
-                let base = line + (j &* stride &- padding)
-                if stride == 1 {
-                    var v = T.Vector.load(base)
-                    for s in 1..<max(kernel, 1) { v = f(v, .load(base + s &* dilation)) }
-                    v.store(y + j)
-                    j &+= T.Vector.lanes
-                    continue
-                }
-                let reach = j &* 2 &- padding &+ span &+ 2 &* T.Vector.lanes
-                if reach <= w {
-                    var v: T.Vector
-                    if kernel == 2 && dilation == 1 {
-                        let (even, odd) = T.Vector.loadPairs(base)
-                        v = f(even, odd)
-                    } else {
-                        v = T.Vector.loadPairs(base).even
-                        for s in 1..<max(kernel, 1) { v = f(v, T.Vector.loadPairs(base + s &* dilation).even) }
-                    }
-                    v.store(y + j)
-                    j &+= T.Vector.lanes
-                    continue
-                }
+            let from = line + j &* stride
+            var v: T.Vector
+            if stride == 2 && kernel == 2 && dilation == 1 {
+                let (even, odd) = T.Vector.loadPairs(from)
+                v = f(even, odd)
+            } else {
+                v = at(from)
+                for s in 1..<max(kernel, 1) { v = f(v, at(from + s &* dilation)) }
             }
-            var v = T.Vector(start)
-            for s in 0..<kernel {
-                let column = j &* stride &- padding &+ s &* dilation
-                if column >= 0 && column < w { v = f(v, T.Vector(line[column])) }
-            }
-            storePartial(v, y + j, 1)
-            j &+= 1
+            if q &- j >= lanes { v.store(y + j) } else { storePartial(v, y + j, q &- j) }
+            j &+= lanes
         }
+    }
+
+    /// Every stride-th number from p on.
+    @inline(__always)
+    private func at(_ p: UnsafePointer<T>) -> T.Vector {
+        if stride == 1 { return .load(p) }
+        if stride == 2 { return T.Vector.loadPairs(p).even }
+        return withUnsafeTemporaryAllocation(of: T.self, capacity: T.Vector.lanes) { buffer in
+            let b = buffer.baseAddress.unsafelyUnwrapped
+            for i in 0..<T.Vector.lanes { b[i] = p[i &* stride] }
+            return .load(b)
+        }
+    }
+
+    /// The common 2 x 2 window of stride 2 without a border: both rows at once, nothing stored in between. The outputs done.
+    @inline(__always)
+    func pairs(_ f: (T.Vector, T.Vector) -> T.Vector) -> Int {
+        guard kernel == 2, stride == 2, dilation == 1, padding == 0, rows == 2, ws == 1 else { return 0 }
+        let lanes = T.Vector.lanes
+        let top = x + h0 &* hs
+        let bottom = top + dilationH &* hs
+        var j = 0
+        while j &+ lanes <= q && 2 &* (j &+ lanes) <= w {
+            let (a, b) = T.Vector.loadPairs(top + 2 &* j)
+            let (c, d) = T.Vector.loadPairs(bottom + 2 &* j)
+            f(f(a, b), f(c, d)).store(y + j)
+            j &+= lanes
+        }
+        return j
     }
 }
 
@@ -93,7 +116,8 @@ struct PoolRow<T: Real> {
 func maxPoolRow<T: Real>(_ argument: UnsafePointer<snn_pool_row>, _: T.Type) {
     let p = PoolRow<T>(argument)
     guard let indices = p.indices else {
-        p.reduceRow(p.reduceColumns(larger), -.infinity, larger)
+        if p.pairs(larger) == p.q { return }
+        p.reduceRow(p.reduceColumns(-.infinity, larger), larger)
         return
     }
     // With indices: the first of equal values in row-major order, the last NaN; a window of -inf has its first element.
@@ -123,5 +147,5 @@ func maxPoolRow<T: Real>(_ argument: UnsafePointer<snn_pool_row>, _: T.Type) {
 @inline(never)
 func avgPoolRow<T: Real>(_ argument: UnsafePointer<snn_pool_row>, _: T.Type) {
     let p = PoolRow<T>(argument)
-    p.reduceRow(p.reduceColumns { $0 + $1 }, 0) { $0 + $1 }
+    p.reduceRow(p.reduceColumns(0) { $0 + $1 }) { $0 + $1 }
 }

@@ -55,7 +55,8 @@ private struct PoolCase {
 
     func run<T: Number>(_ x: Fenced<T>, _ kernels: Kernels<T>, indices: UnsafeMutablePointer<Int64>?, maximum: Bool) -> [T] {
         let y = Fenced<T>(q, -99)
-        let scratch = Fenced<T>(w, .nan)
+        let reach = snn_pool_row_reach(Int64(w), Int64(padding), Int64(q), Int64(stride), Int64(kernel), Int64(dilation))
+        let scratch = Fenced<T>(Int(reach), .nan)
         var row = snn_pool_row()
         row.x = UnsafeRawPointer(x.pointer + start)
         (row.hs, row.ws) = (Int64(hs), Int64(ws))

@@ -44,8 +44,17 @@ typedef struct snn_pool_row {
     int64_t w, kernel_w, stride_w, pad_w, dilation_w; /* width of the image, window */
     int64_t q;                                /* outputs */
     void *y; int64_t *indices;                /* indices (max only) NULL: not wanted; else row * w + column of the choice */
-    void *scratch;                            /* w numbers */
+    void *scratch;                            /* snn_pool_row_reach numbers */
 } snn_pool_row;
+
+/* The numbers of a padded line of w that whole vectors of outputs read: at least the line itself, and 32 more for pairs of vectors. */
+static inline __attribute__((always_inline)) int64_t snn_pool_row_reach(
+    int64_t w, int64_t pad_w, int64_t q, int64_t stride_w, int64_t kernel_w, int64_t dilation_w) {
+    int64_t outputs = (q + 15) / 16 * 16;
+    int64_t read = (outputs - 1) * stride_w + (kernel_w - 1) * dilation_w + 1 + 32;
+    int64_t line = w + 2 * pad_w;
+    return read > line ? read : line;
+}
 
 /* n units of one row of a recurrent cell. xp, hp: the projections of input and state with their biases, gate g at g * gate. */
 typedef struct snn_cell {

@@ -157,7 +157,9 @@ private func poolPlanes<T>(
 ) throws(Failure) {
     let planes = s.n * s.c
     let threads = ThreadPool.threads(forWork: planes * s.p * s.q * s.kernel.h * s.kernel.w)
-    let scratch = try Scratch<T>(s.w * threads)
+    let line = Int(
+        snn_pool_row_reach(Int64(s.w), Int64(s.padding.w), Int64(s.q), Int64(s.stride.w), Int64(s.kernel.w), Int64(s.dilation.w)))
+    let scratch = try Scratch<T>(line * threads)
     defer { scratch.release() }
     // Some rows a task, so that a single large plane is shared too.
     let rowsPerTask = max(1, min(s.p, 16_384 / max(1, s.w * s.stride.h)))
@@ -175,7 +177,7 @@ private func poolPlanes<T>(
                 x: from, hs: Int64(x.strides[2]), ws: Int64(x.strides[3]), h0: Int64(h0), h1: Int64(rows),
                 dilation_h: Int64(s.dilation.h), w: Int64(s.w), kernel_w: Int64(s.kernel.w), stride_w: Int64(s.stride.w),
                 pad_w: Int64(s.padding.w), dilation_w: Int64(s.dilation.w), q: Int64(s.q), y: nil, indices: nil,
-                scratch: scratch.base + worker * s.w)
+                scratch: scratch.base + worker * line)
             body(&window, plane, p)
         }
     }
