@@ -10,7 +10,7 @@ struct GemmBlock<T: Real> {
     let rowBias: UnsafePointer<T>?, columnBias: UnsafePointer<T>?
     let residual: UnsafePointer<T>?, ldr: Int
     let activation: Int, alpha: Double, beta: Double
-    let first: Bool, last: Bool
+    let first: Bool, last: Bool, stream: Bool
     let tile: UnsafeMutablePointer<T>
 
     @inline(__always) init(_ p: UnsafePointer<snn_gemm_block>) {
@@ -23,7 +23,7 @@ struct GemmBlock<T: Real> {
         columnBias = g.col_bias?.assumingMemoryBound(to: T.self)
         residual = g.residual?.assumingMemoryBound(to: T.self); ldr = Int(g.ldr)
         activation = Int(g.activation); alpha = g.alpha; beta = g.beta
-        first = g.first != 0; last = g.last != 0
+        first = g.first != 0; last = g.last != 0; stream = g.stream != 0
         tile = g.tile.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     }
 }
@@ -48,6 +48,7 @@ func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
         }
         j &+= nr
     }
+    if g.stream { snn_stream_end() }
 }
 
 /// One row against four panels.
@@ -78,7 +79,7 @@ private func oneTile<T: Real>(
         } else if let bias = g.columnBias {
             start = .rows(bias + j, 0)
         }
-        runTile(rows, g.k, a, b, start, c, g.ldc)
+        runTile(rows, g.k, a, b, start, c, g.ldc, g.stream)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         for y in 0..<rows {
@@ -94,7 +95,7 @@ private func oneTile<T: Real>(
                 }
             }
         }
-        runTile(rows, g.k, a, b, .rows(tile, nr), tile, nr)
+        runTile(rows, g.k, a, b, .rows(tile, nr), tile, nr, false)
         for y in 0..<rows {
             for x in 0..<columns { c[y &* g.ldc &+ x] = tile[y &* nr &+ x] }
         }
@@ -105,15 +106,16 @@ private func oneTile<T: Real>(
 /// The smallest variant of the tile with at least `rows` rows.
 @inline(__always)
 private func runTile<T: Real>(
-    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int
+    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int,
+    _ stream: Bool
 ) {
     let zero = T.Tile(0)
     if rows <= 4 {
-        gemmTile(rows: 4, k: k, a: a, b: b, start: start, c: c, ldc: ldc, zero: zero)
+        gemmTile(rows: 4, k: k, a: a, b: b, start: start, c: c, ldc: ldc, stream: stream, zero: zero)
     } else if Level.mr > 8 && rows <= 8 {
-        gemmTile(rows: 8, k: k, a: a, b: b, start: start, c: c, ldc: ldc, zero: zero)
+        gemmTile(rows: 8, k: k, a: a, b: b, start: start, c: c, ldc: ldc, stream: stream, zero: zero)
     } else {
-        gemmTile(rows: Level.mr, k: k, a: a, b: b, start: start, c: c, ldc: ldc, zero: zero)
+        gemmTile(rows: Level.mr, k: k, a: a, b: b, start: start, c: c, ldc: ldc, stream: stream, zero: zero)
     }
 }
 

@@ -21,7 +21,7 @@ enum TileStart<Scalar> {
 @inline(__always)
 func gemmTile<V: TileVector>(
     rows: Int, k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, start: TileStart<V.Scalar>,
-    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, zero: V
+    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, stream: Bool, zero: V
 ) {
     let w = V.lanes
     var r0a = zero, r0b = zero, r1a = zero, r1b = zero, r2a = zero, r2b = zero, r3a = zero, r3b = zero
@@ -80,6 +80,21 @@ func gemmTile<V: TileVector>(
         if rows > 11 { s = V(a[11]); r11a = .fma(s, ba, r11a); r11b = .fma(s, bb, r11b) }
         a += Level.mr
         b += 2 * w
+    }
+    if stream {
+        r0a.stream(c); r0b.stream(c + w)
+        if rows > 1 { r1a.stream(c + ldc); r1b.stream(c + ldc + w) }
+        if rows > 2 { r2a.stream(c + 2 * ldc); r2b.stream(c + 2 * ldc + w) }
+        if rows > 3 { r3a.stream(c + 3 * ldc); r3b.stream(c + 3 * ldc + w) }
+        if rows > 4 { r4a.stream(c + 4 * ldc); r4b.stream(c + 4 * ldc + w) }
+        if rows > 5 { r5a.stream(c + 5 * ldc); r5b.stream(c + 5 * ldc + w) }
+        if rows > 6 { r6a.stream(c + 6 * ldc); r6b.stream(c + 6 * ldc + w) }
+        if rows > 7 { r7a.stream(c + 7 * ldc); r7b.stream(c + 7 * ldc + w) }
+        if rows > 8 { r8a.stream(c + 8 * ldc); r8b.stream(c + 8 * ldc + w) }
+        if rows > 9 { r9a.stream(c + 9 * ldc); r9b.stream(c + 9 * ldc + w) }
+        if rows > 10 { r10a.stream(c + 10 * ldc); r10b.stream(c + 10 * ldc + w) }
+        if rows > 11 { r11a.stream(c + 11 * ldc); r11b.stream(c + 11 * ldc + w) }
+        return
     }
     r0a.store(c); r0b.store(c + w)
     if rows > 1 { r1a.store(c + ldc); r1b.store(c + ldc + w) }

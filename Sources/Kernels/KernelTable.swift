@@ -24,6 +24,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Float.self) }
     s.pack = { pack($0.unsafelyUnwrapped, Float.self) }
     s.im2col = { im2col($0.unsafelyUnwrapped, Float.self) }
+    s.depthwise_row = { depthwiseRow($0.unsafelyUnwrapped, Float.self) }
     s.copy = { copy(f32($0), Int($1), f32($2), Int($3)) }
     s.unary = { unary(Int($0), $1, $2, f32($3), f32($4), Int($5), Float.self) }
     s.add = { add(f32($0), f32($1), f32($2), Int($3)) }
@@ -54,6 +55,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Double.self) }
     d.pack = { pack($0.unsafelyUnwrapped, Double.self) }
     d.im2col = { im2col($0.unsafelyUnwrapped, Double.self) }
+    d.depthwise_row = { depthwiseRow($0.unsafelyUnwrapped, Double.self) }
     d.copy = { copy(f64($0), Int($1), f64($2), Int($3)) }
     d.unary = { unary(Int($0), $1, $2, f64($3), f64($4), Int($5), Double.self) }
     d.add = { add(f64($0), f64($1), f64($2), Int($3)) }

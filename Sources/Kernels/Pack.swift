@@ -122,7 +122,7 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
                 for x in 0..<count {
                     let from = base + Int(runs[3 &* x])
                     let at = to + Int(runs[3 &* x &+ 1])
-                    for i in 0..<Int(runs[3 &* x &+ 2]) { at[i] = from[i &* columnStep] }
+                    copyRun(from, columnStep, at, Int(runs[3 &* x &+ 2]))
                 }
                 for i in valid..<nr { to[i] = 0 }
             }
@@ -138,5 +138,32 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
         }
         j &+= nr
         out += panel
+    }
+}
+
+/// to[i] = from[i * step] for i in 0 ..< n, reading nothing beyond from[(n - 1) * step].
+@inline(__always)
+private func copyRun<T: Real>(_ from: UnsafePointer<T>, _ step: Int, _ to: UnsafeMutablePointer<T>, _ n: Int) {
+    let lanes = T.Vector.lanes
+    var i = 0
+    if step == 1 {
+        if n >= lanes {
+            while i &+ lanes <= n {
+                T.Vector.load(from + i).store(to + i)
+                i &+= lanes
+            }
+            // The rest as a vector that overlaps the last one.
+            if i < n { T.Vector.load(from + (n &- lanes)).store(to + (n &- lanes)) }
+            return
+        }
+    } else if step == 2 {
+        while i &+ lanes < n {
+            T.Vector.loadPairs(from + 2 &* i).even.store(to + i)
+            i &+= lanes
+        }
+    }
+    while i < n {
+        to[i] = from[i &* step]
+        i &+= 1
     }
 }

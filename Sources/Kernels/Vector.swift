@@ -69,6 +69,8 @@ protocol TileVector {
     init(_ value: Scalar)
     static func load(_ p: UnsafePointer<Scalar>) -> Self
     func store(_ p: UnsafeMutablePointer<Scalar>)
+    /// Writes past the caches; p is aligned to the vector.
+    func stream(_ p: UnsafeMutablePointer<Scalar>)
     static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
 }
 
@@ -81,6 +83,7 @@ struct FloatTile: TileVector {
         Self(v: UnsafeRawPointer(p).loadUnaligned(as: TileFloat.self))
     }
     @inline(__always) func store(_ p: UnsafeMutablePointer<Float>) { UnsafeMutableRawPointer(p).storeBytes(of: v, as: TileFloat.self) }
+    @inline(__always) func stream(_ p: UnsafeMutablePointer<Float>) { Level.stream(p, v) }
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
     }
@@ -95,6 +98,7 @@ struct DoubleTile: TileVector {
         Self(v: UnsafeRawPointer(p).loadUnaligned(as: TileDouble.self))
     }
     @inline(__always) func store(_ p: UnsafeMutablePointer<Double>) { UnsafeMutableRawPointer(p).storeBytes(of: v, as: TileDouble.self) }
+    @inline(__always) func stream(_ p: UnsafeMutablePointer<Double>) { Level.stream(p, v) }
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
     }
@@ -145,8 +149,7 @@ struct FloatVector: Wide {
         UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD16<Float>.self)
     }
     @inline(__always) static func loadPairs(_ p: UnsafePointer<Float>) -> (even: Self, odd: Self) {
-        let both = UnsafeRawPointer(p).loadUnaligned(as: SIMD32<Float>.self)
-        return (Self(v: both.evenHalf), Self(v: both.oddHalf))
+        (Self(v: snn_even_f32(p)), Self(v: snn_odd_f32(p)))
     }
     @inline(__always) static func + (a: Self, b: Self) -> Self { Self(v: a.v + b.v) }
     @inline(__always) static func - (a: Self, b: Self) -> Self { Self(v: a.v - b.v) }
@@ -255,8 +258,7 @@ struct DoubleVector: Wide {
         UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD8<Double>.self)
     }
     @inline(__always) static func loadPairs(_ p: UnsafePointer<Double>) -> (even: Self, odd: Self) {
-        let both = UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Double>.self)
-        return (Self(v: both.evenHalf), Self(v: both.oddHalf))
+        (Self(v: snn_even_f64(p)), Self(v: snn_odd_f64(p)))
     }
     @inline(__always) static func + (a: Self, b: Self) -> Self { Self(v: a.v + b.v) }
     @inline(__always) static func - (a: Self, b: Self) -> Self { Self(v: a.v - b.v) }

@@ -9,6 +9,10 @@ enum Level {
     @inline(__always) static var mr: Int { 12 }
     /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
     @inline(__always) static var hasFMA: Bool { true }
+    /// Writes a tile's vector past the caches.
+    @_transparent static func stream<V: SIMD>(_ p: UnsafeMutableRawPointer, _ v: V) {
+        snn_stream64(p, unsafeBitCast(v, to: SIMD8<Int64>.self))
+    }
     /// v * 2^k for integral k.
     @_transparent static func scale(_ v: FloatVector, _ k: FloatVector) -> FloatVector { FloatVector(v: snn_scalef_f32(v.v, k.v)) }
     @_transparent static func scale(_ v: DoubleVector, _ k: DoubleVector) -> DoubleVector { DoubleVector(v: snn_scalef_f64(v.v, k.v)) }

@@ -9,6 +9,10 @@ enum Level {
     @inline(__always) static var mr: Int { 4 }
     /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
     @inline(__always) static var hasFMA: Bool { false }
+    /// Writes a tile's vector past the caches.
+    @_transparent static func stream<V: SIMD>(_ p: UnsafeMutableRawPointer, _ v: V) {
+        snn_stream16(p, unsafeBitCast(v, to: SIMD2<Int64>.self))
+    }
     /// v * 2^k for integral k, as two factors, so that results below the normal range round once.
     @_transparent static func scale<V: Wide>(_ v: V, _ k: V) -> V {
         let (half, rest) = V.halves(k)

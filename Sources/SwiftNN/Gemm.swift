@@ -5,7 +5,9 @@ import CSwiftNN
 
 enum Blocking {
     /// Depth of a block: a B panel of kc rows fills the first-level cache.
-    static var kc: Int { 192 }
+    static var kc: Int { 384 }
+    /// Results of this size are not worth keeping in a cache.
+    static var streamBytes: Int { 8 << 20 }
     /// Rows of a task when B is stationary: a multiple of every level's mr.
     static var mc: Int { 96 }
     /// Columns of a task when A is stationary: a multiple of every level's 4 nr.
@@ -142,13 +144,14 @@ func packPanels<T: Element>(
 @inline(__always)
 func gemmBlock<T: Element>(
     m: Int, n: Int, k: Int, a: UnsafePointer<T>, aPanel: Int, b: UnsafePointer<T>, bPanel: Int, c: UnsafeMutablePointer<T>, ldc: Int,
-    row: Int, column: Int, first: Bool, last: Bool, epilogue e: Epilogue<T>, tile: UnsafeMutablePointer<T>
+    row: Int, column: Int, first: Bool, last: Bool, epilogue e: Epilogue<T>, stream: Bool = false, tile: UnsafeMutablePointer<T>
 ) {
     var g = snn_gemm_block(
         m: Int64(m), n: Int64(n), k: Int64(k), a: a, a_panel: Int64(aPanel), b: b, b_panel: Int64(bPanel), c: c, ldc: Int64(ldc),
         row_bias: e.rowBias.map { UnsafeRawPointer($0 + row) }, col_bias: e.columnBias.map { UnsafeRawPointer($0 + column) },
         residual: e.residual.map { UnsafeRawPointer($0 + (row * e.residualStride + column)) }, ldr: Int64(e.residualStride),
-        activation: Int64(e.activation), alpha: e.alpha, beta: e.beta, first: first ? 1 : 0, last: last ? 1 : 0, tile: tile)
+        activation: Int64(e.activation), alpha: e.alpha, beta: e.beta, first: first ? 1 : 0, last: last ? 1 : 0,
+        stream: stream ? 1 : 0, tile: tile)
     T.kernels.pointee.gemm_block(&g)
 }
 

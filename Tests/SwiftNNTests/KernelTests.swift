@@ -13,11 +13,12 @@ extension AllTests {
             #expect(Level.available.map(\.name).contains(String(cString: snn_isa())))
         }
 
-        /// The entries that KernelGemmTests, KernelRowTests and KernelPoolTests call.
+        /// The entries that the Kernel...Tests beside this file call.
         @Test func everyEntryHasATest() throws {
             let entries = Mirror(reflecting: snn_kernels()).children.compactMap(\.label)
             let tested = [
-                "mr", "nr", "gemm_block", "pack", "im2col", "copy", "unary", "add", "scale_shift", "dot", "sum", "moments", "mean_square",
+                "mr", "nr", "gemm_block", "pack", "im2col", "depthwise_row", "copy", "unary", "add", "scale_shift", "dot", "sum", "moments",
+                "mean_square",
                 "normalize", "softmax", "mask_add", "mask_block", "scale", "max_pool_row", "avg_pool_row", "cell",
             ]
             #expect(entries == tested)

@@ -16,6 +16,7 @@ typedef struct snn_gemm_block {
     const void *residual; int64_t ldr;
     int64_t activation; double alpha, beta; /* snn activation kind or -1 */
     int64_t first, last;
+    int64_t stream;                 /* write C past the caches: c aligned to 64 bytes, ldc * size a multiple of 64, first and last, no activation, no residual */
     void *tile;                     /* scratch for mr * nr numbers */
 } snn_gemm_block;
 
@@ -36,6 +37,16 @@ typedef struct snn_im2col {
     void *dst; int64_t panel;
     int64_t *runs;                            /* scratch for 3*nr numbers */
 } snn_im2col;
+
+/* One output row of a depthwise convolution: y[j] = bias + sum over r, s in order of w[r,s] x[r*dilation_h*hs + j*stride_w + s*dilation_w],
+ * one fused multiply-add each. x lies in a padded plane of which whole vectors may be read: up to 2 vectors past the row's last window. */
+typedef struct snn_depthwise_row {
+    const void *x; int64_t hs;
+    const void *w; int64_t r, s;              /* filter, contiguous */
+    int64_t dilation_h, dilation_w, stride_w;
+    double bias;
+    void *y; int64_t q;
+} snn_depthwise_row;
 
 /* One output row of a pooling window over rows that lie in the image: y[j] over x[r*hs*.. ] (see Pool.swift). */
 typedef struct snn_pool_row {
@@ -68,6 +79,7 @@ typedef struct snn_kernels {
     void (*gemm_block)(const snn_gemm_block *);
     void (*pack)(const snn_pack *);
     void (*im2col)(const snn_im2col *);
+    void (*depthwise_row)(const snn_depthwise_row *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */
     void (*unary)(int64_t kind, double alpha, double beta, const void *x, void *y, int64_t n); /* x may be y */
     void (*add)(const void *a, const void *b, void *y, int64_t n);              /* y = a + b; any may be the same */

@@ -6,10 +6,45 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __AVX512F__
-/* v * 2^k in one instruction, rounded once where the result is below the normal range. */
 typedef float snn_f32x16 __attribute__((vector_size(64)));
 typedef double snn_f64x8 __attribute__((vector_size(64)));
+typedef float snn_f32x16u __attribute__((vector_size(64), aligned(4)));
+typedef double snn_f64x8u __attribute__((vector_size(64), aligned(8)));
+
+/* Elements 0, 2, 4, ... and 1, 3, 5, ... of two vectors' numbers at p. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_even_f32(const float *p) {
+    snn_f32x16 a = *(const snn_f32x16u *)p, b = *(const snn_f32x16u *)(p + 16);
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+static inline __attribute__((always_inline)) snn_f32x16 snn_odd_f32(const float *p) {
+    snn_f32x16 a = *(const snn_f32x16u *)p, b = *(const snn_f32x16u *)(p + 16);
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_even_f64(const double *p) {
+    snn_f64x8 a = *(const snn_f64x8u *)p, b = *(const snn_f64x8u *)(p + 8);
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_odd_f64(const double *p) {
+    snn_f64x8 a = *(const snn_f64x8u *)p, b = *(const snn_f64x8u *)(p + 8);
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
+/* Writes 16, 32 or 64 bytes past the caches: memory that is not read soon need not be read before it is written. p aligned to the size. */
+typedef int64_t snn_i64x2 __attribute__((vector_size(16)));
+typedef int64_t snn_i64x4 __attribute__((vector_size(32)));
+typedef int64_t snn_i64x8 __attribute__((vector_size(64)));
+static inline __attribute__((always_inline)) void snn_stream16(void *p, snn_i64x2 v) { __builtin_nontemporal_store(v, (snn_i64x2 *)p); }
+static inline __attribute__((always_inline)) void snn_stream32(void *p, snn_i64x4 v) { __builtin_nontemporal_store(v, (snn_i64x4 *)p); }
+static inline __attribute__((always_inline)) void snn_stream64(void *p, snn_i64x8 v) { __builtin_nontemporal_store(v, (snn_i64x8 *)p); }
+/* Orders streamed writes before later ones. */
+static inline __attribute__((always_inline)) void snn_stream_end(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_sfence();
+#endif
+}
+
+#ifdef __AVX512F__
+/* v * 2^k in one instruction, rounded once where the result is below the normal range. */
 static inline __attribute__((always_inline)) snn_f32x16 snn_scalef_f32(snn_f32x16 v, snn_f32x16 k) {
     return __builtin_ia32_scalefps512_mask(v, k, (snn_f32x16){0}, (unsigned short)-1, 4);
 }

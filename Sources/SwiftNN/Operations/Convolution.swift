@@ -150,9 +150,48 @@ private func convShape(
         top: top, bottom: bottom, left: left, right: right, p: (paddedH - spanH) / stride.h + 1, q: (paddedW - spanW) / stride.w + 1)
 }
 
+/// One input channel for each group. Threads: channels of images. The plane is padded in the worker's own memory, where it stays cached.
+private func convolveDepthwise<T: Element>(
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>, _ y: UnsafeMutablePointer<T>
+) throws(Failure) {
+    let filters = try Contiguous(weight)
+    defer { filters.release() }
+    let taps = shape.r * shape.s
+    let multiplier = shape.o / shape.groups
+    let threads = ThreadPool.threads(forWork: shape.n &* shape.o &* shape.p &* shape.q &* (taps + 8) / 4)
+    // Vectors of outputs read past the last window, by no more than a vector's reach.
+    let slack = 32 * shape.stride.w + 32
+    let plane = shape.paddedH * shape.paddedW + slack
+    let scratch = try Scratch<T>(plane * threads)
+    defer { scratch.release() }
+    ThreadPool.run(shape.n * shape.c, threads: threads) { task, worker in
+        let n = task / shape.c, c = task % shape.c
+        let padded = scratch.base + worker * plane
+        padPlane(x.data + (n * x.strides[0] + c * x.strides[1]), x.strides[2], x.strides[3], shape, padded)
+        memset(padded + (plane - slack), 0, slack * MemoryLayout<T>.stride)
+        for o in (c * multiplier)..<((c + 1) * multiplier) {
+            let to = y + (n * shape.o + o) * shape.p * shape.q
+            let bias = epilogue.rowBias.map { Double($0[o]) } ?? 0
+            for p in 0..<shape.p {
+                var row = snn_depthwise_row(
+                    x: padded + p * shape.stride.h * shape.paddedW, hs: Int64(shape.paddedW), w: filters.data + o * taps,
+                    r: Int64(shape.r), s: Int64(shape.s), dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w),
+                    stride_w: Int64(shape.stride.w), bias: bias, y: to + p * shape.q, q: Int64(shape.q))
+                T.kernels.pointee.depthwise_row(&row)
+            }
+            if epilogue.activation >= 0 {
+                T.kernels.pointee.unary(
+                    Int64(epilogue.activation), epilogue.alpha, epilogue.beta, to, to, Int64(shape.p * shape.q))
+            }
+        }
+    }
+}
+
 private func convolve<T: Element>(
     _ x: ArrayView<T>, _ weight: ArrayView<T>, _ shape: ConvolutionShape, _ whole: Epilogue<T>, _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
+    // With more filters for a channel than these the GEMM, which loads each window once for all of them, is ahead again.
+    if shape.c == shape.groups && shape.o <= 4 * shape.c { return try convolveDepthwise(x, weight, shape, whole, y) }
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let groups = shape.groups
     let channels = shape.c / groups, m = shape.o / groups
@@ -167,7 +206,7 @@ private func convolve<T: Element>(
     let needsPadding = shape.top | shape.bottom | shape.left | shape.right != 0
     let image = needsPadding ? shape.c * shape.paddedH * shape.paddedW : 0
     // Columns of a task: two tasks a thread at least, four panels where the image has them.
-    let wanted = ceilDivide(pixels &* shape.n &* groups, threads * 4)
+    let wanted = threads == 1 ? pixels : ceilDivide(pixels &* shape.n &* groups, threads * 4)
     let nc = min(min(Blocking.nc, roundUp(pixels, nr)), max(nr, roundUp(min(wanted, pixels), nr)))
     let perWorker = min(max(k, 1), Blocking.kc) * nc + mr * nr
     let scratch = try Scratch<T>(packedSize * groups + image * shape.n + perWorker * threads)
@@ -191,6 +230,11 @@ private func convolve<T: Element>(
     }
     let blocks = padded + image * shape.n
     let perImage = ceilDivide(pixels, nc)
+    // A result too large for the caches to hold until somebody reads it is written past them, which saves reading it first.
+    let size = MemoryLayout<T>.stride
+    let stream =
+        k <= Blocking.kc && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
+        && shape.n * shape.o * pixels * size >= Blocking.streamBytes
     let depths = max(1, ceilDivide(k, Blocking.kc))
     ThreadPool.run(shape.n * groups * perImage, threads: threads) { task, worker in
         let block = blocks + worker * perWorker
@@ -213,7 +257,7 @@ private func convolve<T: Element>(
             gemmBlock(
                 m: m, n: columns, k: kb, a: scratch.base + (g * packedSize + k0 * mr), aPanel: mr * k, b: block, bPanel: kb * nr,
                 c: y + ((n * shape.o + g * m) * pixels + j), ldc: pixels, row: 0, column: 0, first: d == 0, last: d == depths - 1,
-                epilogue: epilogue, tile: block + perWorker - mr * nr)
+                epilogue: epilogue, stream: stream, tile: block + perWorker - mr * nr)
         }
     }
 }
