@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import swiftnn as nn
 
 README = Path(__file__).parents[2] / "README.md"
-MODULES = ["swiftnn", *(m.name for m in pkgutil.walk_packages(nn.__path__, "swiftnn.") if not m.name.rsplit(".", 1)[-1].startswith(("_", "lib")))]
+PUBLIC = [m.name for m in pkgutil.walk_packages(nn.__path__, "swiftnn.") if not m.name.rsplit(".", 1)[-1].startswith(("_", "lib"))]
+MODULES = ["swiftnn", *PUBLIC]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -60,7 +60,7 @@ def _time(seconds: float) -> str:
 
 def _print_snippet(seen: Mapping[str, Any]) -> None:
     inputs = ", ".join(f"{name} {_shape(sizes)}" for name, sizes in seen["inputs"].items())
-    print(f">>> layer = {seen['layer']}")
+    print(f">>> {seen['line']}")
     print(f">>> {seen['call']}")
     print(f"    shapes      {inputs} -> {', '.join(map(_shape, seen['outputs']))}")
     print(f"    parameters  {seen['parameters']:,}")

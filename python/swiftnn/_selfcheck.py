@@ -42,8 +42,8 @@ def max_pool2d(p: State, x: Array) -> Arrays:
 
 
 def rnn(p: State, x: Array, h0: Array) -> Arrays:
-    """h = tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh) for every layer."""
-    y, last = x.astype(np.float64), []
+    """h = tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh) for every layer; x (batch, time, input)."""
+    y, last = x.swapaxes(0, 1).astype(np.float64), []
     for k, h in enumerate(h0.astype(np.float64)):
         steps = []
         for x_t in _linear(p, y, f"weight_ih_l{k}", f"bias_ih_l{k}"):
@@ -51,12 +51,12 @@ def rnn(p: State, x: Array, h0: Array) -> Arrays:
             steps.append(h)
         y = np.stack(steps)
         last.append(h)
-    return y, np.stack(last)
+    return y.swapaxes(0, 1), np.stack(last)
 
 
 def lstm(p: State, x: Array, h0: Array, c0: Array) -> Arrays:
-    """c = σ(f) c + σ(i) tanh(g), h = σ(o) tanh(c) for every layer."""
-    y, hs, cs = x.astype(np.float64), [], []
+    """c = σ(f) c + σ(i) tanh(g), h = σ(o) tanh(c) for every layer; x (batch, time, input)."""
+    y, hs, cs = x.swapaxes(0, 1).astype(np.float64), [], []
     for k, (h, c) in enumerate(zip(h0.astype(np.float64), c0.astype(np.float64), strict=True)):
         steps = []
         for x_t in _linear(p, y, f"weight_ih_l{k}", f"bias_ih_l{k}"):
@@ -67,7 +67,7 @@ def lstm(p: State, x: Array, h0: Array, c0: Array) -> Arrays:
         y = np.stack(steps)
         hs.append(h)
         cs.append(c)
-    return y, np.stack(hs), np.stack(cs)
+    return y.swapaxes(0, 1), np.stack(hs), np.stack(cs)
 
 
 def transformer(p: State, src: Array, tgt: Array) -> Arrays:
@@ -123,9 +123,9 @@ def _attention(p: State, query: Array, memory: Array, layer: str, heads: int = 8
 
 @dataclass(frozen=True)
 class Snippet:
-    """A layer and its call, as source text that is run; the call's arrays by name; the same in float64."""
+    """A line of the article and a call of its layer, as source text that is run; the call's arrays by name; the same in float64."""
 
-    layer: str
+    line: str
     call: str
     shapes: dict[str, tuple[int, ...]]
     reference: Callable[..., Arrays]
@@ -133,27 +133,27 @@ class Snippet:
 
 SNIPPETS = (
     Snippet(
-        "nn.Conv2d(in_channels=3, out_channels=64, kernel_size=3, stride=1, padding=1)",
-        "layer(x)",
+        "conv_layer = nn.Conv2d(in_channels=3, out_channels=64, kernel_size=3, stride=1, padding=1)",
+        "conv_layer(x)",
         {"x": (1, 3, 224, 224)},
         conv2d,
     ),
-    Snippet("nn.MaxPool2d(kernel_size=2, stride=2)", "layer(x)", {"x": (1, 64, 224, 224)}, max_pool2d),
+    Snippet("pool_layer = nn.MaxPool2d(kernel_size=2, stride=2)", "pool_layer(x)", {"x": (1, 64, 224, 224)}, max_pool2d),
     Snippet(
-        "nn.RNN(input_size=10, hidden_size=20, num_layers=2)",
-        "layer(x, h0)",
-        {"x": (5, 3, 10), "h0": (2, 3, 20)},
+        "rnn_layer = nn.RNN(input_size=10, hidden_size=20, num_layers=2, batch_first=True)",
+        "rnn_layer(x, h0)",
+        {"x": (3, 5, 10), "h0": (2, 3, 20)},
         rnn,
     ),
     Snippet(
-        "nn.LSTM(input_size=10, hidden_size=20, num_layers=2)",
-        "layer(x, (h0, c0))",
-        {"x": (5, 3, 10), "h0": (2, 3, 20), "c0": (2, 3, 20)},
+        "lstm_layer = nn.LSTM(input_size=10, hidden_size=20, num_layers=2, batch_first=True)",
+        "lstm_layer(x, (h0, c0))",
+        {"x": (3, 5, 10), "h0": (2, 3, 20), "c0": (2, 3, 20)},
         lstm,
     ),
     Snippet(
-        "nn.Transformer(d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6).eval()",
-        "layer(src, tgt)",
+        "transformer_layer = nn.Transformer(d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6)",
+        "transformer_layer.eval()(src, tgt)",
         {"src": (10, 32, 512), "tgt": (20, 32, 512)},
         transformer,
     ),
@@ -186,27 +186,29 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 def run(snippet: Snippet, rng: np.random.Generator) -> dict[str, Any]:
     """Runs a snippet and returns what was seen, ready for JSON."""
-    layer = eval(snippet.layer, {"nn": nn})
+    names: dict[str, Any] = {"nn": nn}
+    exec(snippet.line, names)
+    layer = names[snippet.line.partition(" = ")[0]]
     inputs = {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in snippet.shapes.items()}
     before = {name: x.copy() for name, x in inputs.items()}
     code = compile(snippet.call, "<snippet>", "eval")
 
     copies, in_use = _native.copies(), _native.memory_stats()["bytes_in_use"]
-    results = _flatten(eval(code, {"layer": layer, **inputs}))
+    results = _flatten(eval(code, {**names, **inputs}))
     grown = _native.memory_stats()["bytes_in_use"] - in_use
-    mirrored = _flatten(eval(code, {"layer": layer, **{name: _mirrored(x) for name, x in inputs.items()}}))
+    mirrored = _flatten(eval(code, {**names, **{name: _mirrored(x) for name, x in inputs.items()}}))
     copies = _native.copies() - copies
 
     state = layer.state_dict()
     expected = snippet.reference(state, *inputs.values())
     deviation = max(float(np.abs(y - e).max() / np.abs(e).max()) for y, e in zip(results, expected, strict=True))
     return {
-        "layer": snippet.layer,
+        "line": snippet.line,
         "call": snippet.call,
         "inputs": {name: list(x.shape) for name, x in inputs.items()},
         "outputs": [list(y.shape) for y in results],
         "parameters": sum(p.numpy().size for p in layer.parameters()),
-        "seconds": _seconds(lambda: eval(code, {"layer": layer, **inputs})),
+        "seconds": _seconds(lambda: eval(code, {**names, **inputs})),
         "copies": copies,
         "same_bits_from_mirrored_views": all(np.array_equal(y, m) for y, m in zip(results, mirrored, strict=True)),
         "inputs_unchanged": all(np.array_equal(x, before[name]) for name, x in inputs.items()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ShapeError"]
+__all__ = ["ArgumentError", "AttentionShapeError", "ShapeError"]
 
 
 class ShapeError(ValueError, RuntimeError):
@@ -17,3 +17,11 @@ class ShapeError(ValueError, RuntimeError):
         ...     print(error)
         input has 4 channels, expected 3
     """
+
+
+class ArgumentError(ValueError, AssertionError):
+    """A wrong value where PyTorch raises AssertionError: code that catches either keeps working."""
+
+
+class AttentionShapeError(ShapeError, AssertionError):
+    """A wrong shape where PyTorch raises AssertionError: code that catches either keeps working."""

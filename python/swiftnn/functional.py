@@ -36,7 +36,7 @@ from ._native import (
     rms_norm_forward,
     softmax_forward,
 )
-from .errors import ShapeError
+from .errors import ArgumentError, AttentionShapeError, ShapeError
 from .tensor import Parameter, Tensor
 
 __all__ = [
@@ -106,14 +106,6 @@ _RELU, _RELU6, _LEAKY_RELU, _ELU, _GELU, _GELU_TANH, _SILU, _MISH, _SIGMOID, _TA
 _HARDTANH, _HARDSIGMOID, _LOGSIGMOID, _SELU, _SOFTSIGN = range(15, 20)
 _PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
 _NEAREST, _LINEAR, _NEAREST_EXACT = range(3)
-
-
-class _ArgumentError(ValueError, AssertionError):
-    """A wrong value where PyTorch raises AssertionError: code that catches either keeps working."""
-
-
-class _AttentionShapeError(ShapeError, AssertionError):
-    """A wrong shape where PyTorch raises AssertionError: code that catches either keeps working."""
 
 
 # Reading arguments.
@@ -296,7 +288,7 @@ def embedding(
     if padding_idx is not None:
         rows = np.shape(weight)[0]
         if not -rows <= padding_idx < rows:
-            raise _ArgumentError(f"padding_idx must be within num_embeddings={rows}, but got {padding_idx}")
+            raise ArgumentError(f"padding_idx must be within num_embeddings={rows}, but got {padding_idx}")
     if max_norm is not None:
         _renormalize_rows(_raw(weight), _raw(input), max_norm, norm_type)
     return embedding_forward(input, weight)
@@ -1924,7 +1916,7 @@ def _mask(mask: Any, name: str, x: Any) -> Any:
     """A mask as the attention takes it: bools, or floats of any width (NumPy makes float64 where nothing else is said)."""
     m = _beside(_as_array(mask), x)
     if m.dtype.kind not in "bf":
-        raise _ArgumentError(f"only bool and floating types of {name} are supported, but got {m.dtype}; use {name}.astype(bool)")
+        raise ArgumentError(f"only bool and floating types of {name} are supported, but got {m.dtype}; use {name}.astype(bool)")
     return m
 
 
@@ -2115,10 +2107,10 @@ def _multi_head_attention(
         if is_causal:
             attn_mask, is_causal = np.triu(np.ones((length, source), np.bool_), 1), False
         if (bias_k is None) != (bias_v is None):
-            raise _ArgumentError("bias_k and bias_v must both be given or both be None")
+            raise ArgumentError("bias_k and bias_v must both be given or both be None")
         if bias_k is not None:
             if static_k is not None or static_v is not None:
-                raise _ArgumentError("bias_k and bias_v cannot be added to static_k or static_v")
+                raise ArgumentError("bias_k and bias_v cannot be added to static_k or static_v")
             k, v = (_append(a, _beside(b, a).reshape((1, num_heads, 1, head_dim))) for a, b in ((k, bias_k), (v, bias_v)))
         if add_zero_attn:
             zeros = np.zeros((1, 1, 1, 1), k.dtype)
@@ -2151,7 +2143,7 @@ def _append(a: Any, entry: Any, axis: int = 2, times: int = 1) -> Any:
 def _static(a: Any, name: str, batch: int, num_heads: int, head_dim: int) -> Any:
     a = _as_array(a)
     if a.ndim != 3 or a.shape[0] != batch * num_heads or a.shape[2] != head_dim:
-        raise _AttentionShapeError(f"{name} must have shape ({batch * num_heads}, S, {head_dim}), but got {tuple(a.shape)}")
+        raise AttentionShapeError(f"{name} must have shape ({batch * num_heads}, S, {head_dim}), but got {tuple(a.shape)}")
     return a.reshape((batch, num_heads, a.shape[1], head_dim))
 
 
@@ -2171,41 +2163,41 @@ def _check_attention(
     """Errors in terms of the caller's arrays; what remains, the operations check."""
     ndim = x.ndim
     if ndim not in (2, 3):
-        raise _AttentionShapeError(f"query must be 2-D (unbatched) or 3-D (batched), but got shape {tuple(x.shape)}")
+        raise AttentionShapeError(f"query must be 2-D (unbatched) or 3-D (batched), but got shape {tuple(x.shape)}")
     if key.ndim != ndim or value.ndim != ndim:
-        raise _AttentionShapeError(
+        raise AttentionShapeError(
             f"For {'batched' if batched else 'unbatched'} ({ndim}-D) `query`, expected `key` and `value` to be {ndim}-D "
             f"but found {key.ndim}-D and {value.ndim}-D"
         )
     if x.shape[-1] != embed_dim:
-        raise _AttentionShapeError(f"was expecting embedding dimension of {embed_dim}, but got {x.shape[-1]} in query {tuple(x.shape)}")
+        raise AttentionShapeError(f"was expecting embedding dimension of {embed_dim}, but got {x.shape[-1]} in query {tuple(x.shape)}")
     if separate:
         if key.shape[:-1] != value.shape[:-1]:
-            raise _AttentionShapeError(
+            raise AttentionShapeError(
                 f"key's sequence and batch dims {tuple(key.shape[:-1])} do not match value's {tuple(value.shape[:-1])}"
             )
     elif key.shape != value.shape:
-        raise _AttentionShapeError(f"key shape {tuple(key.shape)} does not match value shape {tuple(value.shape)}")
+        raise AttentionShapeError(f"key shape {tuple(key.shape)} does not match value shape {tuple(value.shape)}")
     if key_padding_mask is None and attn_mask is None and not batched:
         return
     at = seq if batched else 0
     length, source, batch = x.shape[at], key.shape[at], x.shape[bat] if batched else 1
     if batched and key.shape[bat] != batch:
-        raise _AttentionShapeError(f"key must have the batch size of query, {batch}, but got {key.shape[bat]}: shape {tuple(key.shape)}")
+        raise AttentionShapeError(f"key must have the batch size of query, {batch}, but got {key.shape[bat]}: shape {tuple(key.shape)}")
     if key_padding_mask is not None:
         expected: tuple[int, ...] = (batch, source) if batched else (source,)
         if key_padding_mask.ndim != len(expected):
-            raise _AttentionShapeError(
+            raise AttentionShapeError(
                 f"For {'batched' if batched else 'unbatched'} ({ndim}-D) `query`, expected `key_padding_mask` to be `None` or "
                 f"{len(expected)}-D but found {key_padding_mask.ndim}-D instead"
             )
         if tuple(key_padding_mask.shape) != expected:
-            raise _AttentionShapeError(f"key_padding_mask must have shape {expected}, but got {tuple(key_padding_mask.shape)}")
+            raise AttentionShapeError(f"key_padding_mask must have shape {expected}, but got {tuple(key_padding_mask.shape)}")
     if attn_mask is not None:
         if attn_mask.ndim not in (2, 3):
-            raise _AttentionShapeError(f"attn_mask must be 2-D or 3-D, but got shape {tuple(attn_mask.shape)}")
+            raise AttentionShapeError(f"attn_mask must be 2-D or 3-D, but got shape {tuple(attn_mask.shape)}")
         expected = (length, source) if attn_mask.ndim == 2 else (batch * num_heads, length, source)
         if tuple(attn_mask.shape) != expected:
-            raise _AttentionShapeError(
+            raise AttentionShapeError(
                 f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should be {expected}."
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import functional as F
 from .. import init
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..tensor import Parameter
 from .module import Module
 from .utils import Array, count, element_type, parameter
@@ -118,7 +118,7 @@ class Hardtanh(Module):
             warnings.warn("keyword argument `max_value` is deprecated and renamed to `max_val`", FutureWarning, stacklevel=2)
             max_val = max_value
         if not max_val > min_val:
-            raise F._ArgumentError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
+            raise ArgumentError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
         self.min_val = min_val
         self.max_val = max_val
         self.inplace = inplace

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import functional as F
 from .. import init
+from ..errors import ArgumentError
 from ..tensor import Parameter
 from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
@@ -109,7 +110,7 @@ class MultiheadAttention(Module):
         self.batch_first = batch_first
         self.head_dim = e // self.num_heads
         if self.head_dim * self.num_heads != e:
-            raise F._ArgumentError(f"embed_dim must be divisible by num_heads, but got embed_dim={e} and num_heads={self.num_heads}")
+            raise ArgumentError(f"embed_dim must be divisible by num_heads, but got embed_dim={e} and num_heads={self.num_heads}")
         if self._qkv_same_embed_dim:
             self.in_proj_weight = parameter((3 * e, e), kind)
             for name in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):

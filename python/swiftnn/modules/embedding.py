@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import functional as F
 from .. import init
+from ..errors import ArgumentError
 from ..tensor import Parameter
 from .module import Module
 from .utils import Array, count, element_type, parameter, size
@@ -77,7 +78,7 @@ class Embedding(Module):
         if padding_idx is not None:
             row = size(padding_idx, "padding_idx")
             if not -self.num_embeddings <= row < max(self.num_embeddings, 1):
-                raise F._ArgumentError(f"Padding_idx must be within num_embeddings={num_embeddings}, but got {padding_idx}")
+                raise ArgumentError(f"Padding_idx must be within num_embeddings={num_embeddings}, but got {padding_idx}")
             padding_idx = row + self.num_embeddings if row < 0 else row
         self.padding_idx = padding_idx
         self.max_norm = max_norm
@@ -89,7 +90,7 @@ class Embedding(Module):
         else:
             table = F._raw(_weight)
             if tuple(table.shape) != (self.num_embeddings, self.embedding_dim):
-                raise F._ArgumentError(
+                raise ArgumentError(
                     f"Shape of weight does not match num_embeddings and embedding_dim: got {tuple(table.shape)}, "
                     f"expected {(self.num_embeddings, self.embedding_dim)}"
                 )
@@ -154,7 +155,7 @@ class Embedding(Module):
         """
         table = F._raw(embeddings)
         if table.ndim != 2:
-            raise F._ArgumentError(f"Embeddings parameter is expected to be 2-dimensional, but got shape {tuple(table.shape)}")
+            raise ArgumentError(f"Embeddings parameter is expected to be 2-dimensional, but got shape {tuple(table.shape)}")
         if table.dtype.kind != "f":
             raise TypeError(f"embeddings must be an array of floats, but got {table.dtype}; convert it with embeddings.astype(np.float32)")
         return cls(
