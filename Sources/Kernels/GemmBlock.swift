@@ -40,13 +40,20 @@ func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
             j &+= 4 &* nr
             continue
         }
-        let b = g.b + (j / nr) &* g.bPanel
-        var i = 0
-        while i < g.m {
-            oneTile(g, i, j, min(Level.mr, g.m &- i), columns, g.a + (i / Level.mr) &* g.aPanel, b, g.tile)
-            i &+= Level.mr
+        // A last tile of four rows takes two panels at once where there are registers for it: its eight chains alone would wait for
+        // each other.
+        let paired = Level.mr > 8 && g.m % Level.mr == 4 && g.n &- j >= 2 &* nr
+        let rows = paired ? g.m &- 4 : g.m
+        for _ in 0..<(paired ? 2 : 1) {
+            let b = g.b + (j / nr) &* g.bPanel
+            var i = 0
+            while i < rows {
+                oneTile(g, i, j, min(Level.mr, rows &- i), columns, g.a + (i / Level.mr) &* g.aPanel, b, g.tile)
+                i &+= Level.mr
+            }
+            j &+= nr
         }
-        j &+= nr
+        if paired { fourRows(g, rows, j &- 2 &* nr) }
     }
     if g.stream { snn_stream_end() }
 }
@@ -63,6 +70,25 @@ private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
     if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
 }
 
+/// Rows i ..< i + 4 against two panels.
+@inline(__always)
+private func fourRows<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) {
+    let nr = 2 * T.Tile.lanes
+    let c = g.c + (i &* g.ldc &+ j)
+    gemmFourRows(
+        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, start: tileStart(g, i, j, c), c: c,
+        ldc: g.ldc, stream: g.stream, zero: T.Tile(0))
+    if g.last { epilogue(g, i, j, 4, 2 &* nr) }
+}
+
+@inline(__always)
+private func tileStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>) -> TileStart<T> {
+    if !g.first { return .rows(c, g.ldc) }
+    if let bias = g.rowBias { return .splat(bias + i) }
+    if let bias = g.columnBias { return .rows(bias + j, 0) }
+    return .zero
+}
+
 @inline(__always)
 private func oneTile<T: Real>(
     _ g: GemmBlock<T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>,
@@ -71,15 +97,7 @@ private func oneTile<T: Real>(
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     if columns == nr && (rows == Level.mr || rows == 8 || rows == 4) {
-        var start = TileStart<T>.zero
-        if !g.first {
-            start = .rows(c, g.ldc)
-        } else if let bias = g.rowBias {
-            start = .splat(bias + i)
-        } else if let bias = g.columnBias {
-            start = .rows(bias + j, 0)
-        }
-        runTile(rows, g.k, a, b, start, c, g.ldc, g.stream)
+        runTile(rows, g.k, a, b, tileStart(g, i, j, c), c, g.ldc, g.stream)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         for y in 0..<rows {

@@ -139,3 +139,73 @@ func gemmRow<V: TileVector>(
     r0.store(c); r1.store(c + w); r2.store(c + 2 * w); r3.store(c + 3 * w)
     r4.store(c + 4 * w); r5.store(c + 5 * w); r6.store(c + 6 * w); r7.store(c + 7 * w)
 }
+
+/// Four rows against two panels, `panel` apart: sixteen chains.
+@inline(__always)
+func gemmFourRows<V: TileVector>(
+    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, start: TileStart<V.Scalar>,
+    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, stream: Bool, zero: V
+) {
+    let w = V.lanes
+    var r0a = zero, r0b = zero, r0c = zero, r0d = zero
+    var r1a = zero, r1b = zero, r1c = zero, r1d = zero
+    var r2a = zero, r2b = zero, r2c = zero, r2d = zero
+    var r3a = zero, r3b = zero, r3c = zero, r3d = zero
+    switch start {
+    case .zero: break
+    case .rows(let p, let stride):
+        var q = p
+        r0a = .load(q); r0b = .load(q + 1 * w); r0c = .load(q + 2 * w); r0d = .load(q + 3 * w)
+        q += stride
+        r1a = .load(q); r1b = .load(q + 1 * w); r1c = .load(q + 2 * w); r1d = .load(q + 3 * w)
+        q += stride
+        r2a = .load(q); r2b = .load(q + 1 * w); r2c = .load(q + 2 * w); r2d = .load(q + 3 * w)
+        q += stride
+        r3a = .load(q); r3b = .load(q + 1 * w); r3c = .load(q + 2 * w); r3d = .load(q + 3 * w)
+    case .splat(let p):
+        r0a = V(p[0]); r0b = r0a; r0c = r0a; r0d = r0a
+        r1a = V(p[1]); r1b = r1a; r1c = r1a; r1d = r1a
+        r2a = V(p[2]); r2b = r2a; r2c = r2a; r2d = r2a
+        r3a = V(p[3]); r3b = r3a; r3c = r3a; r3d = r3a
+    }
+    let ahead = 32 * w
+    var a = a
+    var left = b
+    var right = b + panel
+    for _ in 0..<k {
+        let ba = V.load(left), bb = V.load(left + w), bc = V.load(right), bd = V.load(right + w)
+        snn_prefetch_near(left + ahead)
+        snn_prefetch_near(left + ahead + w)
+        snn_prefetch_near(right + ahead)
+        snn_prefetch_near(right + ahead + w)
+        var s = V(a[0])
+        r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b); r0c = .fma(s, bc, r0c); r0d = .fma(s, bd, r0d)
+        s = V(a[1])
+        r1a = .fma(s, ba, r1a); r1b = .fma(s, bb, r1b); r1c = .fma(s, bc, r1c); r1d = .fma(s, bd, r1d)
+        s = V(a[2])
+        r2a = .fma(s, ba, r2a); r2b = .fma(s, bb, r2b); r2c = .fma(s, bc, r2c); r2d = .fma(s, bd, r2d)
+        s = V(a[3])
+        r3a = .fma(s, ba, r3a); r3b = .fma(s, bb, r3b); r3c = .fma(s, bc, r3c); r3d = .fma(s, bd, r3d)
+        a += Level.mr
+        left += 2 * w
+        right += 2 * w
+    }
+    var q = c
+    if stream {
+        r0a.stream(q); r0b.stream(q + 1 * w); r0c.stream(q + 2 * w); r0d.stream(q + 3 * w)
+        q += ldc
+        r1a.stream(q); r1b.stream(q + 1 * w); r1c.stream(q + 2 * w); r1d.stream(q + 3 * w)
+        q += ldc
+        r2a.stream(q); r2b.stream(q + 1 * w); r2c.stream(q + 2 * w); r2d.stream(q + 3 * w)
+        q += ldc
+        r3a.stream(q); r3b.stream(q + 1 * w); r3c.stream(q + 2 * w); r3d.stream(q + 3 * w)
+        return
+    }
+    r0a.store(q); r0b.store(q + 1 * w); r0c.store(q + 2 * w); r0d.store(q + 3 * w)
+    q += ldc
+    r1a.store(q); r1b.store(q + 1 * w); r1c.store(q + 2 * w); r1d.store(q + 3 * w)
+    q += ldc
+    r2a.store(q); r2b.store(q + 1 * w); r2c.store(q + 2 * w); r2d.store(q + 3 * w)
+    q += ldc
+    r3a.store(q); r3b.store(q + 1 * w); r3c.store(q + 2 * w); r3d.store(q + 3 * w)
+}

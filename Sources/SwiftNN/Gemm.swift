@@ -5,17 +5,33 @@ import CSwiftNN
 
 enum Blocking {
     /// Depth of a block: a B panel of kc rows fills the first-level cache.
-    static var kc: Int { 384 }
+    static var kc: Int { 512 }
     /// Results of this size are not worth keeping in a cache.
     static var streamBytes: Int { 8 << 20 }
     /// Rows of a task when B is stationary: a multiple of every level's mr.
     static var mc: Int { 96 }
     /// Columns of a task when A is stationary: a multiple of every level's 4 nr.
-    static var nc: Int { 512 }
+    static var nc: Int { 256 }
 }
 
 func roundUp(_ n: Int, _ step: Int) -> Int { (n + step - 1) / step * step }
 func ceilDivide(_ n: Int, _ d: Int) -> Int { (n + d - 1) / d }
+
+/// k cut into blocks of about the same depth, none above kc.
+struct Depths {
+    let count: Int
+    private let k: Int
+    private let size: Int
+
+    init(_ k: Int) {
+        self.k = k
+        count = max(1, ceilDivide(k, Blocking.kc))
+        // a multiple of 16 keeps the blocks' ends on cache lines of the rows they are packed from
+        size = min(Blocking.kc, roundUp(ceilDivide(k, count), 16))
+    }
+    /// Where block d begins, and its depth.
+    subscript(d: Int) -> (start: Int, depth: Int) { (d * size, min(size, k - d * size)) }
+}
 
 /// A matrix whose rows stand in groups: row i at (i / inner) * outerStride + (i % inner) * rowStride.
 struct RowMatrix<T> {
@@ -163,7 +179,7 @@ func gemm<T: Element>(
     if m == 0 || n == 0 { return }
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let threads = ThreadPool.threads(forWork: m &* n &* max(k, 1) / 8 &+ n &* k / 2)
-    let depths = max(1, ceilDivide(k, Blocking.kc))
+    let depths = Depths(k)
 
     if m <= Blocking.mc {
         // A stays: each task packs its own columns' panels of B and uses them at once.
@@ -178,13 +194,12 @@ func gemm<T: Element>(
             let j = task * nc
             let columns = min(nc, n - j)
             let block = scratch.base + packed + worker * perWorker
-            for d in 0..<depths {
-                let k0 = d * Blocking.kc
-                let kb = min(Blocking.kc, k - k0)
+            for d in 0..<depths.count {
+                let (k0, kb) = depths[d]
                 packPanels(b, j, columns, k0, kb, nr, block, kb * nr)
                 gemmBlock(
                     m: m, n: columns, k: kb, a: panels.data + k0 * mr, aPanel: panels.panel, b: block, bPanel: kb * nr, c: c + j, ldc: ldc,
-                    row: 0, column: j, first: d == 0, last: d == depths - 1, epilogue: epilogue, tile: block + perWorker - mr * nr)
+                    row: 0, column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: block + perWorker - mr * nr)
             }
         }
         return
@@ -222,14 +237,13 @@ func gemmRows<T: Element>(
     epilogue: Epilogue<T>, block: UnsafeMutablePointer<T>, tile: UnsafeMutablePointer<T>, padded: Bool = false
 ) {
     let mr = Int(T.kernels.pointee.mr)
-    let depths = max(1, ceilDivide(k, Blocking.kc))
+    let depths = Depths(k)
     let m = padded ? tileRows(count, columns: n, T.self) : count
-    for d in 0..<depths {
-        let k0 = d * Blocking.kc
-        let kb = min(Blocking.kc, k - k0)
+    for d in 0..<depths.count {
+        let (k0, kb) = depths[d]
         packPanels(a, i, count, k0, kb, mr, block, kb * mr)
         gemmBlock(
             m: m, n: n, k: kb, a: block, aPanel: kb * mr, b: b.data + k0 * b.width, bPanel: b.panel, c: c + i * ldc, ldc: ldc,
-            row: i, column: 0, first: d == 0, last: d == depths - 1, epilogue: epilogue, tile: tile)
+            row: i, column: 0, first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: tile)
     }
 }

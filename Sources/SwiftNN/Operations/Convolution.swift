@@ -235,7 +235,7 @@ private func convolve<T: Element>(
     let stream =
         k <= Blocking.kc && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
         && shape.n * shape.o * pixels * size >= Blocking.streamBytes
-    let depths = max(1, ceilDivide(k, Blocking.kc))
+    let depths = Depths(k)
     ThreadPool.run(shape.n * groups * perImage, threads: threads) { task, worker in
         let block = blocks + worker * perWorker
         let j = task % perImage * nc
@@ -244,9 +244,8 @@ private func convolve<T: Element>(
         let n = task / perImage / groups
         var epilogue = whole
         epilogue.rowBias = whole.rowBias.map { $0 + g * m }
-        for d in 0..<depths {
-            let k0 = d * Blocking.kc
-            let kb = min(Blocking.kc, k - k0)
+        for d in 0..<depths.count {
+            let (k0, kb) = depths[d]
             var window = snn_im2col(
                 src: source.data + (n * source.strides[0] + g * channels * source.strides[1]), cs: Int64(source.strides[1]),
                 hs: Int64(source.strides[2]), ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s),
@@ -256,7 +255,7 @@ private func convolve<T: Element>(
             T.kernels.pointee.im2col(&window)
             gemmBlock(
                 m: m, n: columns, k: kb, a: scratch.base + (g * packedSize + k0 * mr), aPanel: mr * k, b: block, bPanel: kb * nr,
-                c: y + ((n * shape.o + g * m) * pixels + j), ldc: pixels, row: 0, column: 0, first: d == 0, last: d == depths - 1,
+                c: y + ((n * shape.o + g * m) * pixels + j), ldc: pixels, row: 0, column: 0, first: d == 0, last: d == depths.count - 1,
                 epilogue: epilogue, stream: stream, tile: block + perWorker - mr * nr)
         }
     }
