@@ -13,14 +13,14 @@ func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
     while row < rows {
         let valid = min(width, rows &- row)
         let from = src + row &* rs
+        if valid < width { fill(out, 0, depth &* width) }
         if rs == 1 && valid == width {
             copyPanel(from, ks, out, depth, width)
-        } else if ks == 1 && valid == width && width % 4 == 0 {
-            transposePanel(from, rs, out, depth, width)
+        } else if ks == 1 {
+            transposePanel(from, rs, out, depth, width, valid)
         } else {
-            for k in 0..<depth {
-                for i in 0..<valid { out[k &* width &+ i] = from[i &* rs &+ k &* ks] }
-                for i in valid..<width { out[k &* width &+ i] = 0 }
+            for i in 0..<valid {
+                for k in 0..<depth { out[k &* width &+ i] = from[i &* rs &+ k &* ks] }
             }
         }
         row &+= width
@@ -47,7 +47,9 @@ private func copyPanel<T: Real>(_ src: UnsafePointer<T>, _ ks: Int, _ dst: Unsaf
 }
 
 @inline(__always)
-private func transposePanel<T: Real>(_ src: UnsafePointer<T>, _ rs: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int) {
+private func transposePanel<T: Real>(
+    _ src: UnsafePointer<T>, _ rs: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int, _ rows: Int
+) {
     let block = T.transposeBlock
     // A cache line of every row at a time (two blocks): the rows of a power-of-two stride fall into few sets of the cache, so that a line
     // would be gone before its second half was asked for. The lines of so many rows are beyond the hardware's prefetcher.
@@ -56,21 +58,21 @@ private func transposePanel<T: Real>(_ src: UnsafePointer<T>, _ rs: Int, _ dst: 
     var k = 0
     while k &+ line <= depth {
         var i = 0
-        while i &+ block <= width {
+        while i &+ block <= rows {
             let from = src + (i &* rs &+ k)
             for x in 0..<block { snn_prefetch(from + (x &* rs &+ ahead)) }
             T.transpose(from, rs, dst + (k &* width &+ i), width)
             T.transpose(from + block, rs, dst + ((k &+ block) &* width &+ i), width)
             i &+= block
         }
-        while i < width {
+        while i < rows {
             for x in 0..<line { dst[(k &+ x) &* width &+ i] = src[i &* rs &+ k &+ x] }
             i &+= 1
         }
         k &+= line
     }
     while k < depth {
-        for i in 0..<width { dst[k &* width &+ i] = src[i &* rs &+ k] }
+        for i in 0..<rows { dst[k &* width &+ i] = src[i &* rs &+ k] }
         k &+= 1
     }
 }

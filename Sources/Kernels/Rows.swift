@@ -61,3 +61,18 @@ func fold<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ n: Int, _ identity: V.Scalar,
     if i < n { accumulator = f(accumulator, withPadding(identity, x + i, n &- i, V.self)) }
     return accumulator
 }
+
+/// y[i] = value
+@inline(__always)
+func fill<T: Real>(_ y: UnsafeMutablePointer<T>, _ value: T, _ n: Int) {
+    let v = T.Vector(value)
+    var i = 0
+    while i &+ T.Vector.lanes <= n {
+        v.store(y + i)
+        i &+= T.Vector.lanes
+    }
+    while i < n {
+        y[i] = value
+        i &+= 1
+    }
+}

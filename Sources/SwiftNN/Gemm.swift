@@ -4,8 +4,10 @@
 import CSwiftNN
 
 enum Blocking {
-    /// Depth of a block: a B panel of kc rows fills the first-level cache.
+    /// Depth of a block: the deeper, the less often C is read and written again; a B panel still stays in the second-level cache.
     static var kc: Int { 512 }
+    /// What a thread can expect of the second-level cache.
+    static var cacheBytes: Int { 1 << 20 }
     /// Results of this size are not worth keeping in a cache.
     static var streamBytes: Int { 8 << 20 }
     /// Rows of a task when B is stationary: a multiple of every level's mr.

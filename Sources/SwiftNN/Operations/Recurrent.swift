@@ -254,11 +254,12 @@ private func runLayers<T: Element>(
             }
         }
 
-        // Rows are split where every thread gets at least a small tile of them; else a step's units are, if a step is worth it.
+        // Rows are split where every thread gets at least a small tile of them and W_hh fits the second-level cache; else a step's units
+        // are, if a step is worth it: then each thread reads its part of W_hh alone.
         let tasksPerDirection = max(1, min(ceilDivide(threads, s.directions), s.batch / 4))
         let splitUnits =
-            tasksPerDirection * s.directions < threads && !s.projected
-            && s.batch * gateWidth * s.out >= 300_000 && hp / nr >= threads
+            s.directions < threads && !s.projected && s.batch * gateWidth * s.out >= 300_000 && hp / nr >= threads
+            && (tasksPerDirection * s.directions < threads || packedHH * MemoryLayout<T>.stride > Blocking.cacheBytes)
         if splitUnits {
             for d in 0..<s.directions {
                 let parts = directionParts(
