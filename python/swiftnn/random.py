@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import operator
 import os
-import threading
+
+# threading would be a tenth of the package's import time; its Lock is this one.
+from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +37,7 @@ class Generator:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         if seed is None:
             self.seed()
         else:
@@ -93,7 +95,7 @@ class Generator:
             return self._seed, self._offset
 
     def __setstate__(self, state: tuple[int, int]) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._seed, self._offset = state
 
 
