@@ -12,6 +12,7 @@ snn_kernels snn_kernel_tables[2];
 
 static pthread_mutex_t pool_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t pool_condition = PTHREAD_COND_INITIALIZER;
+static pthread_mutex_t cache_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t allocator_mutex = PTHREAD_MUTEX_INITIALIZER;
 static int64_t fork_generation;
 
@@ -19,16 +20,20 @@ void snn_pool_lock(void) { pthread_mutex_lock(&pool_mutex); }
 void snn_pool_unlock(void) { pthread_mutex_unlock(&pool_mutex); }
 void snn_pool_wait(void) { pthread_cond_wait(&pool_condition, &pool_mutex); }
 void snn_pool_wake_all(void) { pthread_cond_broadcast(&pool_condition); }
+void snn_cache_lock(void) { pthread_mutex_lock(&cache_mutex); }
+void snn_cache_unlock(void) { pthread_mutex_unlock(&cache_mutex); }
 void snn_allocator_lock(void) { pthread_mutex_lock(&allocator_mutex); }
 void snn_allocator_unlock(void) { pthread_mutex_unlock(&allocator_mutex); }
 int64_t snn_fork_generation(void) { return __atomic_load_n(&fork_generation, __ATOMIC_ACQUIRE); }
 
 static void before_fork(void) {
     snn_pool_lock();
+    snn_cache_lock();
     snn_allocator_lock();
 }
 static void after_fork_in_parent(void) {
     snn_allocator_unlock();
+    snn_cache_unlock();
     snn_pool_unlock();
 }
 /* The child has the forking thread alone: new condition (its waiters are gone), and the pool starts again from nothing. */
@@ -37,6 +42,7 @@ static void after_fork_in_child(void) {
     memcpy(&pool_condition, &fresh, sizeof fresh);
     fork_generation++;
     snn_allocator_unlock();
+    snn_cache_unlock();
     snn_pool_unlock();
 }
 __attribute__((constructor)) static void register_fork_handlers(void) {

@@ -64,7 +64,7 @@ private enum Cache {
         snn_allocator_unlock()
         guard let base = fresh(capacity) else {
             // The system has no more: give it what lies here unused, and ask once more.
-            if snn_release_memory() == 0 { return nil }
+            if Cache.releaseAll() == 0 { return nil }
             guard let base = fresh(capacity) else { return nil }
             return register(base, index, capacity, bytes)
         }
@@ -167,7 +167,10 @@ public func snn_allocated_size(_ block: UnsafeRawPointer!) -> Int {
 }
 
 @_cdecl("snn_release_memory") @implementation
-public func snn_release_memory() -> Int { Cache.releaseAll() }
+public func snn_release_memory() -> Int {
+    clearPreparedCaches()
+    return Cache.releaseAll()
+}
 
 @_cdecl("snn_memory_stats") @implementation
 public func snn_memory_stats(_ out: UnsafeMutablePointer<Int64>!) {

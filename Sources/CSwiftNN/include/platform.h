@@ -33,11 +33,14 @@ snn_thread_state *snn_thread_state_get(void);
 int64_t snn_detect_cpu(void);
 /* The CPUs in this process's affinity mask, at least 1. */
 int64_t snn_affinity_count(void);
-/* The mutexes of the pool and the allocator, made at load; fork handlers hold both across a fork. */
+/* The mutexes of the pool, the weights' caches and the allocator, made at load and taken in this order; fork handlers hold all of them
+ * across a fork. */
 void snn_pool_lock(void);
 void snn_pool_unlock(void);
 void snn_pool_wait(void);      /* with the lock held; woken by snn_pool_wake_all */
 void snn_pool_wake_all(void);
+void snn_cache_lock(void);
+void snn_cache_unlock(void);
 void snn_allocator_lock(void);
 void snn_allocator_unlock(void);
 /* Changes in the child of a fork: workers of another generation do not exist any more. */

@@ -58,6 +58,10 @@ typedef struct snn_array {
     int32_t ndim;
     int64_t shape[SNN_MAX_DIMS];
     int64_t strides[SNN_MAX_DIMS]; /* in bytes */
+    /* Where operations keep what they make of a weight (packed panels); NULL: nothing is kept. Whoever passes a cache passes another
+     * version whenever the array's content, memory or shape may have changed since the last call. */
+    struct snn_cache *cache;
+    int64_t version;
 } snn_array;
 
 /* One argument struct and one prototype for each row of ops.def. */
@@ -112,7 +116,11 @@ int64_t snn_set_thread_limit(int64_t n);
 void *snn_allocate(size_t bytes);
 void snn_free(void *block);
 size_t snn_allocated_size(const void *block);
-/* Gives cached blocks back to the system; returns the bytes given back. */
+/* A cache for one weight: see snn_array. Free it when the weight goes. */
+typedef struct snn_cache snn_cache;
+snn_cache *snn_cache_create(void);
+void snn_cache_free(snn_cache *cache);
+/* Drops what caches keep and gives cached blocks back to the system; returns the bytes given back. */
 size_t snn_release_memory(void);
 /* out[0] bytes in use, out[1] bytes cached, out[2] blocks in use, out[3] blocks taken from the system so far, out[4] reused so far */
 void snn_memory_stats(int64_t out[5]);
