@@ -62,11 +62,9 @@ func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
 @inline(__always)
 private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
     let nr = 2 * T.Tile.lanes
-    let c = g.c + j
-    if g.first {
-        for x in 0..<(4 &* nr) { c[x] = g.columnBias.map { $0[j &+ x] } ?? g.rowBias?[0] ?? 0 }
-    }
-    gemmRow(k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, start: c, c: c, T.Tile.self)
+    gemmRow(
+        k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, start: tileStart(g, 0, j), c: g.c + j, accumulate: !g.first,
+        zero: T.Tile(0))
     if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
 }
 
@@ -76,14 +74,14 @@ private func fourRows<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) {
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     gemmFourRows(
-        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, start: tileStart(g, i, j, c), c: c,
-        ldc: g.ldc, stream: g.stream, zero: T.Tile(0))
+        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, start: tileStart(g, i, j), c: c,
+        ldc: g.ldc, accumulate: !g.first, stream: g.stream, zero: T.Tile(0))
     if g.last { epilogue(g, i, j, 4, 2 &* nr) }
 }
 
 @inline(__always)
-private func tileStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int, _ c: UnsafeMutablePointer<T>) -> TileStart<T> {
-    if !g.first { return .rows(c, g.ldc) }
+private func tileStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) -> TileStart<T> {
+    if !g.first { return .zero }
     if let bias = g.rowBias { return .splat(bias + i) }
     if let bias = g.columnBias { return .rows(bias + j, 0) }
     return .zero
@@ -97,25 +95,28 @@ private func oneTile<T: Real>(
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     if columns == nr && (rows == Level.mr || rows == 8 || rows == 4) {
-        runTile(rows, g.k, a, b, tileStart(g, i, j, c), c, g.ldc, g.stream)
+        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, !g.first, g.stream)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         for y in 0..<rows {
             for x in 0..<columns {
-                if !g.first {
-                    tile[y &* nr &+ x] = c[y &* g.ldc &+ x]
-                } else if let bias = g.rowBias {
+                if let bias = g.first ? g.rowBias : nil {
                     tile[y &* nr &+ x] = bias[i &+ y]
-                } else if let bias = g.columnBias {
+                } else if let bias = g.first ? g.columnBias : nil {
                     tile[y &* nr &+ x] = bias[j &+ x]
                 } else {
                     tile[y &* nr &+ x] = 0
                 }
             }
         }
-        runTile(rows, g.k, a, b, .rows(tile, nr), tile, nr, false)
+        runTile(rows, g.k, a, b, .rows(tile, nr), tile, nr, false, false)
         for y in 0..<rows {
-            for x in 0..<columns { c[y &* g.ldc &+ x] = tile[y &* nr &+ x] }
+            let from = tile + y &* nr, to = c + y &* g.ldc
+            if g.first {
+                for x in 0..<columns { to[x] = from[x] }
+            } else {
+                for x in 0..<columns { to[x] = from[x] + to[x] }
+            }
         }
     }
     if g.last { epilogue(g, i, j, rows, columns) }
@@ -125,15 +126,15 @@ private func oneTile<T: Real>(
 @inline(__always)
 private func runTile<T: Real>(
     _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int,
-    _ stream: Bool
+    _ accumulate: Bool, _ stream: Bool
 ) {
     let zero = T.Tile(0)
     if rows <= 4 {
-        gemmTile(rows: 4, k: k, a: a, b: b, start: start, c: c, ldc: ldc, stream: stream, zero: zero)
+        gemmTile(rows: 4, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, zero: zero)
     } else if Level.mr > 8 && rows <= 8 {
-        gemmTile(rows: 8, k: k, a: a, b: b, start: start, c: c, ldc: ldc, stream: stream, zero: zero)
+        gemmTile(rows: 8, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, zero: zero)
     } else {
-        gemmTile(rows: Level.mr, k: k, a: a, b: b, start: start, c: c, ldc: ldc, stream: stream, zero: zero)
+        gemmTile(rows: Level.mr, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, zero: zero)
     }
 }
 

@@ -1,8 +1,9 @@
 // The GEMM micro-kernel: C[rows, 2 vectors] over k, accumulators in registers.
 //
 // Contract: a is an A panel (mr numbers for each k), b a B panel (nr = 2 vectors for each k); c has room for `rows` rows of nr numbers
-// ldc apart, any alignment; nothing else is touched. Every element is one chain of fused multiply-adds over k in order, beginning with
-// its initial value, so that blocks of k continue the chain where the last one stored it and blocking cannot change a bit.
+// ldc apart, any alignment; nothing else is touched. Every element is one chain of fused multiply-adds over the block's k in order,
+// beginning with its start; `accumulate` then adds what C held, the sum of the blocks before. Sums of blocks lose fewer digits than one
+// chain; where k is cut depends on k alone, so the bits do too.
 // Loop invariant: r<i>a, r<i>b hold row i of C after the first p terms.
 //
 // The accumulators have names because an array of them would live in memory; `rows` is a constant at every call, so that the rows a
@@ -21,7 +22,7 @@ enum TileStart<Scalar> {
 @inline(__always)
 func gemmTile<V: TileVector>(
     rows: Int, k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, start: TileStart<V.Scalar>,
-    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, stream: Bool, zero: V
+    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, zero: V
 ) {
     let w = V.lanes
     var r0a = zero, r0b = zero, r1a = zero, r1b = zero, r2a = zero, r2b = zero, r3a = zero, r3b = zero
@@ -81,6 +82,20 @@ func gemmTile<V: TileVector>(
         a += Level.mr
         b += 2 * w
     }
+    if accumulate {
+        r0a = r0a + .load(c); r0b = r0b + .load(c + w)
+        if rows > 1 { r1a = r1a + .load(c + ldc); r1b = r1b + .load(c + ldc + w) }
+        if rows > 2 { r2a = r2a + .load(c + 2 * ldc); r2b = r2b + .load(c + 2 * ldc + w) }
+        if rows > 3 { r3a = r3a + .load(c + 3 * ldc); r3b = r3b + .load(c + 3 * ldc + w) }
+        if rows > 4 { r4a = r4a + .load(c + 4 * ldc); r4b = r4b + .load(c + 4 * ldc + w) }
+        if rows > 5 { r5a = r5a + .load(c + 5 * ldc); r5b = r5b + .load(c + 5 * ldc + w) }
+        if rows > 6 { r6a = r6a + .load(c + 6 * ldc); r6b = r6b + .load(c + 6 * ldc + w) }
+        if rows > 7 { r7a = r7a + .load(c + 7 * ldc); r7b = r7b + .load(c + 7 * ldc + w) }
+        if rows > 8 { r8a = r8a + .load(c + 8 * ldc); r8b = r8b + .load(c + 8 * ldc + w) }
+        if rows > 9 { r9a = r9a + .load(c + 9 * ldc); r9b = r9b + .load(c + 9 * ldc + w) }
+        if rows > 10 { r10a = r10a + .load(c + 10 * ldc); r10b = r10b + .load(c + 10 * ldc + w) }
+        if rows > 11 { r11a = r11a + .load(c + 11 * ldc); r11b = r11b + .load(c + 11 * ldc + w) }
+    }
     if stream {
         r0a.stream(c); r0b.stream(c + w)
         if rows > 1 { r1a.stream(c + ldc); r1b.stream(c + ldc + w) }
@@ -113,12 +128,19 @@ func gemmTile<V: TileVector>(
 /// One row against four panels at once: a single row of one panel would wait for the latency of its two chains.
 @inline(__always)
 func gemmRow<V: TileVector>(
-    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, start: UnsafePointer<V.Scalar>,
-    c: UnsafeMutablePointer<V.Scalar>, _: V.Type
+    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, start: TileStart<V.Scalar>,
+    c: UnsafeMutablePointer<V.Scalar>, accumulate: Bool, zero: V
 ) {
     let w = V.lanes
-    var r0 = V.load(start), r1 = V.load(start + w), r2 = V.load(start + 2 * w), r3 = V.load(start + 3 * w)
-    var r4 = V.load(start + 4 * w), r5 = V.load(start + 5 * w), r6 = V.load(start + 6 * w), r7 = V.load(start + 7 * w)
+    var r0 = zero, r1 = zero, r2 = zero, r3 = zero, r4 = zero, r5 = zero, r6 = zero, r7 = zero
+    switch start {
+    case .zero: break
+    case .rows(let p, _):
+        r0 = .load(p); r1 = .load(p + w); r2 = .load(p + 2 * w); r3 = .load(p + 3 * w)
+        r4 = .load(p + 4 * w); r5 = .load(p + 5 * w); r6 = .load(p + 6 * w); r7 = .load(p + 7 * w)
+    case .splat(let p):
+        r0 = V(p[0]); r1 = r0; r2 = r0; r3 = r0; r4 = r0; r5 = r0; r6 = r0; r7 = r0
+    }
     var a = a
     var b0 = b
     var b1 = b + panel
@@ -136,6 +158,10 @@ func gemmRow<V: TileVector>(
         b2 += 2 * w
         b3 += 2 * w
     }
+    if accumulate {
+        r0 = r0 + .load(c); r1 = r1 + .load(c + w); r2 = r2 + .load(c + 2 * w); r3 = r3 + .load(c + 3 * w)
+        r4 = r4 + .load(c + 4 * w); r5 = r5 + .load(c + 5 * w); r6 = r6 + .load(c + 6 * w); r7 = r7 + .load(c + 7 * w)
+    }
     r0.store(c); r1.store(c + w); r2.store(c + 2 * w); r3.store(c + 3 * w)
     r4.store(c + 4 * w); r5.store(c + 5 * w); r6.store(c + 6 * w); r7.store(c + 7 * w)
 }
@@ -144,7 +170,7 @@ func gemmRow<V: TileVector>(
 @inline(__always)
 func gemmFourRows<V: TileVector>(
     k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, start: TileStart<V.Scalar>,
-    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, stream: Bool, zero: V
+    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, zero: V
 ) {
     let w = V.lanes
     var r0a = zero, r0b = zero, r0c = zero, r0d = zero
@@ -191,6 +217,16 @@ func gemmFourRows<V: TileVector>(
         right += 2 * w
     }
     var q = c
+    if accumulate {
+        r0a = r0a + .load(q); r0b = r0b + .load(q + 1 * w); r0c = r0c + .load(q + 2 * w); r0d = r0d + .load(q + 3 * w)
+        q += ldc
+        r1a = r1a + .load(q); r1b = r1b + .load(q + 1 * w); r1c = r1c + .load(q + 2 * w); r1d = r1d + .load(q + 3 * w)
+        q += ldc
+        r2a = r2a + .load(q); r2b = r2b + .load(q + 1 * w); r2c = r2c + .load(q + 2 * w); r2d = r2d + .load(q + 3 * w)
+        q += ldc
+        r3a = r3a + .load(q); r3b = r3b + .load(q + 1 * w); r3c = r3c + .load(q + 2 * w); r3d = r3d + .load(q + 3 * w)
+        q = c
+    }
     if stream {
         r0a.stream(q); r0b.stream(q + 1 * w); r0c.stream(q + 2 * w); r0d.stream(q + 3 * w)
         q += ldc

@@ -72,6 +72,7 @@ protocol TileVector {
     /// Writes past the caches; p is aligned to the vector.
     func stream(_ p: UnsafeMutablePointer<Scalar>)
     static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
+    static func + (_ a: Self, _ b: Self) -> Self
 }
 
 struct FloatTile: TileVector {
@@ -87,6 +88,7 @@ struct FloatTile: TileVector {
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
     }
+    @inline(__always) static func + (_ a: Self, _ b: Self) -> Self { Self(v: a.v + b.v) }
 }
 
 struct DoubleTile: TileVector {
@@ -102,6 +104,7 @@ struct DoubleTile: TileVector {
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
     }
+    @inline(__always) static func + (_ a: Self, _ b: Self) -> Self { Self(v: a.v + b.v) }
 }
 
 extension Float: Real {

@@ -1,11 +1,14 @@
 // LOOP 5 to 3 of the GEMM: C = residual + act(bias + A B) from packed panels. One operand is packed whole and stays (the stationary one),
-// the other is packed block by block inside the tasks. Every element of C is one chain over k, so neither the blocking nor the split into
-// tasks can change a bit.
+// the other is packed block by block inside the tasks. Every element of C is a sum of chains over blocks of k that depend on k alone, so
+// neither the tiles nor the split into tasks can change a bit.
 import CSwiftNN
 
 enum Blocking {
-    /// Depth of a block: the deeper, the less often C is read and written again; a B panel still stays in the second-level cache.
-    static var kc: Int { 512 }
+    /// Depth of a block: the deeper, the less often C is read and written again, but the more digits its chains of multiply-adds lose.
+    /// The same on every level, for the bits depend on it.
+    static var kc: Int { 256 }
+    /// Depth that rows of A are packed to at a time: blocks of it follow each other while the part of C they add to is in the nearest cache.
+    static func rowDepth(_ k: Int) -> Int { min(max(k, 1), 4 * kc) }
     /// What a thread can expect of the second-level cache.
     static var cacheBytes: Int { 1 << 20 }
     /// Results of this size are not worth keeping in a cache.
@@ -173,9 +176,11 @@ func gemmBlock<T: Element>(
     T.kernels.pointee.gemm_block(&g)
 }
 
-/// C (rows of A, n), rows ldc apart: C = epilogue(A B^T) with B given by its n rows of depth k (a Linear's weight).
+/// C (rows of A, n), rows ldc apart: C = epilogue(A B^T) with B given by its n rows of depth k (a Linear's weight), or by its panels
+/// of width nr where they are at hand.
 func gemm<T: Element>(
-    _ a: RowMatrix<T>, _ b: RowMatrix<T>, k: Int, c: UnsafeMutablePointer<T>, ldc: Int, epilogue: Epilogue<T>
+    _ a: RowMatrix<T>, _ b: RowMatrix<T>, panels: PackedMatrix<T>? = nil, k: Int, c: UnsafeMutablePointer<T>, ldc: Int,
+    epilogue: Epilogue<T>
 ) throws(Failure) {
     let m = a.rows, n = b.rows
     if m == 0 || n == 0 { return }
@@ -187,20 +192,21 @@ func gemm<T: Element>(
         // A stays: each task packs its own columns' panels of B and uses them at once.
         let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
         let nc = min(Blocking.nc, max(4 * nr, roundUp(ceilDivide(n, threads * 2), 4 * nr)))
-        let perWorker = min(k, Blocking.kc) * nc + mr * nr
+        let perWorker = (panels == nil ? min(k, Blocking.kc) * nc : 0) + mr * nr
         let scratch = try Scratch<T>(packed + perWorker * threads)
         defer { scratch.release() }
-        let panels = PackedMatrix(scratch.base, depth: k, width: mr)
-        panels.pack(a, depth: k, threads: 1)
+        let rows = PackedMatrix(scratch.base, depth: k, width: mr)
+        rows.pack(a, depth: k, threads: 1)
         ThreadPool.run(ceilDivide(n, nc), threads: threads) { task, worker in
             let j = task * nc
             let columns = min(nc, n - j)
             let block = scratch.base + packed + worker * perWorker
             for d in 0..<depths.count {
                 let (k0, kb) = depths[d]
-                packPanels(b, j, columns, k0, kb, nr, block, kb * nr)
+                if panels == nil { packPanels(b, j, columns, k0, kb, nr, block, kb * nr) }
                 gemmBlock(
-                    m: m, n: columns, k: kb, a: panels.data + k0 * mr, aPanel: panels.panel, b: block, bPanel: kb * nr, c: c + j, ldc: ldc,
+                    m: m, n: columns, k: kb, a: rows.data + k0 * mr, aPanel: rows.panel,
+                    b: panels.map { $0.data + (j / nr * $0.panel + k0 * nr) } ?? block, bPanel: panels?.panel ?? kb * nr, c: c + j, ldc: ldc,
                     row: 0, column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: block + perWorker - mr * nr)
             }
         }
@@ -208,17 +214,17 @@ func gemm<T: Element>(
     }
 
     // B stays: it is packed once, each task packs its rows of A.
-    let packed = PackedMatrix<T>.size(rows: n, depth: k, width: nr)
-    let perWorker = min(k, Blocking.kc) * Blocking.mc + mr * nr
+    let packed = panels == nil ? PackedMatrix<T>.size(rows: n, depth: k, width: nr) : 0
+    let perWorker = Blocking.rowDepth(k) * Blocking.mc + mr * nr
     let scratch = try Scratch<T>(packed + perWorker * threads)
     defer { scratch.release() }
-    let panels = PackedMatrix(scratch.base, depth: k, width: nr)
-    panels.pack(b, depth: k, threads: threads)
+    let columns = panels ?? PackedMatrix(scratch.base, depth: k, width: nr)
+    if panels == nil { columns.pack(b, depth: k, threads: threads) }
     ThreadPool.run(ceilDivide(m, Blocking.mc), threads: threads) { task, worker in
         let block = scratch.base + packed + worker * perWorker
         let i = task * Blocking.mc
         gemmRows(
-            a, i, min(Blocking.mc, m - i), panels, n: n, k: k, c: c, ldc: ldc, epilogue: epilogue, block: block,
+            a, i, min(Blocking.mc, m - i), columns, n: n, k: k, c: c, ldc: ldc, epilogue: epilogue, block: block,
             tile: block + perWorker - mr * nr)
     }
 }
@@ -232,20 +238,34 @@ func tileRows<T: Element>(_ count: Int, columns n: Int, _: T.Type) -> Int {
     return count - rest + (rest <= 4 ? 4 : mr > 8 && rest <= 8 ? 8 : mr)
 }
 
-/// Rows i ..< i + count of C with a packed B, on the calling thread. block: room for kc * count rounded up to mr numbers.
+/// Rows i ..< i + count of C with a packed B, on the calling thread. block: room for rowDepth(k) * count rounded up to mr numbers.
 /// padded: C has room for tileRows(count) rows, those behind the last are overwritten with zeros or the bias.
 func gemmRows<T: Element>(
     _ a: RowMatrix<T>, _ i: Int, _ count: Int, _ b: PackedMatrix<T>, n: Int, k: Int, c: UnsafeMutablePointer<T>, ldc: Int,
     epilogue: Epilogue<T>, block: UnsafeMutablePointer<T>, tile: UnsafeMutablePointer<T>, padded: Bool = false
 ) {
-    let mr = Int(T.kernels.pointee.mr)
+    let mr = Int(T.kernels.pointee.mr), nr = b.width
     let depths = Depths(k)
     let m = padded ? tileRows(count, columns: n, T.self) : count
-    for d in 0..<depths.count {
-        let (k0, kb) = depths[d]
-        packPanels(a, i, count, k0, kb, mr, block, kb * mr)
-        gemmBlock(
-            m: m, n: n, k: kb, a: block, aPanel: kb * mr, b: b.data + k0 * b.width, bPanel: b.panel, c: c + i * ldc, ldc: ldc,
-            row: i, column: 0, first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: tile)
-    }
+    // Two panels of C and of B at a time; a single row takes four of B at once.
+    let step = m == 1 ? n : 2 * nr
+    var from = 0
+    repeat {
+        let to = min(depths.count, from + 4)
+        let start = depths[from].start
+        let depth = depths[to - 1].start + depths[to - 1].depth - start
+        packPanels(a, i, count, start, depth, mr, block, depth * mr)
+        var j = 0
+        while j < n {
+            for d in from..<to {
+                let (k0, kb) = depths[d]
+                gemmBlock(
+                    m: m, n: min(step, n - j), k: kb, a: block + (k0 - start) * mr, aPanel: depth * mr,
+                    b: b.data + (j / nr * b.panel + k0 * nr), bPanel: b.panel, c: c + (i * ldc + j), ldc: ldc, row: i, column: j,
+                    first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: tile)
+            }
+            j += step
+        }
+        from = to
+    } while from < depths.count
 }

@@ -137,15 +137,31 @@ struct Prepared<T: Element> {
 func prepared<T: Element>(
     _ array: UnsafePointer<snn_array>, _ key: PreparedKey, count: Int, _ make: (UnsafeMutablePointer<T>) throws(Failure) -> Void
 ) throws(Failure) -> Prepared<T> {
-    let cache = array.pointee.cache.map { PreparedCache.from($0) }
-    let version = array.pointee.version
-    let found = cache?.find(key, version: version)
-    if let kept = found?.kept, let base = kept.base { return Prepared(base, kept) }
+    if let kept = try keptOnly(array, key, count: count, make) { return kept }
+    return Prepared(try made(count, make).base, nil)
+}
+
+/// The same, or nil where the thing would not be kept: for operations that are better off without it then.
+func keptOnly<T: Element>(
+    _ array: UnsafePointer<snn_array>, _ key: PreparedKey, count: Int, _ make: (UnsafeMutablePointer<T>) throws(Failure) -> Void
+) throws(Failure) -> Prepared<T>? {
+    guard let pointer = array.pointee.cache else { return nil }
+    let cache = PreparedCache.from(pointer), version = array.pointee.version
+    let (kept, keep) = cache.find(key, version: version)
+    if let kept, let base = kept.base { return Prepared(base, kept) }
+    if !keep { return nil }
+    let memory = try made(count, make)
+    let new = cache.keep(key, memory.base, version: version)
+    return Prepared(memory.base, new)
+}
+
+private func made<T: Element>(
+    _ count: Int, _ make: (UnsafeMutablePointer<T>) throws(Failure) -> Void
+) throws(Failure) -> Scratch<T> {
     let memory = try Scratch<T>(count)
     do { try make(memory.base) } catch {
         memory.release()
         throw error
     }
-    guard let cache, found?.keep == true else { return Prepared(memory.base, nil) }
-    return Prepared(memory.base, cache.keep(key, memory.base, version: version))
+    return memory
 }

@@ -106,6 +106,12 @@ struct ArrayView<T> {
         }
         return true
     }
+    /// Entries first ..< first + n of the first dimension.
+    func rows(_ first: Int, _ n: Int) -> ArrayView {
+        var part = ArrayView(data: data + first * strides[0], shape: shape, strides: strides)
+        part.shape[0] = n
+        return part
+    }
     /// The same elements with a dimension of size 1 put in at i.
     func inserting(at i: Int) -> ArrayView {
         var newShape = Shape()

@@ -45,13 +45,16 @@ def linear(r: Numbers) -> Iterator[Case]:
     for m, depth, n in shapes:
         name = f"{m}x{depth}x{n}"
         x, weight = r(m, depth), r(n, depth)
-        yield "linear_forward", name, dict(x=x, weight=weight, bias=r(n), residual=None, activation=k.NONE), SUMS
+        yield "linear_forward", name, dict(x=x, weight=weight, bias=r(n), residual=None, activation=k.NONE, first=0, rows=0), SUMS
+    for first, rows in ((0, 1), (5, 12), (16, 33), (48, 1)):
+        fields = dict(x=r(7, 20), weight=r(49, 20), bias=r(49), residual=None, activation=k.NONE, first=first, rows=rows)
+        yield "linear_forward", f"rows{first}+{rows}", fields, SUMS
     for kind in (k.NONE, *range(20)):
         if kind in (k.LOG, k.EXP):
             continue
-        fields = dict(x=r(2, 3, 9), weight=r(17, 9), bias=None, residual=r(2, 3, 17), activation=kind)
+        fields = dict(x=r(2, 3, 9), weight=r(17, 9), bias=None, residual=r(2, 3, 17), activation=kind, first=0, rows=0)
         yield "linear_forward", f"activation{kind}", fields, SUMS
-    yield "linear_forward", "vector", dict(x=r(9), weight=r(17, 9), bias=r(17), residual=None, activation=k.NONE), SUMS
+    yield "linear_forward", "vector", dict(x=r(9), weight=r(17, 9), bias=r(17), residual=None, activation=k.NONE, first=0, rows=0), SUMS
     for i, (n, o, a, b) in enumerate([(1, 1, 1, 1), (4, 3, 5, 7), (9, 17, 8, 16), (33, 2, 17, 3)]):
         yield "bilinear_forward", f"{i}", dict(x1=r(n, a), x2=r(n, b), weight=r(o, a, b), bias=r(o) if i % 2 else None), SUMS
     for s in SIZES:

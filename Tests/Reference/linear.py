@@ -9,8 +9,11 @@ from .activation import activated
 from .arrays import real
 
 
-def linear_forward(x, weight, bias=None, residual=None, activation=constants.NONE):
-    """y = residual + act(x Wᵀ + bias), x (..., k), weight (n, k)"""
+def linear_forward(x, weight, bias=None, residual=None, activation=constants.NONE, first=0, rows=0):
+    """y = residual + act(x Wᵀ + bias), x (..., k), weight (n, k); with rows > 0 of rows first ..< first + rows of weight and bias alone"""
+    if rows:
+        weight = weight[first : first + rows]
+        bias = None if bias is None else bias[first : first + rows]
     y = real(x) @ real(weight).T
     if bias is not None:
         y = y + real(bias)

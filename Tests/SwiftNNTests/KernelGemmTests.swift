@@ -104,7 +104,13 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             var row = [T](repeating: 0, count: n)
             for j in 0..<n {
                 var sum: T = options.bias == .row ? bias[i] : options.bias == .column ? bias[j] : 0
-                for p in 0..<k { sum = kernels.fma(a[i * k + p], b[p * n + j], sum) }
+                let cut = options.split && k > 1 ? k / 2 : k
+                for p in 0..<cut { sum = kernels.fma(a[i * k + p], b[p * n + j], sum) }
+                if cut < k {
+                    var second: T = 0
+                    for p in cut..<k { second = kernels.fma(a[i * k + p], b[p * n + j], second) }
+                    sum = second + sum
+                }
                 row[j] = sum
             }
             if options.activation >= 0 {

@@ -131,17 +131,18 @@ _Static_assert(sizeof(void *) == 8 && sizeof(slot) == 8, "swiftnn needs a 64-bit
 
 /* ---- module-wide state (one interpreter: NumPy cannot be loaded into a second one either) ---- */
 
+static PyObject *tensor_base;                                                /* TensorBase */
 static PyObject *tensor_type, *parameter_type, *tensor_apply, *shape_error; /* from _setup */
 static PyObject *handler_capsule, *numpy_module;
 static uint64_t input_copies;
 
 /* Interned attribute names: a fresh string for each look-up would fill the type cache of the interpreter. */
-static PyObject *str_data, *str_name, *str_type, *str_array, *str_array_interface, *str_array_struct, *str_dlpack, *str_numpy_ma;
+static PyObject *str_shape, *str_ndim, *str_dtype, *str_name, *str_type, *str_array, *str_array_interface, *str_array_struct, *str_dlpack, *str_numpy_ma;
 static const struct {
     PyObject **place;
     const char *text;
 } strings[] = {
-    {&str_data, "_data"}, {&str_name, "__name__"}, {&str_type, "type"}, {&str_array, "__array__"}, {&str_dlpack, "__dlpack__"},
+    {&str_shape, "shape"}, {&str_ndim, "ndim"}, {&str_dtype, "dtype"}, {&str_name, "__name__"}, {&str_type, "type"}, {&str_array, "__array__"}, {&str_dlpack, "__dlpack__"},
     {&str_array_interface, "__array_interface__"}, {&str_array_struct, "__array_struct__"}, {&str_numpy_ma, "numpy.ma"},
 };
 
@@ -283,11 +284,100 @@ static void raise_status(snn_status status)
     PyErr_Format(exception_of(status), "%s", *text ? text : "the operation failed without a message");
 }
 
+/* ---- TensorBase: the array of a Tensor, and what operations keep of it ---- */
+
+/* Python code that gets hold of the array may write into it, so every read of `_data` from Python gives it a new version. What was
+ * made of a version is good as long as nobody else holds the array: then nothing can have changed unseen. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *data; /* NULL before __init__ */
+    snn_cache *cache;
+    int64_t version;
+} tensor_object;
+
+static int no_data(void)
+{
+    PyErr_SetString(PyExc_AttributeError, "this Tensor has no data yet; call Tensor.__init__ (super().__init__()) first");
+    return -1;
+}
+
+static PyObject *tensor_get_data(PyObject *self, void *Py_UNUSED(closure))
+{
+    tensor_object *t = (tensor_object *)self;
+    if (!t->data) return no_data(), NULL;
+    t->version++;
+    Py_INCREF(t->data);
+    return t->data;
+}
+
+static int tensor_set_data(PyObject *self, PyObject *value, void *Py_UNUSED(closure))
+{
+    tensor_object *t = (tensor_object *)self;
+    if (!value) return PyErr_SetString(PyExc_AttributeError, "a Tensor's data cannot be deleted"), -1;
+    if (!PyArray_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "a Tensor's data must be an ndarray, got %R", (PyObject *)Py_TYPE(value));
+        return -1;
+    }
+    PyObject *before = t->data;
+    t->version++;
+    Py_INCREF(value);
+    t->data = value;
+    Py_XDECREF(before);
+    return 0;
+}
+
+/* Reads that cannot change the array. */
+static PyObject *tensor_get_attribute(PyObject *self, void *closure)
+{
+    PyObject *data = ((tensor_object *)self)->data;
+    return data ? PyObject_GetAttr(data, *(PyObject **)closure) : (no_data(), NULL);
+}
+
+static void tensor_dealloc(PyObject *self)
+{
+    tensor_object *t = (tensor_object *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(t->data);
+    snn_cache_free(t->cache);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+    Py_DECREF(type);
+}
+
+static PyGetSetDef tensor_fields[] = {
+    {"_data", tensor_get_data, tensor_set_data, "The array, which the caller may change.", NULL},
+    {"shape", tensor_get_attribute, NULL, "The sizes of the dimensions.", &str_shape},
+    {"ndim", tensor_get_attribute, NULL, "The number of dimensions.", &str_ndim},
+    {"dtype", tensor_get_attribute, NULL, "The NumPy element type.", &str_dtype},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot tensor_slots[] = {
+    {Py_tp_doc, "What a Tensor is for the operations: an array and a cache for what they make of it."},
+    {Py_tp_dealloc, tensor_dealloc},
+    {Py_tp_getset, tensor_fields},
+    {0, NULL},
+};
+
+static PyType_Spec tensor_spec = {
+    .name = "swiftnn._native.TensorBase",
+    .basicsize = sizeof(tensor_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = tensor_slots,
+};
+
+/* Whether the array can be written by nobody but through the Tensor: the only reference, memory of its own. */
+static inline bool is_private(PyObject *data)
+{
+    return Py_REFCNT(data) == 1 && PyArray_CheckExact(data) && PyArray_CHKFLAGS((PyArrayObject *)data, NPY_ARRAY_OWNDATA)
+           && PyArray_NDIM((PyArrayObject *)data) >= 2;
+}
+
 /* ---- one call ---- */
 
 /* An array argument, or one entry of an ARRAYS argument. */
 typedef struct {
     PyObject *object; /* owned; an ndarray once normalised; NULL: absent */
+    tensor_object *keeper; /* borrowed: the Parameter whose cache may be used, or NULL */
     int16_t field;
     bool parameter; /* came in a Parameter */
     bool untyped;   /* a list or a number: converts to whatever float type the call has */
@@ -382,8 +472,14 @@ static int add_entry(call_frame *c, PyObject *object, int field, int32_t index)
     if (!PyArray_CheckExact(object) && parameter_type) {
         PyTypeObject *type = Py_TYPE(object);
         if (type == (PyTypeObject *)parameter_type || PyType_IsSubtype(type, (PyTypeObject *)parameter_type)) {
-            e->object = PyObject_GetAttr(object, str_data);
-            if (!e->object) return -1;
+            tensor_object *t = (tensor_object *)object;
+            if (!t->data) return no_data();
+            if (is_private(t->data)) {
+                if (!t->cache) t->cache = snn_cache_create();
+                e->keeper = t;
+            }
+            Py_INCREF(t->data);
+            e->object = t->data;
             e->parameter = true;
             c->n++;
             return 0;
@@ -719,6 +815,7 @@ static inline bool describe(snn_array *out, PyArrayObject *array, int dtype, siz
     out->data = PyArray_DATA(array);
     out->dtype = dtype;
     out->ndim = ndim;
+    out->cache = NULL;
     for (int i = 0; i < ndim; i++) {
         out->shape[i] = shape[i];
         out->strides[i] = strides[i];
@@ -746,7 +843,13 @@ static int place(call_frame *c, Py_ssize_t k, int type)
     }
     int target = target_type(c, e, type);
     if (target < 0) return -1;
-    if (dtype_of(array) == target && describe(&c->arrays[k], array, target, &c->work)) return 0;
+    if (dtype_of(array) == target && describe(&c->arrays[k], array, target, &c->work)) {
+        if (e->keeper) {
+            c->arrays[k].cache = e->keeper->cache;
+            c->arrays[k].version = e->keeper->version;
+        }
+        return 0;
+    }
     int64_t shape[SNN_MAX_DIMS];
     for (int i = 0; i < ndim; i++) shape[i] = PyArray_DIM(array, i);
     PyArrayObject *copy = new_array(target, ndim, shape);
@@ -964,8 +1067,9 @@ static PyObject *setup(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *tensor, *parameter, *apply, *shape;
     if (!PyArg_ParseTuple(args, "OOOO:_setup", &tensor, &parameter, &apply, &shape)) return NULL;
-    if (!PyType_Check(tensor) || !PyType_Check(parameter) || !PyType_IsSubtype((PyTypeObject *)parameter, (PyTypeObject *)tensor))
-        return PyErr_Format(PyExc_TypeError, "_setup: Tensor and Parameter must be types, Parameter a subclass of Tensor");
+    if (!PyType_Check(tensor) || !PyType_Check(parameter) || !PyType_IsSubtype((PyTypeObject *)parameter, (PyTypeObject *)tensor)
+        || !PyType_IsSubtype((PyTypeObject *)tensor, (PyTypeObject *)tensor_base))
+        return PyErr_Format(PyExc_TypeError, "_setup: Tensor must be a subclass of TensorBase, Parameter one of Tensor");
     if (!PyCallable_Check(apply)) return PyErr_Format(PyExc_TypeError, "_setup: apply must be callable");
     keep(&tensor_type, tensor);
     keep(&parameter_type, parameter);
@@ -1047,6 +1151,9 @@ static int execute(PyObject *module)
     if (!numpy_module && !(numpy_module = PyImport_ImportModule("numpy"))) return -1;
     if (!handler_capsule && !(handler_capsule = PyCapsule_New(&handler, "mem_handler", NULL))) return -1;
     if (check_handler_place() < 0) return -1;
+    if (!tensor_base && !(tensor_base = PyType_FromSpec(&tensor_spec))) return -1;
+    Py_INCREF(tensor_base);
+    if (add(module, "TensorBase", tensor_base) < 0) return -1;
     if (add(module, "OPS", make_ops()) < 0) return -1;
     if (add(module, "abi_version", PyLong_FromLong(SNN_ABI_VERSION)) < 0) return -1;
     if (add(module, "_GIL_MINSIZE", PyLong_FromLong(GIL_MINSIZE)) < 0) return -1;

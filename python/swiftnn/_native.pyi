@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Protocol, TypedDict
 
+import numpy as np
+from numpy.typing import NDArray
+
 class _Operation(Protocol):
     __name__: str
     def __call__(self, *args: Any) -> Any: ...
@@ -13,6 +16,15 @@ class _MemoryStats(TypedDict):
     blocks_in_use: int
     blocks_from_system: int
     blocks_reused: int
+
+class TensorBase:
+    _data: NDArray[Any]
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
 
 OPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 abi_version: int

@@ -227,7 +227,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
         >>> nn.functional.linear(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]))
         array([[11.]])
     """
-    return linear_forward(input, weight, bias, None, _NONE)
+    return linear_forward(input, weight, bias, None, _NONE, 0, 0)
 
 
 def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -2069,14 +2069,11 @@ def _multi_head_attention(
 
     def project(y: Any, first: int, last: int) -> Any:
         """Projections first ... last-1 of query, key and value, from their rows of the weights."""
-        rows = slice(first * embed_dim, last * embed_dim)
-        whole = last - first == 3
-        b = in_proj_bias if in_proj_bias is None or whole else _beside(in_proj_bias, y)[rows]
-        if separate_weights is not None:
-            w = separate_weights[first]
-        else:
-            w = in_proj_weight if whole else _beside(in_proj_weight, y)[rows]
-        return heads(linear_forward(y, w, b, None, _NONE), last - first)
+        n = last - first
+        if separate_weights is None:
+            return heads(linear_forward(y, in_proj_weight, in_proj_bias, None, _NONE, first * embed_dim, n * embed_dim), n)
+        b = None if in_proj_bias is None else _beside(in_proj_bias, y)[first * embed_dim : last * embed_dim]
+        return heads(linear_forward(y, separate_weights[first], b, None, _NONE, 0, 0), n)
 
     if separate_weights is None and x_key is x_value:
         if x is x_key:
@@ -2128,7 +2125,7 @@ def _multi_head_attention(
         y = y.reshape((batch, length, embed_dim))
         if not seq:
             y = y.transpose((1, 0, 2))
-    return linear_forward(y, out_proj_weight, out_proj_bias, residual, _NONE), weights
+    return linear_forward(y, out_proj_weight, out_proj_bias, residual, _NONE, 0, 0), weights
 
 
 def _append(a: Any, entry: Any, axis: int = 2, times: int = 1) -> Any:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swiftnn import _native
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
@@ -92,7 +94,7 @@ def _as_array(data: Any, dtype: DTypeLike | None) -> NDArray[Any]:
     return array
 
 
-class Tensor:
+class Tensor(_native.TensorBase):
     """An array that layers follow: Tensors in, Tensors out.
 
     Args:
@@ -113,10 +115,9 @@ class Tensor:
         (2, 2)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_requires_grad", "grad")
+    __slots__ = ("__dict__", "__weakref__", "_requires_grad", "grad")
     __array_priority__ = 1000.0
 
-    _data: NDArray[Any]
     _requires_grad: bool
     grad: Tensor | None
 
@@ -164,21 +165,6 @@ class Tensor:
         """Sets `requires_grad` and returns the Tensor."""
         self.requires_grad = requires_grad
         return self
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of the dimensions."""
-        return self._data.shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self._data.ndim
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The NumPy element type."""
-        return self._data.dtype
 
     @property
     def itemsize(self) -> int:

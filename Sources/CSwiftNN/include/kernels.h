@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-/* C[m,n] = last ? residual + act(v) : v,  v = (first ? bias : C) + A B, summed over k in order, one fused multiply-add each. */
+/* C[m,n] = last ? residual + act(v) : v,  v = first ? chain : chain + C,  chain = (first ? bias : 0) + A B, over k in order, one fused
+ * multiply-add each. */
 typedef struct snn_gemm_block {
     int64_t m, n, k;
     const void *a; int64_t a_panel; /* packed: panel i holds rows i*mr...; element (i,k) at a[(i/mr)*a_panel + k*mr + i%mr] */

@@ -110,7 +110,7 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
     let rowsPadded = roundUp(rowsPerTask, mr) + mr
     let packedK = keysPadded * depth
     let packedV = roundUp(width, nr) * keys
-    let perWorker = packedK + packedV + rowsPadded * keysPadded + rowsPadded * Blocking.kc + keysPadded + mr * nr
+    let perWorker = packedK + packedV + rowsPadded * keysPadded + rowsPadded * Blocking.rowDepth(max(keys, depth)) + keysPadded + mr * nr
     // Averaging over heads needs every head's weights at once.
     let perHead = weights != nil && average ? full.size : 0
     let scratch = try Scratch<T>(perWorker * threads + perHead)
@@ -128,7 +128,7 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
         let vPanels = PackedMatrix(kPanels.data + packedK, depth: keys, width: nr)
         let scores = vPanels.data + packedV
         let block = scores + rowsPadded * keysPadded
-        let line = block + rowsPadded * Blocking.kc
+        let line = block + rowsPadded * Blocking.rowDepth(max(keys, depth))
         let tile = line + keysPadded
         let keyRows = RowMatrix(
             k.data + (b * k.strides[0] + kh * k.strides[1]), rows: keys, rowStride: k.strides[2], columnStride: k.strides[3])

@@ -16,17 +16,27 @@ public func snn_linear_forward(_ args: UnsafePointer<snn_linear_forward_args>!) 
 
 func linearForward<T: Element>(_ args: snn_linear_forward_args, _: T.Type) throws(Failure) {
     let x = try view(args.x, "input", "linear", T.self)
-    let weight = try view(args.weight, "weight", "linear", T.self)
-    let bias = try optionalView(args.bias, "bias", "linear", T.self)
+    var weight = try view(args.weight, "weight", "linear", T.self)
+    var bias = try optionalView(args.bias, "bias", "linear", T.self)
     let residual = try optionalView(args.residual, "residual", "linear", T.self)
     guard weight.count == 2 else {
         throw Message("linear: weight has shape ").shape(weight.shape).text("; expected (out_features, in_features)").shapeError
+    }
+    try require(bias, Shape(weight.shape[0]), "bias", "linear")
+    let first = Int(args.first)
+    if args.rows != 0 || first != 0 {
+        let rows = Int(args.rows)
+        guard first >= 0, rows > 0, rows <= weight.shape[0], first <= weight.shape[0] - rows else {
+            throw Message("linear: rows are ").number(first).text(" ..< ").number(first).text(" + ").number(rows).text("; weight has ")
+                .number(weight.shape[0]).valueError
+        }
+        weight = weight.rows(first, rows)
+        bias = bias.map { $0.rows(first, rows) }
     }
     let n = weight.shape[0], k = weight.shape[1]
     guard x.count >= 1 && x.shape[x.count - 1] == k else {
         throw Message("linear: input has shape ").shape(x.shape).text("; its last dimension has to be in_features = ").number(k).shapeError
     }
-    try require(bias, Shape(n), "bias", "linear")
     var shape = x.shape
     shape[x.count - 1] = n
     try require(residual, shape, "residual", "linear")
@@ -34,14 +44,14 @@ func linearForward<T: Element>(_ args: snn_linear_forward_args, _: T.Type) throw
     let y = args.y.pointee.data(T.self)
 
     // Rows with more than two strides (a three-fold transposed input) are made contiguous first.
-    let rows: RowMatrix<T>
+    let input: RowMatrix<T>
     var copied: Contiguous<T>?
     if let direct = RowMatrix(lastDimension: x) {
-        rows = direct
+        input = direct
     } else {
         let copy = try Contiguous(x)
         copied = copy
-        rows = RowMatrix(copy.data, rows: x.size / max(k, 1), rowStride: k, columnStride: 1)
+        input = RowMatrix(copy.data, rows: x.size / max(k, 1), rowStride: k, columnStride: 1)
     }
     defer { copied?.release() }
     var epilogue = Epilogue<T>()
@@ -53,9 +63,16 @@ func linearForward<T: Element>(_ args: snn_linear_forward_args, _: T.Type) throw
     defer { r?.release() }
     epilogue.residual = r?.data
     epilogue.residualStride = n
+    let columns = RowMatrix(weight.data, rows: n, rowStride: weight.strides[0], columnStride: weight.strides[1])
+    let width = Int(T.kernels.pointee.nr)
+    let kept = try keptOnly(
+        args.weight, PreparedKey(kind: .gemmPanels, a: first, b: n), count: PackedMatrix<T>.size(rows: n, depth: k, width: width)
+    ) { memory in
+        PackedMatrix(memory, depth: k, width: width).pack(columns, depth: k, threads: ThreadPool.threads(forWork: n &* k))
+    }
+    defer { kept?.release() }
     try gemm(
-        rows, RowMatrix(weight.data, rows: n, rowStride: weight.strides[0], columnStride: weight.strides[1]), k: k, c: y, ldc: n,
-        epilogue: epilogue)
+        input, columns, panels: kept.map { PackedMatrix($0.base, depth: k, width: width) }, k: k, c: y, ldc: n, epilogue: epilogue)
 }
 
 /// y[n,o] = Σ_ij x1[n,i] W[o,i,j] x2[n,j] + bias[o]: for every o the product x1 W_o, then its rows' dot products with x2.

@@ -206,7 +206,7 @@ private func runLayers<T: Element>(
     let packedHR = s.projected ? PackedMatrix<T>.size(rows: op, depth: s.hidden, width: nr) : 0
     let padded = hp != s.hidden ? gateWidth * largestInput : 0
     let perDirection = packedHH + packedHR + padded + 2 * gateWidth + s.rows * gateWidth + 2 * bp * op + bp * hp
-    let perWorker = bp * (gateWidth + hp) + bp * min(max(s.hidden, s.out), Blocking.kc) + mr * nr
+    let perWorker = bp * (gateWidth + hp) + bp * Blocking.rowDepth(max(s.hidden, s.out)) + mr * nr
     let between = s.layers > 1 ? s.rows * width : 0
     let scratch = try Scratch<T>(perDirection * s.directions + perWorker * threads + 2 * between)
     defer { scratch.release() }
@@ -396,7 +396,7 @@ private func step<T: Element>(
     let projection = scratch
     let full = projection + bp * gateWidth
     let block = full + bp * hp
-    let tile = block + bp * min(max(s.hidden, s.out), Blocking.kc)
+    let tile = block + bp * Blocking.rowDepth(max(s.hidden, s.out))
     // The buffer a row reads from is that of its own number of steps so far: rows of a packed batch begin or end at different steps.
     // Forward, all active rows have made i steps; backward, a row has made i - (steps - its length).
     var b = rows.lowerBound

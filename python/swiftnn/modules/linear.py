@@ -67,7 +67,7 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Array) -> Array:
-        return linear_forward(input, self.weight, self.bias, None, -1)
+        return linear_forward(input, self.weight, self.bias, None, -1, 0, 0)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

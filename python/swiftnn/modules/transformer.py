@@ -630,12 +630,12 @@ def _add_network(residual: Array, layer: Any, drop: Any, x: Array) -> Array:
     first, second = layer.linear1, layer.linear2
     code = _activation_code(layer.activation)
     if code is not None and is_plain(first, Linear):
-        h = linear_forward(x, first.weight, first.bias, None, code)
+        h = linear_forward(x, first.weight, first.bias, None, code, 0, 0)
     else:
         h = layer.activation(first(x))
     h = layer.dropout(h)
     if is_plain(second, Linear) and _inactive(drop):
-        return linear_forward(h, second.weight, second.bias, residual, -1)
+        return linear_forward(h, second.weight, second.bias, residual, -1, 0, 0)
     return _add_dropped(residual, drop, second(h))
 
 
