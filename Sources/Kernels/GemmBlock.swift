@@ -94,47 +94,50 @@ private func oneTile<T: Real>(
 ) {
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
-    if columns == nr && (rows == Level.mr || rows == 8 || rows == 4) {
-        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, !g.first, g.stream)
+    if columns == nr && (rows == Level.mr || rows & 1 == 0) {
+        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, !g.first, g.stream, g.m <= 2 &* Level.mr)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
-        for y in 0..<rows {
-            for x in 0..<columns {
-                if let bias = g.first ? g.rowBias : nil {
-                    tile[y &* nr &+ x] = bias[i &+ y]
-                } else if let bias = g.first ? g.columnBias : nil {
-                    tile[y &* nr &+ x] = bias[j &+ x]
-                } else {
-                    tile[y &* nr &+ x] = 0
-                }
+        let start: TileStart<T>
+        if g.first && (g.rowBias != nil || g.columnBias != nil) {
+            for y in 0..<rows {
+                for x in 0..<columns { tile[y &* nr &+ x] = g.rowBias?[i &+ y] ?? g.columnBias.unsafelyUnwrapped[j &+ x] }
             }
+            start = .rows(tile, nr)
+        } else {
+            start = .zero
         }
-        runTile(rows, g.k, a, b, .rows(tile, nr), tile, nr, false, false)
+        runTile(rows, g.k, a, b, start, tile, nr, false, false, g.m <= 2 &* Level.mr)
         for y in 0..<rows {
             let from = tile + y &* nr, to = c + y &* g.ldc
             if g.first {
-                for x in 0..<columns { to[x] = from[x] }
+                map(from, to, columns) { (v: T.Vector) in v }
             } else {
-                for x in 0..<columns { to[x] = from[x] + to[x] }
+                map2(from, to, to, columns) { (v: T.Vector, sum: T.Vector) in v + sum }
             }
         }
     }
     if g.last { epilogue(g, i, j, rows, columns) }
 }
 
-/// The smallest variant of the tile with at least `rows` rows.
+/// The smallest variant of the tile with at least `rows` rows: every even number.
 @inline(__always)
 private func runTile<T: Real>(
     _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int,
-    _ accumulate: Bool, _ stream: Bool
+    _ accumulate: Bool, _ stream: Bool, _ skinny: Bool
 ) {
     let zero = T.Tile(0)
-    if rows <= 4 {
-        gemmTile(rows: 4, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, zero: zero)
-    } else if Level.mr > 8 && rows <= 8 {
-        gemmTile(rows: 8, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, zero: zero)
-    } else {
-        gemmTile(rows: Level.mr, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, zero: zero)
+    @inline(__always) func tile(_ rows: Int) {
+        gemmTile(
+            rows: rows, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, skinny: skinny, zero: zero)
+    }
+    switch (rows &+ 1) / 2 {
+    case 1: tile(2)
+    case 2 where Level.mr > 4: tile(4)
+    case 3 where Level.mr > 6: tile(6)
+    case 4 where Level.mr > 8: tile(8)
+    case 5 where Level.mr > 10: tile(10)
+    default: tile(Level.mr)
     }
 }
 

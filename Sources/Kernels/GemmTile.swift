@@ -22,7 +22,7 @@ enum TileStart<Scalar> {
 @inline(__always)
 func gemmTile<V: TileVector>(
     rows: Int, k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, start: TileStart<V.Scalar>,
-    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, zero: V
+    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, skinny: Bool, zero: V
 ) {
     let w = V.lanes
     var r0a = zero, r0b = zero, r1a = zero, r1b = zero, r2a = zero, r2b = zero, r3a = zero, r3b = zero
@@ -57,7 +57,9 @@ func gemmTile<V: TileVector>(
         if rows > 10 { r10a = V(p[10]); r10b = r10a }
         if rows > 11 { r11a = V(p[11]); r11b = r11a }
     }
-    let ahead = 32 * w
+    let ahead = 80 * w
+    // Few rows use a panel up before the next one has come from memory; 0 asks for what is there anyway.
+    let far = skinny ? 4 * ahead : 0
     var a = a
     var b = b
     for _ in 0..<k {
@@ -66,6 +68,8 @@ func gemmTile<V: TileVector>(
         // B comes from the second-level cache or beyond: a panel is used once by every tile of its column.
         snn_prefetch_near(b + ahead)
         snn_prefetch_near(b + ahead + w)
+        snn_prefetch(b + far)
+        snn_prefetch(b + far + w)
         var s = V(a[0])
         r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b)
         if rows > 1 { s = V(a[1]); r1a = .fma(s, ba, r1a); r1b = .fma(s, bb, r1b) }
@@ -194,7 +198,7 @@ func gemmFourRows<V: TileVector>(
         r2a = V(p[2]); r2b = r2a; r2c = r2a; r2d = r2a
         r3a = V(p[3]); r3b = r3a; r3c = r3a; r3d = r3a
     }
-    let ahead = 32 * w
+    let ahead = 80 * w
     var a = a
     var left = b
     var right = b + panel

@@ -198,16 +198,23 @@ func gemm<T: Element>(
         let rows = PackedMatrix(scratch.base, depth: k, width: mr)
         rows.pack(a, depth: k, threads: 1)
         ThreadPool.run(ceilDivide(n, nc), threads: threads) { task, worker in
-            let j = task * nc
-            let columns = min(nc, n - j)
+            let end = min(n, (task + 1) * nc)
             let block = scratch.base + packed + worker * perWorker
-            for d in 0..<depths.count {
-                let (k0, kb) = depths[d]
-                if panels == nil { packPanels(b, j, columns, k0, kb, nr, block, kb * nr) }
-                gemmBlock(
-                    m: m, n: columns, k: kb, a: rows.data + k0 * mr, aPanel: rows.panel,
-                    b: panels.map { $0.data + (j / nr * $0.panel + k0 * nr) } ?? block, bPanel: panels?.panel ?? kb * nr, c: c + j, ldc: ldc,
-                    row: 0, column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: block + perWorker - mr * nr)
+            // Panels at hand are read in the order in which they lie in memory, two at a time (a single row takes four at once).
+            let step = panels == nil ? nc : m == 1 ? 4 * nr : 2 * nr
+            var j = task * nc
+            while j < end {
+                let columns = min(step, end - j)
+                for d in 0..<depths.count {
+                    let (k0, kb) = depths[d]
+                    if panels == nil { packPanels(b, j, columns, k0, kb, nr, block, kb * nr) }
+                    gemmBlock(
+                        m: m, n: columns, k: kb, a: rows.data + k0 * mr, aPanel: rows.panel,
+                        b: panels.map { $0.data + (j / nr * $0.panel + k0 * nr) } ?? block, bPanel: panels?.panel ?? kb * nr, c: c + j,
+                        ldc: ldc, row: 0, column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue,
+                        tile: block + perWorker - mr * nr)
+                }
+                j += step
             }
         }
         return
@@ -231,11 +238,8 @@ func gemm<T: Element>(
 
 /// The rows that tiles write for `count` rows where C has room for a whole tile more: no partial tile is left.
 func tileRows<T: Element>(_ count: Int, columns n: Int, _: T.Type) -> Int {
-    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
-    if count == 1 && n >= 4 * nr { return 1 }
-    let rest = count % mr
-    if rest == 0 { return count }
-    return count - rest + (rest <= 4 ? 4 : mr > 8 && rest <= 8 ? 8 : mr)
+    if count == 1 && n >= 4 * Int(T.kernels.pointee.nr) { return 1 }
+    return roundUp(count, 2)
 }
 
 /// Rows i ..< i + count of C with a packed B, on the calling thread. block: room for rowDepth(k) * count rounded up to mr numbers.
