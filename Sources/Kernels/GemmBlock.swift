@@ -5,7 +5,7 @@ import CSwiftNN
 struct GemmBlock<T: Real> {
     let m, n, k: Int
     let a: UnsafePointer<T>, aPanel: Int
-    let b: UnsafePointer<T>, bPanel: Int
+    let b: UnsafePointer<T>, bPanel: Int, bStride: Int
     let c: UnsafeMutablePointer<T>, ldc: Int
     let rowBias: UnsafePointer<T>?, columnBias: UnsafePointer<T>?
     let residual: UnsafePointer<T>?, ldr: Int
@@ -17,7 +17,7 @@ struct GemmBlock<T: Real> {
         let g = p.pointee
         m = Int(g.m); n = Int(g.n); k = Int(g.k)
         a = g.a.unsafelyUnwrapped.assumingMemoryBound(to: T.self); aPanel = Int(g.a_panel)
-        b = g.b.unsafelyUnwrapped.assumingMemoryBound(to: T.self); bPanel = Int(g.b_panel)
+        b = g.b.unsafelyUnwrapped.assumingMemoryBound(to: T.self); bPanel = Int(g.b_panel); bStride = Int(g.b_stride)
         c = g.c.unsafelyUnwrapped.assumingMemoryBound(to: T.self); ldc = Int(g.ldc)
         rowBias = g.row_bias?.assumingMemoryBound(to: T.self)
         columnBias = g.col_bias?.assumingMemoryBound(to: T.self)
@@ -63,7 +63,7 @@ func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
 private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
     let nr = 2 * T.Tile.lanes
     gemmRow(
-        k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, start: tileStart(g, 0, j), c: g.c + j, accumulate: !g.first,
+        k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, 0, j), c: g.c + j, accumulate: !g.first,
         zero: T.Tile(0))
     if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
 }
@@ -74,7 +74,7 @@ private func fourRows<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) {
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     gemmFourRows(
-        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, start: tileStart(g, i, j), c: c,
+        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, i, j), c: c,
         ldc: g.ldc, accumulate: !g.first, stream: g.stream, zero: T.Tile(0))
     if g.last { epilogue(g, i, j, 4, 2 &* nr) }
 }
@@ -95,7 +95,7 @@ private func oneTile<T: Real>(
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     if columns == nr && (rows == Level.mr || rows & 1 == 0) {
-        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, !g.first, g.stream, g.m <= 2 &* Level.mr)
+        runTile(rows, g.k, a, b, g.bStride, tileStart(g, i, j), c, g.ldc, !g.first, g.stream, g.m <= 2 &* Level.mr)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         let start: TileStart<T>
@@ -107,7 +107,7 @@ private func oneTile<T: Real>(
         } else {
             start = .zero
         }
-        runTile(rows, g.k, a, b, start, tile, nr, false, false, g.m <= 2 &* Level.mr)
+        runTile(rows, g.k, a, b, g.bStride, start, tile, nr, false, false, g.m <= 2 &* Level.mr)
         for y in 0..<rows {
             let from = tile + y &* nr, to = c + y &* g.ldc
             if g.first {
@@ -123,13 +123,14 @@ private func oneTile<T: Real>(
 /// The smallest variant of the tile with at least `rows` rows: every even number.
 @inline(__always)
 private func runTile<T: Real>(
-    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int,
-    _ accumulate: Bool, _ stream: Bool, _ skinny: Bool
+    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ bStride: Int, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>,
+    _ ldc: Int, _ accumulate: Bool, _ stream: Bool, _ skinny: Bool
 ) {
     let zero = T.Tile(0)
     @inline(__always) func tile(_ rows: Int) {
         gemmTile(
-            rows: rows, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, skinny: skinny, zero: zero)
+            rows: rows, k: k, a: a, b: b, bStride: bStride, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream,
+            skinny: skinny, zero: zero)
     }
     switch (rows &+ 1) / 2 {
     case 1: tile(2)

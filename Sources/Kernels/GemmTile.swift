@@ -21,7 +21,7 @@ enum TileStart<Scalar> {
 
 @inline(__always)
 func gemmTile<V: TileVector>(
-    rows: Int, k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, start: TileStart<V.Scalar>,
+    rows: Int, k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, bStride: Int, start: TileStart<V.Scalar>,
     c: UnsafeMutablePointer<V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, skinny: Bool, zero: V
 ) {
     let w = V.lanes
@@ -84,7 +84,7 @@ func gemmTile<V: TileVector>(
         if rows > 10 { s = V(a[10]); r10a = .fma(s, ba, r10a); r10b = .fma(s, bb, r10b) }
         if rows > 11 { s = V(a[11]); r11a = .fma(s, ba, r11a); r11b = .fma(s, bb, r11b) }
         a += Level.mr
-        b += 2 * w
+        b += bStride
     }
     if accumulate {
         r0a = r0a + .load(c); r0b = r0b + .load(c + w)
@@ -132,7 +132,7 @@ func gemmTile<V: TileVector>(
 /// One row against four panels at once: a single row of one panel would wait for the latency of its two chains.
 @inline(__always)
 func gemmRow<V: TileVector>(
-    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, start: TileStart<V.Scalar>,
+    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, bStride: Int, start: TileStart<V.Scalar>,
     c: UnsafeMutablePointer<V.Scalar>, accumulate: Bool, zero: V
 ) {
     let w = V.lanes
@@ -157,10 +157,10 @@ func gemmRow<V: TileVector>(
         r4 = .fma(s, .load(b2), r4); r5 = .fma(s, .load(b2 + w), r5)
         r6 = .fma(s, .load(b3), r6); r7 = .fma(s, .load(b3 + w), r7)
         a += Level.mr
-        b0 += 2 * w
-        b1 += 2 * w
-        b2 += 2 * w
-        b3 += 2 * w
+        b0 += bStride
+        b1 += bStride
+        b2 += bStride
+        b3 += bStride
     }
     if accumulate {
         r0 = r0 + .load(c); r1 = r1 + .load(c + w); r2 = r2 + .load(c + 2 * w); r3 = r3 + .load(c + 3 * w)
@@ -173,7 +173,7 @@ func gemmRow<V: TileVector>(
 /// Four rows against two panels, `panel` apart: sixteen chains.
 @inline(__always)
 func gemmFourRows<V: TileVector>(
-    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, start: TileStart<V.Scalar>,
+    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, bStride: Int, start: TileStart<V.Scalar>,
     c: UnsafeMutablePointer<V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, zero: V
 ) {
     let w = V.lanes
@@ -217,8 +217,8 @@ func gemmFourRows<V: TileVector>(
         s = V(a[3])
         r3a = .fma(s, ba, r3a); r3b = .fma(s, bb, r3b); r3c = .fma(s, bc, r3c); r3d = .fma(s, bd, r3d)
         a += Level.mr
-        left += 2 * w
-        right += 2 * w
+        left += bStride
+        right += bStride
     }
     var q = c
     if accumulate {

@@ -40,6 +40,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.normalize = { (x, mean, rstd, weight, bias, y, n) in
         normalize(f32(x), Float(mean), Float(rstd), weight.map { f32($0) }, bias.map { f32($0) }, f32(y), Int(n))
     }
+    s.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Float.self) }
     s.softmax = { softmax(f32($0), f32($1), Int($2), log: $3 == 1, masked: $3 == 2) }
     s.mask_add = { add(f32($0), f32($1), f32($0), Int($2)) }
     s.mask_block = { block(f32($0), $1.unsafelyUnwrapped, Int($2), Int($3)) }
@@ -71,6 +72,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.normalize = { (x, mean, rstd, weight, bias, y, n) in
         normalize(f64(x), mean, rstd, weight.map { f64($0) }, bias.map { f64($0) }, f64(y), Int(n))
     }
+    d.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Double.self) }
     d.softmax = { softmax(f64($0), f64($1), Int($2), log: $3 == 1, masked: $3 == 2) }
     d.mask_add = { add(f64($0), f64($1), f64($0), Int($2)) }
     d.mask_block = { block(f64($0), $1.unsafelyUnwrapped, Int($2), Int($3)) }

@@ -14,8 +14,8 @@ func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
         let valid = min(width, rows &- row)
         let from = src + row &* rs
         if valid < width { fill(out, 0, depth &* width) }
-        if rs == 1 && valid == width {
-            copyPanel(from, ks, out, depth, width)
+        if rs == 1 {
+            copyPanel(from, ks, out, depth, width, valid)
         } else if ks == 1 {
             transposePanel(from, rs, out, depth, width, valid)
         } else {
@@ -29,17 +29,25 @@ func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
 }
 
 @inline(__always)
-private func copyPanel<T: Real>(_ src: UnsafePointer<T>, _ ks: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int) {
+private func copyPanel<T: Real>(
+    _ src: UnsafePointer<T>, _ ks: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int, _ rows: Int
+) {
     let w = T.Tile.lanes
+    let some = 16 / MemoryLayout<T>.stride
     for k in 0..<depth {
         let from = src + k &* ks
         let to = dst + k &* width
         var i = 0
-        while i &+ w <= width {
+        while i &+ w <= rows {
             T.Tile.load(from + i).store(to + i)
             i &+= w
         }
-        while i < width {
+        while i &+ some <= rows {
+            UnsafeMutableRawPointer(to + i).storeBytes(
+                of: UnsafeRawPointer(from + i).loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
+            i &+= some
+        }
+        while i < rows {
             to[i] = from[i]
             i &+= 1
         }
@@ -64,6 +72,13 @@ private func transposePanel<T: Real>(
             T.transpose(from, rs, dst + (k &* width &+ i), width)
             T.transpose(from + block, rs, dst + ((k &+ block) &* width &+ i), width)
             i &+= block
+        }
+        if i < rows && rows >= block {
+            // The last rows once more with some of those before them.
+            let from = src + ((rows &- block) &* rs &+ k)
+            T.transpose(from, rs, dst + (k &* width &+ rows &- block), width)
+            T.transpose(from + block, rs, dst + ((k &+ block) &* width &+ rows &- block), width)
+            i = rows
         }
         while i < rows {
             for x in 0..<line { dst[(k &+ x) &* width &+ i] = src[i &* rs &+ k &+ x] }

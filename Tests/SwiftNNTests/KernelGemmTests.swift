@@ -83,6 +83,7 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.a_panel = Int64(aPanel)
             block.b = UnsafeRawPointer(bPacked.pointer)
             block.b_panel = Int64(bPanel)
+            block.b_stride = Int64(kernels.nr)
             block.c = UnsafeMutableRawPointer(c.pointer)
             block.ldc = Int64(ldc)
             if options.bias == .row { block.row_bias = UnsafeRawPointer(bias.pointer) }

@@ -10,7 +10,7 @@
 typedef struct snn_gemm_block {
     int64_t m, n, k;
     const void *a; int64_t a_panel; /* packed: panel i holds rows i*mr...; element (i,k) at a[(i/mr)*a_panel + k*mr + i%mr] */
-    const void *b; int64_t b_panel; /* packed: element (k,j) at b[(j/nr)*b_panel + k*nr + j%nr] */
+    const void *b; int64_t b_panel, b_stride; /* element (k,j) at b[(j/nr)*b_panel + k*b_stride + j%nr]; b_stride is nr where it is packed */
     void *c; int64_t ldc;
     const void *row_bias;           /* m values or NULL */
     const void *col_bias;           /* n values or NULL */
@@ -75,6 +75,16 @@ typedef struct snn_cell {
     void *h_out, *c_out;
 } snn_cell;
 
+/* Softmax down the columns of x (n rows of `width` numbers, width whole vectors), without the division: x = exp(x' - max of column),
+ * x' = x + mask + bias[row], -inf in rows limit + column and beyond; inverse = 1 / sum, 0 for a column of -inf. */
+typedef struct snn_softmax_columns {
+    void *x; int64_t n, width, stride;        /* rows `stride` apart, as in mask */
+    const void *mask;                         /* or NULL */
+    const void *bias;                         /* n numbers or NULL */
+    int64_t limit;                            /* n or more: every row counts in every column */
+    void *inverse;                            /* width numbers */
+} snn_softmax_columns;
+
 typedef struct snn_kernels {
     int64_t mr, nr;
     void (*gemm_block)(const snn_gemm_block *);
@@ -91,6 +101,7 @@ typedef struct snn_kernels {
     double (*mean_square)(const void *x, int64_t n);
     void (*normalize)(const void *x, double mean, double rstd, const void *weight, const void *bias, void *y, int64_t n); /* weight, bias or NULL */
     void (*softmax)(const void *x, void *y, int64_t n, int64_t kind);           /* 0 softmax, 1 its logarithm, 2 softmax with a row of -inf giving zeros */
+    void (*softmax_columns)(const snn_softmax_columns *);
     void (*mask_add)(void *x, const void *mask, int64_t n);                     /* x += mask */
     void (*mask_block)(void *x, const uint8_t *mask, int64_t stride, int64_t n); /* x = mask ? -inf : x */
     void (*scale)(void *x, double factor, int64_t n);

@@ -2,9 +2,9 @@ import CSwiftNN
 
 /// y = softmax(scale q k^T + masks) v, head by head.
 ///
-/// A task is a block of query rows of one head: scores of the block (rows, S) in scratch memory, softmax, product with v; the matrix of all
-/// scores never exists, and q, k, v are read where they lie. A row that may attend to nothing gives zeros.
-/// Shapes: swiftnn.h. Threads: images, heads and blocks of queries.
+/// Two ways, chosen by L: columns of queries (attendColumns), or rows where there are fewer than would fill a vector (attendRows). The
+/// matrix of all scores never exists, and q, k, v are read where they lie. A query that may attend to nothing gives zeros.
+/// Shapes: swiftnn.h. Threads: images, key heads and chunks of queries.
 @_cdecl("snn_attention_forward") @implementation
 public func snn_attention_forward(_ args: UnsafePointer<snn_attention_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
@@ -101,74 +101,243 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
     let y = a.y.pointee.data(T.self)
     let weights = a.weights?.pointee.data(T.self)
     if images * heads * queries == 0 { return }
-
-    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
-    let rowsPerTask = min(queries, Blocking.mc)
-    let blocks = ceilDivide(queries, rowsPerTask)
-    let threads = ThreadPool.threads(forWork: images &* heads &* queries &* keys &* (depth + width + 16) / 8)
-    let keysPadded = roundUp(max(keys, 1), nr)
-    let rowsPadded = roundUp(rowsPerTask, mr) + mr
-    let packedK = keysPadded * depth
-    let packedV = roundUp(width, nr) * keys
-    let perWorker = packedK + packedV + rowsPadded * keysPadded + rowsPadded * Blocking.rowDepth(max(keys, depth)) + keysPadded + mr * nr
     // Averaging over heads needs every head's weights at once.
-    let perHead = weights != nil && average ? full.size : 0
-    let scratch = try Scratch<T>(perWorker * threads + perHead)
+    let all = weights != nil && average ? try Scratch<T>(full.size) : nil
+    defer { all?.release() }
+    let call = Attention(
+        q: q, k: k, v: v, mask: mask, padding: padding, isCausal: a.is_causal != 0,
+        scale: a.scale == 0 ? 1 / Double(depth).squareRoot() : a.scale,
+        dropout: a.dropout > 0 ? Dropout<T>(p: a.dropout, seed: a.seed, offset: a.offset) : nil, y: y,
+        rowStride: a.heads_last != 0 ? heads * width : width, headsLast: a.heads_last != 0, weights: all?.base ?? weights)
+    if keys == 0 {
+        memset(y, 0, shape.size * MemoryLayout<T>.stride)
+    } else if queries <= 4 {
+        try attendRows(call)
+    } else {
+        try attendColumns(call)
+    }
+    guard let all, let weights else { return }
+    let plane = queries * keys
+    ThreadPool.run(images, threads: call.threads) { b, _ in
+        let to = weights + b * plane
+        let from = all.base + b * heads * plane
+        T.kernels.pointee.copy(from, 1, to, Int64(plane))
+        for h in 1..<max(heads, 1) { T.kernels.pointee.add(to, from + h * plane, to, Int64(plane)) }
+        T.kernels.pointee.scale(to, 1 / Double(heads), Int64(plane))
+    }
+}
+
+/// A call after its checks. weights: (B, nh, L, S) or nil.
+private struct Attention<T: Element> {
+    let q: ArrayView<T>, k: ArrayView<T>, v: ArrayView<T>
+    let mask: Mask<T>?, padding: Mask<T>?
+    let isCausal: Bool
+    let scale: Double
+    let dropout: Dropout<T>?
+    let y: UnsafeMutablePointer<T>
+    let rowStride: Int
+    let headsLast: Bool
+    let weights: UnsafeMutablePointer<T>?
+
+    var images: Int { q.shape[0] }
+    var heads: Int { q.shape[1] }
+    var queries: Int { q.shape[2] }
+    var depth: Int { q.shape[3] }
+    var keyHeads: Int { k.shape[1] }
+    var keys: Int { k.shape[2] }
+    var width: Int { v.shape[3] }
+    var threads: Int { ThreadPool.threads(forWork: images &* heads &* queries &* keys &* (depth + width + 16) / 8) }
+
+    func keyRows(_ b: Int, _ kh: Int) -> RowMatrix<T> {
+        RowMatrix(k.data + (b * k.strides[0] + kh * k.strides[1]), rows: keys, rowStride: k.strides[2], columnStride: k.strides[3])
+    }
+    /// v as a matrix of its columns.
+    func valueColumns(_ b: Int, _ kh: Int) -> RowMatrix<T> {
+        RowMatrix(v.data + (b * v.strides[0] + kh * v.strides[1]), rows: width, rowStride: v.strides[3], columnStride: v.strides[2])
+    }
+    func queryRows(_ b: Int, _ h: Int, _ first: Int, _ rows: Int) -> RowMatrix<T> {
+        RowMatrix(
+            q.data + (b * q.strides[0] + h * q.strides[1] + first * q.strides[2]), rows: rows, rowStride: q.strides[2],
+            columnStride: q.strides[3])
+    }
+    func outputRow(_ b: Int, _ h: Int, _ l: Int) -> UnsafeMutablePointer<T> {
+        y + (headsLast ? ((b * queries + l) * heads + h) * width : ((b * heads + h) * queries + l) * width)
+    }
+    /// The flat index of weight (b, h, l, 0).
+    func weightRow(_ b: Int, _ h: Int, _ l: Int) -> Int { ((b * heads + h) * queries + l) * keys }
+}
+
+/// Scores of a block of queries stand as columns: S^T (keys, queries) = K Q^T is what a GEMM tile writes and, as it stands, what the next
+/// product O^T = V^T P^T reads as its packed B; the softmax between them runs down the columns without any sum across lanes. K and V are
+/// packed once for all queries of a task.
+private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    let block = 128 / MemoryLayout<T>.stride  // queries: two virtual vectors, a whole number of panels on every level
+    let keys = a.keys, depth = a.depth, width = a.width
+    let threads = a.threads
+    let groups = a.images * a.keyHeads
+    let blocks = ceilDivide(a.queries, block)
+    let chunks = groups >= 2 * threads ? 1 : min(blocks, ceilDivide(2 * threads, groups))
+    let perChunk = ceilDivide(blocks, chunks)
+    let perHead = a.heads / a.keyHeads
+
+    let packedK = roundUp(keys, mr) * depth
+    let packedV = roundUp(width, mr) * keys
+    let lines = a.mask == nil ? 0 : 2 * block * keys  // the mask's rows, and the same as columns
+    let perWorker = packedK + packedV + block * (depth + keys + width) + width * block + lines + 2 * keys + block + mr * nr
+    let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
-    let all = scratch.base + perWorker * threads
-    let scale = a.scale == 0 ? 1 / Double(depth).squareRoot() : a.scale
-    let dropout = Dropout<T>(p: a.dropout, seed: a.seed, offset: a.offset)
-    ThreadPool.run(images * heads * blocks, threads: threads) { task, worker in
-        let first = task % blocks * rowsPerTask
-        let rows = min(rowsPerTask, queries - first)
-        let h = task / blocks % heads
-        let b = task / blocks / heads
-        let kh = h / (heads / keyHeads)
+    ThreadPool.run(groups * chunks, threads: threads) { task, worker in
+        let chunk = task % chunks
+        let kh = task / chunks % a.keyHeads
+        let b = task / chunks / a.keyHeads
+        let kPanels = scratch.base + worker * perWorker
+        let vPanels = kPanels + packedK
+        let queries = vPanels + packedV
+        let scores = queries + block * depth
+        let output = scores + block * keys
+        let rowsOut = output + block * width
+        let maskRows = rowsOut + width * block
+        let maskColumns = maskRows + lines / 2
+        let bias = maskRows + lines
+        let line = bias + keys
+        let inverse = line + keys
+        let tile = inverse + block
+        packPanels(a.keyRows(b, kh), 0, keys, 0, depth, mr, kPanels, mr * depth)
+        packPanels(a.valueColumns(b, kh), 0, width, 0, keys, mr, vPanels, mr * keys)
+        if let padding = a.padding {
+            memset(bias, 0, keys * MemoryLayout<T>.stride)
+            padding.apply(bias, b, 0, 0, keys, line)
+        }
+        for h in (kh * perHead)..<((kh + 1) * perHead) {
+            for i in (chunk * perChunk)..<min(blocks, (chunk + 1) * perChunk) {
+                let first = i * block
+                let rows = min(block, a.queries - first)
+                let columns = roundUp(rows, max(nr, block / 2))
+                let reach = a.isCausal ? min(keys, first + rows) : keys
+
+                if rows < columns { memset(queries, 0, columns * depth * MemoryLayout<T>.stride) }
+                packPanels(a.queryRows(b, h, first, rows), 0, rows, 0, depth, nr, queries, nr * depth)
+                T.kernels.pointee.scale(queries, a.scale, Int64(columns * depth))
+                let depths = Depths(depth)
+                for d in 0..<depths.count {
+                    let (k0, kb) = depths[d]
+                    gemmBlock(
+                        m: reach, n: columns, k: kb, a: kPanels + k0 * mr, aPanel: mr * depth, b: queries + k0 * nr, bPanel: nr * depth,
+                        c: scores, ldc: block, row: 0, column: 0, first: d == 0, last: d == depths.count - 1, epilogue: Epilogue(),
+                        tile: tile)
+                }
+                if let mask = a.mask {
+                    for r in 0..<rows {
+                        memset(maskRows + r * reach, 0, reach * MemoryLayout<T>.stride)
+                        mask.apply(maskRows + r * reach, b, h, first + r, reach, line)
+                    }
+                    packPanels(
+                        RowMatrix(UnsafePointer(maskRows), rows: rows, rowStride: reach, columnStride: 1), 0, rows, 0, reach, block,
+                        maskColumns, 0)
+                }
+                var softmax = snn_softmax_columns(
+                    x: scores, n: Int64(reach), width: Int64(roundUp(rows, block / 2)), stride: Int64(block),
+                    mask: a.mask == nil ? nil : UnsafeRawPointer(maskColumns), bias: a.padding == nil ? nil : UnsafeRawPointer(bias),
+                    limit: Int64(a.isCausal ? first + 1 : keys), inverse: inverse)
+                T.kernels.pointee.softmax_columns(&softmax)
+                if a.weights != nil || a.dropout != nil {
+                    finishWeights(a, b, h, first, rows, reach, scores, block, inverse, line)
+                }
+
+                // Blocks of keys begin at the same places for every reach: what is left out of a causal sum would add zeros.
+                for k0 in stride(from: 0, to: reach, by: Blocking.kc) {
+                    gemmBlock(
+                        m: width, n: columns, k: min(Blocking.kc, reach - k0), a: vPanels + k0 * mr, aPanel: mr * keys,
+                        b: scores + k0 * block, bPanel: nr, bStride: block, c: output, ldc: block, row: 0, column: 0, first: k0 == 0,
+                        last: k0 + Blocking.kc >= reach, epilogue: Epilogue(), tile: tile)
+                }
+                packPanels(
+                    RowMatrix(UnsafePointer(output), rows: width, rowStride: block, columnStride: 1), 0, width, 0, rows, width, rowsOut, 0)
+                for r in 0..<rows {
+                    T.kernels.pointee.scale_shift(
+                        rowsOut + r * width, Double(inverse[r]), 0, a.outputRow(b, h, first + r), Int64(width))
+                }
+            }
+        }
+    }
+}
+
+/// The weights of a block, divided by their sums and dropped out, to where the caller wants them; with dropout also back into the scores,
+/// whose `inverse` is then 1.
+private func finishWeights<T: Element>(
+    _ a: Attention<T>, _ b: Int, _ h: Int, _ first: Int, _ rows: Int, _ reach: Int, _ scores: UnsafeMutablePointer<T>, _ stride: Int,
+    _ inverse: UnsafeMutablePointer<T>, _ line: UnsafeMutablePointer<T>
+) {
+    for r in 0..<rows {
+        let flat = a.weightRow(b, h, first + r)
+        let row = a.weights.map { $0 + flat } ?? line
+        T.kernels.pointee.copy(scores + r, Int64(stride), row, Int64(reach))
+        T.kernels.pointee.scale(row, Double(inverse[r]), Int64(reach))
+        memset(row + reach, 0, (a.keys - reach) * MemoryLayout<T>.stride)
+        guard let dropout = a.dropout else { continue }
+        dropout.apply(row, row, flat, a.keys)
+        for s in 0..<reach { scores[s * stride + r] = row[s] }
+        inverse[r] = 1
+    }
+}
+
+/// Few queries: scores (L, S) = q k^T as rows, softmax along them, product with v, which is read where it lies when its rows allow it.
+private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    let keys = a.keys, depth = a.depth, width = a.width, rows = a.queries
+    let threads = a.threads
+    let keysPadded = roundUp(keys, nr)
+    let rowsPadded = roundUp(rows, mr)
+    let packedK = keysPadded * depth
+    let packsValues = a.v.strides[3] != 1 || width % nr != 0
+    let packedV = packsValues ? roundUp(width, nr) * keys : 0
+    let perWorker = packedK + packedV + rowsPadded * (keysPadded + Blocking.rowDepth(max(keys, depth))) + keysPadded + mr * nr
+    let scratch = try Scratch<T>(perWorker * threads)
+    defer { scratch.release() }
+    ThreadPool.run(a.images * a.heads, threads: threads) { task, worker in
+        let h = task % a.heads
+        let b = task / a.heads
+        let kh = h / (a.heads / a.keyHeads)
         let kPanels = PackedMatrix(scratch.base + worker * perWorker, depth: depth, width: nr)
-        let vPanels = PackedMatrix(kPanels.data + packedK, depth: keys, width: nr)
-        let scores = vPanels.data + packedV
+        let scores = kPanels.data + packedK + packedV
         let block = scores + rowsPadded * keysPadded
         let line = block + rowsPadded * Blocking.rowDepth(max(keys, depth))
         let tile = line + keysPadded
-        let keyRows = RowMatrix(
-            k.data + (b * k.strides[0] + kh * k.strides[1]), rows: keys, rowStride: k.strides[2], columnStride: k.strides[3])
-        packPanels(keyRows, 0, keys, 0, depth, nr, kPanels.data, kPanels.panel)
-        // v as the B operand: its columns are the rows of the packed matrix
-        let valueColumns = RowMatrix(
-            v.data + (b * v.strides[0] + kh * v.strides[1]), rows: width, rowStride: v.strides[3], columnStride: v.strides[2])
-        packPanels(valueColumns, 0, width, 0, keys, nr, vPanels.data, vPanels.panel)
-
-        let queryRows = RowMatrix(
-            q.data + (b * q.strides[0] + h * q.strides[1] + first * q.strides[2]), rows: rows, rowStride: q.strides[2],
-            columnStride: q.strides[3])
+        packPanels(a.keyRows(b, kh), 0, keys, 0, depth, nr, kPanels.data, kPanels.panel)
         gemmRows(
-            queryRows, 0, rows, kPanels, n: keys == 0 ? 0 : keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(),
+            a.queryRows(b, h, 0, rows), 0, rows, kPanels, n: keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(),
             block: block, tile: tile, padded: true)
-        for r in 0..<rows {
-            let l = first + r
-            let row = scores + r * keysPadded
-            let allowed = a.is_causal != 0 ? min(keys, l + 1) : keys
-            T.kernels.pointee.scale(row, scale, Int64(allowed))
-            mask?.apply(row, b, h, l, allowed, line)
-            padding?.apply(row, b, h, l, allowed, line)
+        for l in 0..<rows {
+            let row = scores + l * keysPadded
+            let allowed = a.isCausal ? min(keys, l + 1) : keys
+            T.kernels.pointee.scale(row, a.scale, Int64(allowed))
+            a.mask?.apply(row, b, h, l, allowed, line)
+            a.padding?.apply(row, b, h, l, allowed, line)
             T.kernels.pointee.softmax(row, row, Int64(allowed), 2)
-            for j in allowed..<max(keys, allowed) { row[j] = 0 }
-            let flat = ((b * heads + h) * queries + l) * keys
-            if a.dropout > 0 { dropout.apply(row, row, flat, keys) }
-            if let weights { T.kernels.pointee.copy(row, 1, (average ? all : weights) + flat, Int64(keys)) }
+            for j in allowed..<keys { row[j] = 0 }
+            let flat = a.weightRow(b, h, l)
+            a.dropout?.apply(row, row, flat, keys)
+            if let weights = a.weights { T.kernels.pointee.copy(row, 1, weights + flat, Int64(keys)) }
         }
         let probabilities = RowMatrix(UnsafePointer(scores), rows: rows, rowStride: keysPadded, columnStride: 1)
-        let ldc = a.heads_last != 0 ? heads * width : width
-        let at = a.heads_last != 0 ? ((b * queries + first) * heads + h) * width : ((b * heads + h) * queries + first) * width
-        gemmRows(
-            probabilities, 0, rows, vPanels, n: width, k: keys, c: y + at, ldc: ldc, epilogue: Epilogue(), block: block, tile: tile)
-    }
-    guard let weights, average else { return }
-    let plane = queries * keys
-    ThreadPool.run(images, threads: threads) { b, _ in
-        let to = weights + b * plane
-        T.kernels.pointee.copy(all + b * heads * plane, 1, to, Int64(plane))
-        for h in 1..<max(heads, 1) { T.kernels.pointee.add(to, all + (b * heads + h) * plane, to, Int64(plane)) }
-        T.kernels.pointee.scale(to, 1 / Double(heads), Int64(plane))
+        if packsValues {
+            let vPanels = PackedMatrix(kPanels.data + packedK, depth: keys, width: nr)
+            packPanels(a.valueColumns(b, kh), 0, width, 0, keys, nr, vPanels.data, vPanels.panel)
+            gemmRows(
+                probabilities, 0, rows, vPanels, n: width, k: keys, c: a.outputRow(b, h, 0), ldc: a.rowStride, epilogue: Epilogue(),
+                block: block, tile: tile)
+            return
+        }
+        let values = a.v.data + (b * a.v.strides[0] + kh * a.v.strides[1])
+        let depths = Depths(keys)
+        for d in 0..<depths.count {
+            let (k0, kb) = depths[d]
+            packPanels(probabilities, 0, rows, k0, kb, mr, block, kb * mr)
+            gemmBlock(
+                m: rows, n: width, k: kb, a: block, aPanel: kb * mr, b: values + k0 * a.v.strides[2], bPanel: nr, bStride: a.v.strides[2],
+                c: a.outputRow(b, h, 0), ldc: a.rowStride, row: 0, column: 0, first: d == 0, last: d == depths.count - 1,
+                epilogue: Epilogue(), tile: tile)
+        }
     }
 }
