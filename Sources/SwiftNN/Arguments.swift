@@ -1,24 +1,25 @@
 // What operations ask of their arguments, and the copies they make where a kernel needs contiguous numbers.
 import CSwiftNN
 
-/// The float type of a call: float32 or float64.
+/// The float type of a call: float32 or float64. This and what follows is inlined into every operation, the messages are not.
+@inline(__always)
 func floatType(_ array: UnsafePointer<snn_array>?, _ operation: StaticString) throws(Failure) -> Int32 {
-    guard let array else { throw Message(operation).text(": the input is NULL").valueError }
+    guard let array else { throw isNull("the input", operation) }
     let dtype = array.pointee.dtype
-    guard dtype == Int32(SNN_FLOAT32) || dtype == Int32(SNN_FLOAT64) else {
-        throw Message(operation).text(": input is ").dtype(dtype).text("; expected float32 or float64, convert it with astype").typeError
-    }
+    guard dtype == Int32(SNN_FLOAT32) || dtype == Int32(SNN_FLOAT64) else { throw noFloat(dtype, operation) }
     return dtype
 }
 
 /// A required array of T.
+@inline(__always)
 func view<T: Element>(
     _ array: UnsafePointer<snn_array>?, _ name: StaticString, _ operation: StaticString, _: T.Type
 ) throws(Failure) -> ArrayView<T> {
-    guard let array else { throw Message(operation).text(": ").text(name).text(" is NULL").valueError }
+    guard let array else { throw isNull(name, operation) }
     return try typed(array, name, operation, T.self)
 }
 
+@inline(__always)
 func optionalView<T: Element>(
     _ array: UnsafePointer<snn_array>?, _ name: StaticString, _ operation: StaticString, _: T.Type
 ) throws(Failure) -> ArrayView<T>? {
@@ -26,22 +27,20 @@ func optionalView<T: Element>(
     return try typed(array, name, operation, T.self)
 }
 
+@inline(__always)
 private func typed<T: Element>(
     _ array: UnsafePointer<snn_array>, _ name: StaticString, _ operation: StaticString, _: T.Type
 ) throws(Failure) -> ArrayView<T> {
-    guard array.pointee.dtype == T.dtype else {
-        throw Message(operation).text(": ").text(name).text(" is ").dtype(array.pointee.dtype).text("; expected ").dtype(T.dtype)
-            .text(", the type of the other arrays").typeError
-    }
+    guard array.pointee.dtype == T.dtype else { throw otherType(array.pointee.dtype, T.dtype, name, operation) }
     try requireDimensions(array, name, operation)
     return ArrayView<T>(array)
 }
 
 /// Throws where `array` has more dimensions than a Shape, or none at all (ndim < 0).
+@inline(__always)
 func requireDimensions(_ array: UnsafePointer<snn_array>, _ name: StaticString, _ operation: StaticString) throws(Failure) {
     guard array.pointee.ndim >= 0 && array.pointee.ndim <= Int32(SNN_MAX_DIMS) else {
-        throw Message(operation).text(": ").text(name).text(" has ").number(Int(array.pointee.ndim))
-            .text(" dimensions; 0 to 8 are possible").shapeError
+        throw badDimensions(Int(array.pointee.ndim), name, operation)
     }
 }
 
@@ -49,7 +48,7 @@ func requireDimensions(_ array: UnsafePointer<snn_array>, _ name: StaticString, 
 func indexView(
     _ array: UnsafePointer<snn_array>?, _ name: StaticString, _ operation: StaticString
 ) throws(Failure) -> ArrayView<Int64> {
-    guard let array else { throw Message(operation).text(": ").text(name).text(" is NULL").valueError }
+    guard let array else { throw isNull(name, operation) }
     guard array.pointee.dtype == Int32(SNN_INT64) else {
         throw Message(operation).text(": ").text(name).text(" is ").dtype(array.pointee.dtype).text("; expected int64").typeError
     }
@@ -58,9 +57,36 @@ func indexView(
 }
 
 /// Throws unless `array` has exactly this shape.
+@inline(__always)
 func require<T>(_ array: ArrayView<T>?, _ shape: Shape, _ name: StaticString, _ operation: StaticString) throws(Failure) {
     guard let array, array.shape != shape else { return }
-    throw Message(operation).text(": ").text(name).text(" has shape ").shape(array.shape).text("; expected ").shape(shape).shapeError
+    throw otherShape(array.shape, shape, name, operation)
+}
+
+@inline(never)
+private func isNull(_ name: StaticString, _ operation: StaticString) -> Failure {
+    Message(operation).text(": ").text(name).text(" is NULL").valueError
+}
+
+@inline(never)
+private func noFloat(_ dtype: Int32, _ operation: StaticString) -> Failure {
+    Message(operation).text(": input is ").dtype(dtype).text("; expected float32 or float64, convert it with astype").typeError
+}
+
+@inline(never)
+private func otherType(_ dtype: Int32, _ expected: Int32, _ name: StaticString, _ operation: StaticString) -> Failure {
+    Message(operation).text(": ").text(name).text(" is ").dtype(dtype).text("; expected ").dtype(expected)
+        .text(", the type of the other arrays").typeError
+}
+
+@inline(never)
+private func badDimensions(_ count: Int, _ name: StaticString, _ operation: StaticString) -> Failure {
+    Message(operation).text(": ").text(name).text(" has ").number(count).text(" dimensions; 0 to 8 are possible").shapeError
+}
+
+@inline(never)
+private func otherShape(_ shape: Shape, _ expected: Shape, _ name: StaticString, _ operation: StaticString) -> Failure {
+    Message(operation).text(": ").text(name).text(" has shape ").shape(shape).text("; expected ").shape(expected).shapeError
 }
 
 /// Contiguous numbers of a view: its own memory where it is contiguous, else a copy in scratch memory.

@@ -1,35 +1,43 @@
 // Shapes and strided views of arrays that belong to the caller.
 import CSwiftNN
 
-/// Up to SNN_MAX_DIMS sizes.
+/// Up to SNN_MAX_DIMS sizes. Inlined throughout, with the views below: the checks of a small call cost as much as its work, and most of
+/// that was copies of shapes between functions.
 struct Shape: Equatable {
-    private(set) var count = 0
-    private var sizes = InlineArray<8, Int>(repeating: 0)
+    private(set) var count: Int
+    private var sizes: InlineArray<8, Int>
 
-    init() {}
-    init(_ a: Int) { append(a) }
-    init(_ a: Int, _ b: Int) {
+    @inline(__always) init() {
+        count = 0
+        sizes = InlineArray(repeating: 0)
+    }
+    @inline(__always) init(_ a: Int) {
+        self.init()
         append(a)
+    }
+    @inline(__always) init(_ a: Int, _ b: Int) {
+        self.init(a)
         append(b)
     }
-    init(_ a: Int, _ b: Int, _ c: Int) {
+    @inline(__always) init(_ a: Int, _ b: Int, _ c: Int) {
         self.init(a, b)
         append(c)
     }
-    init(_ a: Int, _ b: Int, _ c: Int, _ d: Int) {
+    @inline(__always) init(_ a: Int, _ b: Int, _ c: Int, _ d: Int) {
         self.init(a, b, c)
         append(d)
     }
-    init(_ array: UnsafePointer<snn_array>) {
-        let shape = snn_shape(array).unsafelyUnwrapped
-        for i in 0..<Int(array.pointee.ndim) { append(Int(shape[i])) }
+    /// What lies behind the array's dimensions is copied along: cheaper than a loop, and never looked at.
+    @inline(__always) init(_ array: UnsafePointer<snn_array>) {
+        count = Int(array.pointee.ndim)
+        sizes = UnsafeRawPointer(snn_shape(array).unsafelyUnwrapped).loadUnaligned(as: InlineArray<8, Int>.self)
     }
 
     subscript(i: Int) -> Int {
-        get { sizes[i] }
-        set { sizes[i] = newValue }
+        @inline(__always) get { sizes[i] }
+        @inline(__always) set { sizes[i] = newValue }
     }
-    mutating func append(_ size: Int) {
+    @inline(__always) mutating func append(_ size: Int) {
         sizes[count] = size
         count += 1
     }
@@ -39,9 +47,9 @@ struct Shape: Equatable {
         for k in i..<max(i, j) { part.append(sizes[k]) }
         return part
     }
-    /// The number of elements; nil where it does not fit.
-    var checkedSize: Int? {
-        var n = 1
+    /// The number of bytes that elements of itemSize take; nil where it does not fit.
+    @inline(__always) func bytes(itemSize: Int) -> Int? {
+        var n = itemSize
         var overflowed = false
         for i in 0..<count {
             if sizes[i] == 0 { return 0 }
@@ -57,7 +65,7 @@ struct Shape: Equatable {
         for i in 0..<count { n &*= sizes[i] }
         return n
     }
-    static func == (a: Shape, b: Shape) -> Bool {
+    @inline(__always) static func == (a: Shape, b: Shape) -> Bool {
         if a.count != b.count { return false }
         for i in 0..<a.count where a.sizes[i] != b.sizes[i] { return false }
         return true
@@ -70,7 +78,7 @@ struct ArrayView<T> {
     private(set) var shape: Shape
     private(set) var strides: Shape
 
-    init(data: UnsafePointer<T>, shape: Shape, strides: Shape) {
+    @inline(__always) init(data: UnsafePointer<T>, shape: Shape, strides: Shape) {
         self.data = data
         self.shape = shape
         self.strides = strides
@@ -85,13 +93,14 @@ struct ArrayView<T> {
         }
         self.init(data: data, shape: shape, strides: strides)
     }
-    init(_ array: UnsafePointer<snn_array>) {
-        let strides = snn_strides(array).unsafelyUnwrapped
-        var elements = Shape()
-        for i in 0..<Int(array.pointee.ndim) { elements.append(Int(strides[i]) / MemoryLayout<T>.stride) }
+    @inline(__always) init(_ array: UnsafePointer<snn_array>) {
         // An empty array may come without memory; nothing is read from it.
-        let data = array.pointee.data ?? UnsafeMutableRawPointer(bitPattern: 64).unsafelyUnwrapped
-        self.init(data: UnsafePointer(data.assumingMemoryBound(to: T.self)), shape: Shape(array), strides: elements)
+        let memory = array.pointee.data ?? UnsafeMutableRawPointer(bitPattern: 64).unsafelyUnwrapped
+        data = UnsafePointer(memory.assumingMemoryBound(to: T.self))
+        shape = Shape(array)
+        strides = Shape()
+        let bytes = snn_strides(array).unsafelyUnwrapped
+        for i in 0..<shape.count { strides.append(Int(bytes[i]) / MemoryLayout<T>.stride) }
     }
 
     var count: Int { shape.count }
@@ -160,47 +169,41 @@ struct ArrayView<T> {
     }
 }
 
-/// Whether `array` has memory to compute into. Without, fills in its type, shape and C strides (the shape query of swiftnn.h).
+/// Whether `array` has memory to compute into. Without, fills in its type, shape and C strides (the shape query of swiftnn.h), and
+/// allocates the memory where the caller has asked for it.
 func output(_ array: UnsafeMutablePointer<snn_array>?, _ dtype: Int32, _ shape: Shape) throws(Failure) -> Bool {
     guard let array else { throw Message("an output of the operation is NULL").valueError }
     let itemSize = Int(snn_itemsize(dtype))
-    guard let size = shape.checkedSize, !size.multipliedReportingOverflow(by: itemSize).overflow else {
+    guard let bytes = shape.bytes(itemSize: itemSize) else {
         throw Message("the result's shape ").shape(shape).text(" has more elements than memory can hold").shapeError
     }
+    let sizes = snn_shape_mutable(array).unsafelyUnwrapped
+    let strides = snn_strides_mutable(array).unsafelyUnwrapped
+    var step = itemSize
     if array.pointee.data != nil {
-        guard
-            array.pointee.dtype == dtype && array.pointee.ndim == Int32(shape.count) && Shape(UnsafePointer(array)) == shape
-                && ArrayView<UInt8>.isC(array, itemSize)
-        else {
+        var fits = array.pointee.dtype == dtype && array.pointee.ndim == Int32(shape.count)
+        if fits {
+            for i in stride(from: shape.count - 1, through: 0, by: -1) {
+                fits = fits && Int(sizes[i]) == shape[i] && (shape[i] == 1 || Int(strides[i]) == step || bytes == 0)
+                step &*= shape[i]
+            }
+        }
+        guard fits else {
             throw Message("the output array is not what the shape query asked for: C-contiguous ").dtype(dtype).text(" of shape ")
                 .shape(shape).valueError
         }
         return true
     }
+    let allowed = array.pointee.ndim < 0 ? Int(sizes[0]) : -1
     array.pointee.dtype = dtype
     array.pointee.ndim = Int32(shape.count)
-    let sizes = snn_shape_mutable(array).unsafelyUnwrapped
-    let strides = snn_strides_mutable(array).unsafelyUnwrapped
-    var step = itemSize
     for i in stride(from: shape.count - 1, through: 0, by: -1) {
         sizes[i] = Int64(shape[i])
         strides[i] = Int64(step)
         step &*= max(shape[i], 1)
     }
-    return false
-}
-
-extension ArrayView where T == UInt8 {
-    /// C-contiguous, strides in bytes.
-    fileprivate static func isC(_ array: UnsafeMutablePointer<snn_array>, _ itemSize: Int) -> Bool {
-        let strides = snn_strides(UnsafePointer(array)).unsafelyUnwrapped
-        let shape = Shape(UnsafePointer(array))
-        if shape.size == 0 { return true }
-        var step = itemSize
-        for i in Swift.stride(from: shape.count - 1, through: 0, by: -1) {
-            if shape[i] != 1 && Int(strides[i]) != step { return false }
-            step &*= shape[i]
-        }
-        return true
-    }
+    if bytes > allowed { return false }
+    // Where there is no memory, the caller finds out when it allocates the result itself.
+    array.pointee.data = snn_allocate(max(bytes, 1))
+    return array.pointee.data != nil
 }

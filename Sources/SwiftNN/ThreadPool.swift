@@ -109,8 +109,6 @@ enum ThreadPool {
     }
 
     static func workerLoop(_ worker: Int) {
-        let born = snn_fork_generation()
-        _ = born
         var seen: Int64 = 0
         while true {
             var spin = 0

@@ -1,4 +1,5 @@
-/* swiftnn.h from plain C: a convolution and an LSTM in both float types, against loops written out here, and the two kinds of refusal.
+/* swiftnn.h from plain C: a convolution and an LSTM in both float types, against loops written out here, in two calls and in one, and the
+ * two kinds of refusal.
  *
  *     cc -std=c11 -I Sources/CSwiftNN/include Tests/c/test_abi.c -L <folder of libSwiftNN.so> -lSwiftNN -lm -o test_abi
  */
@@ -111,6 +112,17 @@ static void convolution(int32_t dtype)
                 }
     double d = status == SNN_OK ? distance(&y, expected) : INFINITY;
     check(d <= tolerance(dtype), "conv %s: y[0,0,0,:3] = %.6f %.6f %.6f, off by %.1e", name, get(&y, 0), get(&y, 1), get(&y, 2), d);
+
+    snn_array once = {.ndim = -1, .shape = {(int64_t)snn_nbytes(&y)}};
+    args.y = &once;
+    status = snn_conv_forward(&args);
+    check(status == SNN_OK && once.data && once.ndim == 4 && memcmp(once.data, y.data, snn_nbytes(&y)) == 0,
+          "conv %s: one call allocates the same result and computes it", name);
+    snn_free(once.data);
+    once = (snn_array){.ndim = -1, .shape = {(int64_t)snn_nbytes(&y) - 1}};
+    status = snn_conv_forward(&args);
+    check(status == SNN_OK && !once.data && once.ndim == 4 && once.shape[3] == 12, "conv %s: a larger result than allowed stays a query", name);
+    args.y = &y;
 
     snn_free(y.data);
     snn_array narrow = x;

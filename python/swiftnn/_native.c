@@ -1,8 +1,9 @@
 /* The binding between NumPy and the C ABI of swiftnn.h, made from the rows of ops.def: adding an operation never edits this file.
  *
  * Life of a call: collect (arguments into the slots of the argument struct, arrays and Parameters into entries) -> call_type (float32 or
- * float64) -> place (ndarray memory described to the library, converted only where it must be) -> the operation with OUT data NULL
- * (checks and shapes) -> results on the library's own memory -> the operation again, without the GIL when the work is not tiny.
+ * float64) -> place (ndarray memory described to the library, converted only where it must be) -> compute: a tiny operation allocates its
+ * results and computes in one call; else a first call with OUT data NULL checks and says the shapes, results get the library's own
+ * memory, and a second call without the GIL computes.
  *
  * Built once against the limited API of CPython 3.10 and NumPy's 1.23 API: the same file serves every later version of both. */
 #define PY_SSIZE_T_CLEAN
@@ -186,22 +187,13 @@ static const int npy_of_snn[] = {
     [SNN_INT16] = NPY_INT16, [SNN_INT8] = NPY_INT8, [SNN_UINT8] = NPY_UINT8, [SNN_BOOL] = NPY_BOOL,
 };
 
-/* A C-contiguous ndarray that owns fresh library memory. The array is given its handler directly, at the place PyArray_HANDLER reads
- * (checked at import): setting and restoring NumPy's context variable for every result would cost more than a small operation. */
-static PyArrayObject *new_array(int32_t dtype, int32_t ndim, const int64_t *shape)
+/* A C-contiguous ndarray that owns `block`, which comes from snn_allocate and is freed on an error. The array is given its handler
+ * directly, at the place PyArray_HANDLER reads (checked at import): setting and restoring NumPy's context variable for every result would
+ * cost more than a small operation. */
+static PyArrayObject *wrap(void *block, int32_t dtype, int32_t ndim, const int64_t *shape)
 {
     npy_intp dims[SNN_MAX_DIMS];
-    size_t bytes = snn_itemsize(dtype);
-    bool empty = false, overflow = false;
-    for (int32_t i = 0; i < ndim; i++) {
-        dims[i] = (npy_intp)shape[i];
-        if (shape[i] < 0) return PyErr_SetString(PyExc_ValueError, "a result would have a negative size"), NULL;
-        empty |= shape[i] == 0;
-        overflow |= __builtin_mul_overflow(bytes, (size_t)(shape[i] ? shape[i] : 1), &bytes);
-    }
-    if (overflow || bytes > PY_SSIZE_T_MAX) return (PyArrayObject *)PyErr_NoMemory();
-    void *block = snn_allocate(empty ? 1 : bytes);
-    if (!block) return PyErr_Format(PyExc_MemoryError, "cannot allocate %zu bytes for a result", bytes), NULL;
+    for (int32_t i = 0; i < ndim; i++) dims[i] = (npy_intp)shape[i];
     PyArrayObject *array = (PyArrayObject *)PyArray_NewFromDescr(
         &PyArray_Type, PyArray_DescrFromType(npy_of_snn[dtype]), ndim, dims, NULL, block, NPY_ARRAY_CARRAY, NULL);
     if (!array) return snn_free(block), NULL;
@@ -209,6 +201,22 @@ static PyArrayObject *new_array(int32_t dtype, int32_t ndim, const int64_t *shap
     ((PyArrayObject_fields *)array)->mem_handler = handler_capsule;
     PyArray_ENABLEFLAGS(array, NPY_ARRAY_OWNDATA);
     return array;
+}
+
+/* A C-contiguous ndarray that owns fresh library memory. */
+static PyArrayObject *new_array(int32_t dtype, int32_t ndim, const int64_t *shape)
+{
+    size_t bytes = snn_itemsize(dtype);
+    bool empty = false, overflow = false;
+    for (int32_t i = 0; i < ndim; i++) {
+        if (shape[i] < 0) return PyErr_SetString(PyExc_ValueError, "a result would have a negative size"), NULL;
+        empty |= shape[i] == 0;
+        overflow |= __builtin_mul_overflow(bytes, (size_t)(shape[i] ? shape[i] : 1), &bytes);
+    }
+    if (overflow || bytes > PY_SSIZE_T_MAX) return (PyArrayObject *)PyErr_NoMemory();
+    void *block = snn_allocate(empty ? 1 : bytes);
+    if (!block) return PyErr_Format(PyExc_MemoryError, "cannot allocate %zu bytes for a result", bytes), NULL;
+    return wrap(block, dtype, ndim, shape);
 }
 
 /* new_array writes the handler where this build's headers say it is; ask NumPy to put one there and look. */
@@ -864,30 +872,53 @@ static int place(call_frame *c, Py_ssize_t k, int type)
 
 /* -- results -- */
 
+/* Results that the operation has allocated, as ndarrays; where it has not, new ones that it has yet to fill. */
+static int take_results(call_frame *c, PyObject **results, bool *computed)
+{
+    int failed = 0;
+    *computed = true;
+    for (int i = 0; i < c->n_outs; i++) {
+        snn_array *out = &c->outs[i];
+        if (!c->wanted[i]) continue;
+        if (out->data) results[i] = (PyObject *)wrap(out->data, out->dtype, out->ndim, out->shape);
+        else {
+            *computed = false;
+            results[i] = failed ? NULL : (PyObject *)new_array(out->dtype, out->ndim, out->shape);
+            if (results[i]) out->data = PyArray_DATA((PyArrayObject *)results[i]);
+        }
+        if (!results[i]) failed = -1;
+        c->work += snn_nbytes(out);
+    }
+    return failed;
+}
+
 static PyObject *compute(call_frame *c)
 {
-    for (int i = 0; i < c->n_outs; i++) c->outs[i] = (snn_array){0};
-    snn_status status = c->op->call(c->slots);
-    if (status != SNN_OK) return raise_status(status), NULL;
-
-    PyObject *results[MAX_OUTS] = {0};
+    /* Where few bytes come in, the operation computes at once if few bytes come out. */
     for (int i = 0; i < c->n_outs; i++) {
-        if (!c->wanted[i]) continue;
-        PyArrayObject *array = new_array(c->outs[i].dtype, c->outs[i].ndim, c->outs[i].shape);
-        if (!array) goto failed;
-        results[i] = (PyObject *)array;
-        c->outs[i].data = PyArray_DATA(array);
-        c->work += snn_nbytes(&c->outs[i]);
+        c->outs[i].data = NULL;
+        c->outs[i].ndim = c->work < GIL_MINSIZE ? -1 : 0;
+        c->outs[i].shape[0] = GIL_MINSIZE - 1 - (int64_t)c->work;
     }
-    if (c->work < GIL_MINSIZE) status = c->op->call(c->slots);
-    else {
-        PyThreadState *state = PyEval_SaveThread();
-        status = c->op->call(c->slots);
-        PyEval_RestoreThread(state);
-    }
+    snn_status status = c->op->call(c->slots);
     if (status != SNN_OK) {
-        raise_status(status);
-        goto failed;
+        for (int i = 0; i < c->n_outs; i++) snn_free(c->outs[i].data);
+        return raise_status(status), NULL;
+    }
+    PyObject *results[MAX_OUTS] = {0};
+    bool computed;
+    if (take_results(c, results, &computed) < 0) goto failed;
+    if (!computed) {
+        if (c->work < GIL_MINSIZE) status = c->op->call(c->slots);
+        else {
+            PyThreadState *state = PyEval_SaveThread();
+            status = c->op->call(c->slots);
+            PyEval_RestoreThread(state);
+        }
+        if (status != SNN_OK) {
+            raise_status(status);
+            goto failed;
+        }
     }
     if (c->n_outs == 1) return results[0];
     PyObject *tuple = PyTuple_New(c->n_outs);

@@ -8,6 +8,10 @@
  *     y.data = snn_allocate(snn_nbytes(&y));
  *     snn_linear_forward(&args);            // computes into y.data
  *
+ * One call does both for a small result: with y = {.ndim = -1, .shape = {limit}} and y.data NULL, a result of at most `limit` bytes is
+ * allocated (free y.data with snn_free, after an error too) and computed at once. Where any result of the call is larger, its data stays
+ * NULL and nothing is computed: allocate it and call again.
+ *
  * Inputs may have any strides (in bytes, multiples of the element size; zero and negative ones too) and are never written.
  * Outputs are C-contiguous; in the second call their shape must be the one that the first call filled in.
  * Functions are thread-safe as long as nobody writes an array that another thread reads.
