@@ -171,11 +171,34 @@ def test_deleting():
 def test_unknown_attributes():
     with pytest.raises(AttributeError, match="'Block' object has no attribute 'nothing'"):
         _ = Block().nothing
-    assert not hasattr(Block(), "cuda")
+    assert not hasattr(Block(), "cuda") and "cuda" not in dir(Block())
     with pytest.raises(AttributeError, match="CPU"):
         Block().cuda()
     with pytest.raises(AttributeError, match="float32 and float64"):
         Block().half()
+
+
+def test_a_call_before_init_says_what_is_missing():
+    class Early(nn.Module):
+        def __init__(self):
+            pass
+
+    with pytest.raises(AttributeError, match=r"'Early' object has no attribute '_forward_hooks'; was super\(\).__init__\(\) called\?"):
+        Early()(1)
+
+
+def test_a_hook_does_not_change_the_caller_s_arguments():
+    class Scale(nn.Module):
+        def forward(self, x, factor=1):
+            return x * factor
+
+    def double(module, args, kwargs):
+        kwargs["factor"] *= 2
+        return args, kwargs
+
+    scale, given = Scale(), {"factor": 3}
+    scale.register_forward_pre_hook(double, with_kwargs=True)
+    assert scale(5, **given) == 30 and scale.__call__(5, **given) == 30 and given == {"factor": 3}
 
 
 def test_an_attribute_error_inside_a_property_is_not_hidden():
@@ -184,7 +207,7 @@ def test_an_attribute_error_inside_a_property_is_not_hidden():
         def entry(self):
             return self.missing
 
-    with pytest.raises(AttributeError, match="its property raised"):
+    with pytest.raises(AttributeError, match="'Wrong' object has no attribute 'missing'"):
         _ = Wrong().entry
 
 

@@ -138,13 +138,16 @@ static PyObject *handler_capsule, *numpy_module;
 static uint64_t input_copies;
 
 /* Interned attribute names: a fresh string for each look-up would fill the type cache of the interpreter. */
-static PyObject *str_shape, *str_ndim, *str_dtype, *str_name, *str_type, *str_array, *str_array_interface, *str_array_struct, *str_dlpack, *str_numpy_ma;
+static PyObject *str_shape, *str_ndim, *str_dtype, *str_name, *str_type, *str_array, *str_array_interface, *str_array_struct, *str_dlpack;
+static PyObject *str_numpy_ma, *str_forward, *str_forward_hooks, *str_forward_pre_hooks, *str_call_with_hooks;
 static const struct {
     PyObject **place;
     const char *text;
 } strings[] = {
     {&str_shape, "shape"}, {&str_ndim, "ndim"}, {&str_dtype, "dtype"}, {&str_name, "__name__"}, {&str_type, "type"}, {&str_array, "__array__"}, {&str_dlpack, "__dlpack__"},
     {&str_array_interface, "__array_interface__"}, {&str_array_struct, "__array_struct__"}, {&str_numpy_ma, "numpy.ma"},
+    {&str_forward, "forward"}, {&str_forward_hooks, "_forward_hooks"}, {&str_forward_pre_hooks, "_forward_pre_hooks"},
+    {&str_call_with_hooks, "_call_with_hooks"},
 };
 
 /* ---- memory of the results (NEP 49) ---- */
@@ -1025,6 +1028,47 @@ static PyObject *make_ops(void)
     return ops;
 }
 
+/* ---- the base of Module ---- */
+
+/* layer(...): forward with the same arguments, by way of the hooks where there are any. In C because it is a part of every call: Python's
+ * own way to a __call__ written in Python, which has to pack arguments of any kind, costs more than many a layer. */
+static PyObject *module_call(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    PyObject *state = PyObject_GenericGetDict(self, NULL);
+    if (!state) return NULL;
+    PyObject *hooks = PyDict_GetItemWithError(state, str_forward_hooks);
+    PyObject *pre_hooks = hooks ? PyDict_GetItemWithError(state, str_forward_pre_hooks) : NULL;
+    bool hooked = true;
+    if (pre_hooks && PyDict_Check(hooks) && PyDict_Check(pre_hooks)) hooked = PyDict_Size(hooks) > 0 || PyDict_Size(pre_hooks) > 0;
+    Py_DECREF(state);
+    if (!pre_hooks) {
+        PyObject *name = PyErr_Occurred() ? NULL : type_name(self);
+        if (name) PyErr_Format(PyExc_AttributeError, "'%U' object has no attribute '_forward_hooks'; was super().__init__() called?", name);
+        Py_XDECREF(name);
+        return NULL;
+    }
+    bool named = kwargs && PyDict_Size(kwargs) > 0;
+    if (!hooked && !named && PyTuple_Size(args) == 1)
+        return PyObject_CallMethodObjArgs(self, str_forward, PyTuple_GetItem(args, 0), NULL);
+    PyObject *result = NULL;
+    if (hooked) {
+        PyObject *own = named ? PyDict_Copy(kwargs) : PyDict_New(); /* hooks may change it */
+        if (own) result = PyObject_CallMethodObjArgs(self, str_call_with_hooks, args, own, NULL);
+        Py_XDECREF(own);
+        return result;
+    }
+    PyObject *forward = PyObject_GetAttr(self, str_forward);
+    if (forward) result = PyObject_Call(forward, args, kwargs);
+    Py_XDECREF(forward);
+    return result;
+}
+
+static PyType_Slot module_base_slots[] = {{Py_tp_call, module_call}, {Py_tp_doc, "What calls forward: the base class of Module."}, {0, NULL}};
+
+static PyType_Spec module_base_spec = {
+    .name = "swiftnn._native.ModuleBase", .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = module_base_slots,
+};
+
 /* ---- the other functions ---- */
 
 static PyObject *set_num_threads(PyObject *Py_UNUSED(module), PyObject *arg)
@@ -1186,6 +1230,7 @@ static int execute(PyObject *module)
     Py_INCREF(tensor_base);
     if (add(module, "TensorBase", tensor_base) < 0) return -1;
     if (add(module, "OPS", make_ops()) < 0) return -1;
+    if (add(module, "ModuleBase", PyType_FromSpec(&module_base_spec)) < 0) return -1;
     if (add(module, "abi_version", PyLong_FromLong(SNN_ABI_VERSION)) < 0) return -1;
     if (add(module, "_GIL_MINSIZE", PyLong_FromLong(GIL_MINSIZE)) < 0) return -1;
     home = here;

@@ -26,6 +26,8 @@ class TensorBase:
     @property
     def dtype(self) -> np.dtype[Any]: ...
 
+class ModuleBase: ...
+
 OPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 abi_version: int
 _GIL_MINSIZE: int

@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
+from .._native import ModuleBase
 from ..tensor import Parameter, Tensor
 from ._registry import Registry, RemovableHandle
 
@@ -29,14 +30,23 @@ __all__ = ["Module"]
 
 DestinationT = TypeVar("DestinationT", bound="dict[str, Any]")
 
-_NOTHING = object()
 _EXTRA_STATE = "_extra_state"
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
-_ABSENT = {
-    "half": "swiftnn computes in float32 and float64; use .float() or .double()",
-    "bfloat16": "swiftnn computes in float32 and float64; use .float() or .double()",
-    "cuda": "swiftnn computes on the CPU; leave .cuda() out",
-}
+_ABSENT = ("half", "bfloat16", "cuda")
+
+
+class _Absent:
+    """An attribute that PyTorch's modules have: hasattr says no, and the error says what to do."""
+
+    def __init__(self, advice: str) -> None:
+        self._advice = advice
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        text = f"type object '{owner.__name__}'" if instance is None else f"'{owner.__name__}' object"
+        raise AttributeError(f"{text} has no attribute '{self._name}': {self._advice}", name=self._name, obj=instance)
 
 
 class _IncompatibleKeys(NamedTuple):
@@ -69,7 +79,7 @@ def _forward_unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
     raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
 
-class Module:
+class Module(ModuleBase):
     """Base class of all layers and models.
 
     Parameters and modules that are assigned as attributes are registered: they appear in `parameters()`, `state_dict()` and the repr,
@@ -130,19 +140,10 @@ class Module:
     # Calling.
 
     if TYPE_CHECKING:
-        # A call has the type of the subclass's forward, overloads and type variables included.
+        # What ModuleBase does: forward by way of the hooks. A call has the type of the subclass's forward, overloads and type variables
+        # included.
         @property
         def __call__(self: _HasForward[_ForwardT]) -> _ForwardT: ...
-    else:
-        # One positional argument is the call that counts: not packed into a tuple and back, it costs half as much.
-        def __call__(self, input=_NOTHING, /, *args, **kwargs):
-            if not (args or kwargs or self._forward_hooks or self._forward_pre_hooks or input is _NOTHING):
-                return self.forward(input)
-            if input is not _NOTHING:
-                args = (input, *args)
-            if self._forward_hooks or self._forward_pre_hooks:
-                return self._call_with_hooks(args, kwargs)
-            return self.forward(*args, **kwargs)
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result: Any = None
@@ -352,20 +353,17 @@ class Module:
                 return
         object.__delattr__(self, name)
 
-    def __getattr__(self, name: str) -> Any:
-        # Entries of the registries are attributes already: only what does not exist comes here.
-        message = f"'{type(self).__name__}' object has no attribute '{name}'"
-        if name in _ABSENT:
-            message += f": {_ABSENT[name]}"
-        elif "_parameters" not in self.__dict__:
-            message += "; was super().__init__() called?"
-        elif isinstance(getattr(type(self), name, None), property):
-            message += ": its property raised an AttributeError"
-        raise AttributeError(message, name=name, obj=self)
+    if TYPE_CHECKING:
+        # There is none: a class that has one gives up the interpreter's fast way to every attribute, which is a part of every call.
+        def __getattr__(self, name: str) -> Any: ...
+
+    half = _Absent("swiftnn computes in float32 and float64; use .float() or .double()")
+    bfloat16 = _Absent("swiftnn computes in float32 and float64; use .float() or .double()")
+    cuda = _Absent("swiftnn computes on the CPU; leave .cuda() out")
 
     def __dir__(self) -> list[str]:
         # Children of containers have numbers for names, which cannot be written as attributes.
-        return sorted(key for key in super().__dir__() if not key[:1].isdigit())
+        return sorted(key for key in super().__dir__() if not key[:1].isdigit() and key not in _ABSENT)
 
     # Looking things up.
 
