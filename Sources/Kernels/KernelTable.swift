@@ -22,6 +22,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.mr = Int64(Level.mr)
     s.nr = Int64(2 * FloatTile.lanes)
     s.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Float.self) }
+    s.small_product = { smallProduct($0.unsafelyUnwrapped, Float.self) }
     s.pack = { pack($0.unsafelyUnwrapped, Float.self) }
     s.im2col = { im2col($0.unsafelyUnwrapped, Float.self) }
     s.depthwise_row = { depthwiseRow($0.unsafelyUnwrapped, Float.self) }
@@ -54,6 +55,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.mr = Int64(Level.mr)
     d.nr = Int64(2 * DoubleTile.lanes)
     d.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Double.self) }
+    d.small_product = { smallProduct($0.unsafelyUnwrapped, Double.self) }
     d.pack = { pack($0.unsafelyUnwrapped, Double.self) }
     d.im2col = { im2col($0.unsafelyUnwrapped, Double.self) }
     d.depthwise_row = { depthwiseRow($0.unsafelyUnwrapped, Double.self) }

@@ -178,6 +178,25 @@ func gemmBlock<T: Element>(
     T.kernels.pointee.gemm_block(&g)
 }
 
+/// Whether a product has so few multiply-adds that packing its operands would cost more than they do.
+func isSmall(m: Int, n: Int, k: Int) -> Bool { k <= Blocking.kc && m &* n &* k <= 1024 }
+
+/// C = epilogue(A B^T) of a small product, from operands of any strides whose rows stand in one group.
+func smallProduct<T: Element>(
+    _ a: RowMatrix<T>, _ b: RowMatrix<T>, k: Int, c: UnsafeMutablePointer<T>, ldc: Int, epilogue e: Epilogue<T>
+) {
+    var p = snn_small_product(
+        m: Int64(a.rows), n: Int64(b.rows), k: Int64(k), a: a.data, a_rs: Int64(a.rowStride), a_ks: Int64(a.columnStride), b: b.data,
+        b_rs: Int64(b.rowStride), b_ks: Int64(b.columnStride), col_bias: e.columnBias, c: c, ldc: Int64(ldc))
+    T.kernels.pointee.small_product(&p)
+    if e.activation < 0 && e.residual == nil { return }
+    for i in 0..<a.rows {
+        let row = c + i * ldc
+        if e.activation >= 0 { T.kernels.pointee.unary(Int64(e.activation), e.alpha, e.beta, row, row, Int64(b.rows)) }
+        if let residual = e.residual { T.kernels.pointee.add(residual + i * e.residualStride, row, row, Int64(b.rows)) }
+    }
+}
+
 /// C (rows of A, n), rows ldc apart: C = epilogue(A B^T) with B given by its n rows of depth k (a Linear's weight), or by its panels
 /// of width nr where they are at hand.
 func gemm<T: Element>(
@@ -186,6 +205,9 @@ func gemm<T: Element>(
 ) throws(Failure) {
     let m = a.rows, n = b.rows
     if m == 0 || n == 0 { return }
+    if isSmall(m: m, n: n, k: k) && a.inner >= m && b.inner >= n && epilogue.rowBias == nil {
+        return smallProduct(a, b, k: k, c: c, ldc: ldc, epilogue: epilogue)
+    }
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let threads = ThreadPool.threads(forWork: m &* n &* max(k, 1) / 8 &+ n &* k / 2)
     let depths = Depths(k)

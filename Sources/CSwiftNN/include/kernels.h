@@ -28,6 +28,15 @@ typedef struct snn_pack {
     void *dst; int64_t panel;
 } snn_pack;
 
+/* C[m,n] = bias + A B^T over k in order, one fused multiply-add each, read where they lie. */
+typedef struct snn_small_product {
+    int64_t m, n, k;
+    const void *a; int64_t a_rs, a_ks;
+    const void *b; int64_t b_rs, b_ks;        /* n rows of k */
+    const void *col_bias;                     /* n values or NULL */
+    void *c; int64_t ldc;
+} snn_small_product;
+
 /* The packed B of a convolution: row k = (c, r, s), column p = output pixel p0 + j of an image that is padded already. */
 typedef struct snn_im2col {
     const void *src; int64_t cs, hs, ws;      /* strides of channel, row, column */
@@ -88,6 +97,7 @@ typedef struct snn_softmax_columns {
 typedef struct snn_kernels {
     int64_t mr, nr;
     void (*gemm_block)(const snn_gemm_block *);
+    void (*small_product)(const snn_small_product *);
     void (*pack)(const snn_pack *);
     void (*im2col)(const snn_im2col *);
     void (*depthwise_row)(const snn_depthwise_row *);

@@ -111,7 +111,7 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
         rowStride: a.heads_last != 0 ? heads * width : width, headsLast: a.heads_last != 0, weights: all?.base ?? weights)
     if keys == 0 {
         memset(y, 0, shape.size * MemoryLayout<T>.stride)
-    } else if queries <= 4 {
+    } else if queries <= 4 || call.isSmall {
         try attendRows(call)
     } else {
         try attendColumns(call)
@@ -147,6 +147,9 @@ private struct Attention<T: Element> {
     var keys: Int { k.shape[2] }
     var width: Int { v.shape[3] }
     var threads: Int { ThreadPool.threads(forWork: images &* heads &* queries &* keys &* (depth + width + 16) / 8) }
+
+    /// Whether a head's products are better computed from where their operands lie.
+    var isSmall: Bool { SwiftNN.isSmall(m: queries, n: max(keys, width), k: max(keys, depth)) }
 
     func keyRows(_ b: Int, _ kh: Int) -> RowMatrix<T> {
         RowMatrix(k.data + (b * k.strides[0] + kh * k.strides[1]), rows: keys, rowStride: k.strides[2], columnStride: k.strides[3])
@@ -290,7 +293,8 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
     let keysPadded = roundUp(keys, nr)
     let rowsPadded = roundUp(rows, mr)
     let packedK = keysPadded * depth
-    let packsValues = a.v.strides[3] != 1 || width % nr != 0
+    let small = a.isSmall
+    let packsValues = !small && (a.v.strides[3] != 1 || width % nr != 0)
     let packedV = packsValues ? roundUp(width, nr) * keys : 0
     let perWorker = packedK + packedV + rowsPadded * (keysPadded + Blocking.rowDepth(max(keys, depth))) + keysPadded + mr * nr
     let scratch = try Scratch<T>(perWorker * threads)
@@ -304,10 +308,14 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
         let block = scores + rowsPadded * keysPadded
         let line = block + rowsPadded * Blocking.rowDepth(max(keys, depth))
         let tile = line + keysPadded
-        packPanels(a.keyRows(b, kh), 0, keys, 0, depth, nr, kPanels.data, kPanels.panel)
-        gemmRows(
-            a.queryRows(b, h, 0, rows), 0, rows, kPanels, n: keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(),
-            block: block, tile: tile, padded: true)
+        if small {
+            smallProduct(a.queryRows(b, h, 0, rows), a.keyRows(b, kh), k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue())
+        } else {
+            packPanels(a.keyRows(b, kh), 0, keys, 0, depth, nr, kPanels.data, kPanels.panel)
+            gemmRows(
+                a.queryRows(b, h, 0, rows), 0, rows, kPanels, n: keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(),
+                block: block, tile: tile, padded: true)
+        }
         for l in 0..<rows {
             let row = scores + l * keysPadded
             let allowed = a.isCausal ? min(keys, l + 1) : keys
@@ -321,6 +329,10 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
             if let weights = a.weights { T.kernels.pointee.copy(row, 1, weights + flat, Int64(keys)) }
         }
         let probabilities = RowMatrix(UnsafePointer(scores), rows: rows, rowStride: keysPadded, columnStride: 1)
+        if small {
+            return smallProduct(
+                probabilities, a.valueColumns(b, kh), k: keys, c: a.outputRow(b, h, 0), ldc: a.rowStride, epilogue: Epilogue())
+        }
         if packsValues {
             let vPanels = PackedMatrix(kPanels.data + packedK, depth: keys, width: nr)
             packPanels(a.valueColumns(b, kh), 0, width, 0, keys, nr, vPanels.data, vPanels.panel)

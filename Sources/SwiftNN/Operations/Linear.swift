@@ -65,11 +65,14 @@ func linearForward<T: Element>(_ args: snn_linear_forward_args, _: T.Type) throw
     epilogue.residualStride = n
     let columns = RowMatrix(weight.data, rows: n, rowStride: weight.strides[0], columnStride: weight.strides[1])
     let width = Int(T.kernels.pointee.nr)
-    let kept = try keptOnly(
-        args.weight, PreparedKey(kind: .gemmPanels, a: first, b: n), count: PackedMatrix<T>.size(rows: n, depth: k, width: width)
-    ) { memory in
-        PackedMatrix(memory, depth: k, width: width).pack(columns, depth: k, threads: ThreadPool.threads(forWork: n &* k))
-    }
+    let kept =
+        isSmall(m: input.rows, n: n, k: k)
+        ? nil
+        : try keptOnly(
+            args.weight, PreparedKey(kind: .gemmPanels, a: first, b: n), count: PackedMatrix<T>.size(rows: n, depth: k, width: width)
+        ) { memory in
+            PackedMatrix(memory, depth: k, width: width).pack(columns, depth: k, threads: ThreadPool.threads(forWork: n &* k))
+        }
     defer { kept?.release() }
     try gemm(
         input, columns, panels: kept.map { PackedMatrix($0.base, depth: k, width: width) }, k: k, c: y, ldc: n, epilogue: epilogue)
