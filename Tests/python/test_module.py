@@ -187,6 +187,13 @@ def test_a_call_before_init_says_what_is_missing():
         Early()(1)
 
 
+def test_warnings_of_a_layer_name_the_line_of_its_call():
+    for layer in (nn.Softmax(), nn.LogSoftmax(), nn.Softmin()):
+        with pytest.warns(UserWarning, match="Implicit dimension") as caught:
+            layer(np.zeros((2, 3), np.float32))
+        assert caught[0].filename == __file__
+
+
 def test_a_hook_does_not_change_the_caller_s_arguments():
     class Scale(nn.Module):
         def forward(self, x, factor=1):

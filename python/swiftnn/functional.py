@@ -286,7 +286,7 @@ def embedding(
                [0., 1.]])
     """
     if padding_idx is not None:
-        rows = np.shape(weight)[0]
+        rows = weight.shape[0] if isinstance(weight, (Tensor, np.ndarray)) else np.shape(weight)[0]
         if not -rows <= padding_idx < rows:
             raise ArgumentError(f"padding_idx must be within num_embeddings={rows}, but got {padding_idx}")
     if max_norm is not None:
@@ -2158,6 +2158,8 @@ def _check_attention(
     separate: bool,
 ) -> None:
     """Errors in terms of the caller's arrays; what remains, the operations check."""
+    if x is key and key is value and key_padding_mask is None and attn_mask is None and x.ndim in (2, 3) and x.shape[-1] == embed_dim:
+        return
     ndim = x.ndim
     if ndim not in (2, 3):
         raise AttentionShapeError(f"query must be 2-D (unbatched) or 3-D (batched), but got shape {tuple(x.shape)}")

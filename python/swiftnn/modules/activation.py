@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import functional as F
 from .. import init
+from .._native import activation_forward, prelu_forward, softmax_forward
 from ..errors import ArgumentError, ShapeError
 from ..tensor import Parameter
 from .module import Module
@@ -73,7 +74,7 @@ class ReLU(_InPlace):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.relu(input, inplace=self.inplace)
+        return F.relu(input, True) if self.inplace else activation_forward(input, F._RELU, 0.0, 0.0)
 
 
 class Hardtanh(Module):
@@ -168,7 +169,7 @@ class Sigmoid(Module):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.sigmoid(input)
+        return activation_forward(input, F._SIGMOID, 0.0, 0.0)
 
 
 class Hardsigmoid(_InPlace):
@@ -190,7 +191,7 @@ class Hardsigmoid(_InPlace):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.hardsigmoid(input, inplace=self.inplace)
+        return F.hardsigmoid(input, True) if self.inplace else activation_forward(input, F._HARDSIGMOID, 0.0, 0.0)
 
     def extra_repr(self) -> str:
         return ""
@@ -209,7 +210,7 @@ class Tanh(Module):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.tanh(input)
+        return activation_forward(input, F._TANH, 0.0, 0.0)
 
 
 class SiLU(_InPlace):
@@ -231,7 +232,7 @@ class SiLU(_InPlace):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.silu(input, inplace=self.inplace)
+        return F.silu(input, True) if self.inplace else activation_forward(input, F._SILU, 0.0, 0.0)
 
 
 class Mish(_InPlace):
@@ -255,7 +256,7 @@ class Mish(_InPlace):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.mish(input, inplace=self.inplace)
+        return F.mish(input, True) if self.inplace else activation_forward(input, F._MISH, 0.0, 0.0)
 
 
 class Hardswish(_InPlace):
@@ -279,7 +280,7 @@ class Hardswish(_InPlace):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.hardswish(input, inplace=self.inplace)
+        return F.hardswish(input, True) if self.inplace else activation_forward(input, F._HARDSWISH, 0.0, 0.0)
 
     def extra_repr(self) -> str:
         return ""
@@ -306,7 +307,7 @@ class SELU(_InPlace):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.selu(input, inplace=self.inplace)
+        return F.selu(input, True) if self.inplace else activation_forward(input, F._SELU, 0.0, 0.0)
 
 
 class LogSigmoid(Module):
@@ -322,7 +323,7 @@ class LogSigmoid(Module):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.logsigmoid(input)
+        return activation_forward(input, F._LOGSIGMOID, 0.0, 0.0)
 
 
 class Softsign(Module):
@@ -338,7 +339,7 @@ class Softsign(Module):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.softsign(input)
+        return activation_forward(input, F._SOFTSIGN, 0.0, 0.0)
 
 
 class ELU(_InPlace):
@@ -369,7 +370,7 @@ class ELU(_InPlace):
         self.alpha = alpha
 
     def forward(self, input: Array) -> Array:
-        return F.elu(input, self.alpha, self.inplace)
+        return F.elu(input, self.alpha, True) if self.inplace else activation_forward(input, F._ELU, self.alpha, 0.0)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
@@ -401,7 +402,8 @@ class LeakyReLU(_InPlace):
         self.negative_slope = negative_slope
 
     def forward(self, input: Array) -> Array:
-        return F.leaky_relu(input, self.negative_slope, self.inplace)
+        slope = self.negative_slope
+        return F.leaky_relu(input, slope, True) if self.inplace else activation_forward(input, F._LEAKY_RELU, slope, 0.0)
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
@@ -434,7 +436,8 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, input: Array) -> Array:
-        return F.gelu(input, approximate=self.approximate)
+        plain = self.approximate == "none"
+        return activation_forward(input, F._GELU, 0.0, 0.0) if plain else F.gelu(input, approximate=self.approximate)
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"
@@ -465,7 +468,7 @@ class Softplus(Module):
         self.threshold = threshold
 
     def forward(self, input: Array) -> Array:
-        return F.softplus(input, self.beta, self.threshold)
+        return activation_forward(input, F._SOFTPLUS, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"
@@ -510,7 +513,7 @@ class PReLU(Module):
         init.constant_(self.weight, self.init)
 
     def forward(self, input: Array) -> Array:
-        return F.prelu(input, self.weight)
+        return prelu_forward(input, self.weight)
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
@@ -574,7 +577,8 @@ class Softmax(Module):
         self.dim = dim
 
     def forward(self, input: Array) -> Array:
-        return F.softmax(input, self.dim, _stacklevel=5)
+        dim = self.dim
+        return F.softmax(input, _stacklevel=4) if dim is None else softmax_forward(input, dim, False)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -605,7 +609,8 @@ class LogSoftmax(Module):
         self.dim = dim
 
     def forward(self, input: Array) -> Array:
-        return F.log_softmax(input, self.dim, _stacklevel=5)
+        dim = self.dim
+        return F.log_softmax(input, _stacklevel=4) if dim is None else softmax_forward(input, dim, True)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -636,7 +641,7 @@ class Softmin(Module):
         self.dim = dim
 
     def forward(self, input: Array) -> Array:
-        return F.softmin(input, self.dim, _stacklevel=5)
+        return F.softmin(input, self.dim, _stacklevel=4)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

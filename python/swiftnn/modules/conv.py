@@ -120,10 +120,11 @@ class _ConvNd(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def _conv_forward(self, input: Array, weight: Array, bias: Array | None) -> Array:
-        arguments = self._arguments or self._prepare()
+        # Named, not passed on as *arguments: making a list and a tuple of them costs as much as a small convolution's checks.
+        stride, padding, dilation, groups, activation = self._arguments or self._prepare()
         if self._border is not None:
             input = F.pad(input, self._border, self.padding_mode)
-        return conv_forward(input, weight, bias, *arguments)
+        return conv_forward(input, weight, bias, stride, padding, dilation, groups, activation)
 
     def forward(self, input: Array) -> Array:
         return self._conv_forward(input, self.weight, self.bias)

@@ -48,7 +48,8 @@ class Dropout(_DropoutNd):
     """
 
     def forward(self, input: Array) -> Array:
-        return F.dropout(input, self.p, self.training, self.inplace)
+        # Where F.dropout would find nothing to do.
+        return F.dropout(input, self.p, True, self.inplace) if self.training or not 0 <= self.p <= 1 else input
 
 
 class Dropout1d(_DropoutNd):

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import functional as F
 from .. import init
+from .._native import embedding_forward
 from ..errors import ArgumentError
 from ..tensor import Parameter
 from .module import Module
@@ -108,6 +109,8 @@ class Embedding(Module):
             self.weight.data[self.padding_idx] = 0
 
     def forward(self, input: Array) -> Array:
+        if self.max_norm is None and self.padding_idx is None:
+            return embedding_forward(input, self.weight)
         return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
 
     def extra_repr(self) -> str:

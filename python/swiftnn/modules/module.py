@@ -180,7 +180,7 @@ class Module(ModuleBase):
                     warnings.warn(
                         "module forward hook with always_call=True raised an exception "
                         f"that was silenced as another error was raised in forward: {error}",
-                        stacklevel=3,
+                        stacklevel=2,
                     )
             raise
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import functional as F
 from .. import init
-from .._native import layer_norm_forward
+from .._native import batch_norm_forward, layer_norm_forward
 from ..tensor import Parameter
 from .module import Module
 from .utils import Array, count, element_type, parameter, size
@@ -311,8 +311,12 @@ class _BatchNorm(_NormBase):
         if x.ndim not in self._ndims:
             raise ValueError(f"expected {' or '.join(f'{n}D' for n in self._ndims)} input (got {x.ndim}D input)")
         training, momentum = self.training, self.momentum
-        if not training and self.running_mean is not None and self.running_var is not None:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        if not training:
+            mean, var = self.running_mean, self.running_var
+            if mean is not None and var is not None:
+                if self.eps >= 0:
+                    return batch_norm_forward(x, mean, var, self.weight, self.bias, self.eps)
+                return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.eps)
         track = training and self.track_running_stats
         counter = self.num_batches_tracked
         batches = 1

@@ -68,8 +68,9 @@ class _MaxPoolNd(_Pool):
         )
 
     def forward(self, input: Array) -> Array:
-        y = max_pool_forward(input, *(self._arguments or self._prepare()))
-        return y if self.return_indices else y[0]
+        kernel_size, stride, padding, dilation, ceil_mode, return_indices = self._arguments or self._prepare()
+        y = max_pool_forward(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        return y if return_indices else y[0]
 
     def extra_repr(self) -> str:
         return (
@@ -145,7 +146,8 @@ class _AvgPoolNd(_Pool):
     count_include_pad: bool
 
     def forward(self, input: Array) -> Array:
-        return avg_pool_forward(input, *(self._arguments or self._prepare()))
+        kernel_size, stride, padding, ceil_mode, count_include_pad, divisor = self._arguments or self._prepare()
+        return avg_pool_forward(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -252,7 +254,8 @@ class _AdaptiveAvgPoolNd(_Pool):
         return (F._output_size(self.output_size, self._dimensions),)
 
     def forward(self, input: Array) -> Array:
-        return adaptive_avg_pool_forward(input, *(self._arguments or self._prepare()))
+        (output_size,) = self._arguments or self._prepare()
+        return adaptive_avg_pool_forward(input, output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"

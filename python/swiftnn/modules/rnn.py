@@ -6,6 +6,7 @@ import math
 import numbers
 import warnings
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,10 @@ def _positive(value: Any, name: str) -> int:
     if n <= 0:
         raise ValueError(f"{name} must be greater than zero, but got {n}")
     return n
+
+
+def _layer(mode: str) -> str:
+    return mode[:3] if mode.startswith("RNN") else mode
 
 
 def _refuse(unknown: dict[str, Any], layer: str) -> None:
@@ -79,8 +84,9 @@ class RNNBase(Module):
     bidirectional: bool
     proj_size: int
     _all_weights: list[list[str]]
-    # Five names for each layer and direction, None where the parameter does not exist: what the kernel is given.
-    _kernel_weights: list[str | None]
+    # Reads what the kernel is given: five parameters for each layer and direction, None where there is none.
+    _read_weights: attrgetter[tuple[Any, ...]]
+    _absent = None
 
     def __init__(
         self,
@@ -132,7 +138,7 @@ class RNNBase(Module):
         rows, out = _MODES[mode][1] * self.hidden_size, self.proj_size or self.hidden_size
         directions = ("", "_reverse") if self.bidirectional else ("",)
         self._all_weights = []
-        self._kernel_weights = []
+        given = []
         for layer in range(self.num_layers):
             features = self.input_size if layer == 0 else out * len(directions)
             for suffix in directions:
@@ -146,11 +152,12 @@ class RNNBase(Module):
                 names = []
                 for stem, shape, present in shapes:
                     key = f"{stem}_l{layer}{suffix}"
-                    self._kernel_weights.append(key if present else None)
+                    given.append(key if present else "_absent")
                     if present:
                         setattr(self, key, parameter(shape, kind))
                         names.append(key)
                 self._all_weights.append(names)
+        self._read_weights = attrgetter(*given)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -178,41 +185,43 @@ class RNNBase(Module):
     def _compute(self, input: Any, states: tuple[Any, ...] | None) -> tuple[Any, tuple[Any, ...]]:
         """Output and final states for the initial states (h,) or (h, c)."""
         packed = input if isinstance(input, PackedSequence) else None
-        x = F._as_array(input if packed is None else packed.data, getattr(self, self._all_weights[0][0]))
-        layer = self.mode[:3] if self.mode.startswith("RNN") else self.mode
+        weights = self._read_weights(self)
+        x = F._as_array(input if packed is None else packed.data, weights[0])
+        mode = self.mode
+        shape = x.shape
+        ndim = len(shape)
         batch_first = self.batch_first
         batch_sizes = None
         batched = True
         if packed is not None:
-            if x.ndim != 2:
-                raise ShapeError(f"{layer}: the data of a PackedSequence must be 2-D, but has shape {tuple(x.shape)}")
+            if ndim != 2:
+                raise ShapeError(f"{_layer(mode)}: the data of a PackedSequence must be 2-D, but has shape {tuple(shape)}")
             batch_sizes, batch_first = packed.batch_sizes, False
             batch = int(batch_sizes[0])
             if states is not None and packed.sorted_indices is not None:
                 states = tuple(F._as_array(s)[:, packed.sorted_indices] for s in states)
-        elif x.ndim == 3:
-            batch = x.shape[0 if batch_first else 1]
-        elif x.ndim == 2:
+        elif ndim == 3:
+            batch = shape[0 if batch_first else 1]
+        elif ndim == 2:
             batched, batch, batch_first = False, 1, False
         else:
-            raise ShapeError(f"{layer}: Expected input to be 2D or 3D, got {x.ndim}D instead")
-        if x.shape[-1] != self.input_size:
+            raise ShapeError(f"{_layer(mode)}: Expected input to be 2D or 3D, got {ndim}D instead")
+        if shape[-1] != self.input_size:
             raise ShapeError(
-                f"{layer}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[-1]} "
-                f"in an input of shape {tuple(x.shape)}"
+                f"{_layer(mode)}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got {shape[-1]} "
+                f"in an input of shape {tuple(shape)}"
             )
         if states is not None:
             states = self._check_states(states, batch, batched)
-        weights = [None if name is None else getattr(self, name) for name in self._kernel_weights]
-        lstm = self.mode == "LSTM"
+        lstm = mode == "LSTM"
         p, seed, offset = 0.0, 0, 0
         if self.training and self.dropout > 0 and self.num_layers > 1:
             width = (self.proj_size or self.hidden_size) * (2 if self.bidirectional else 1)
             p = self.dropout
-            seed, offset = random.reserve((self.num_layers - 1) * math.prod(x.shape[:-1]) * width)
+            seed, offset = random.reserve((self.num_layers - 1) * math.prod(shape[:-1]) * width)
         h, c = (None, None) if states is None else (states[0], states[1] if lstm else None)
         y, hn, cn = rnn_forward(
-            _MODES[self.mode][0], x, h, c, weights, self.num_layers, self.bidirectional, batch_first, batch_sizes, p, seed, offset, lstm
+            _MODES[mode][0], x, h, c, weights, self.num_layers, self.bidirectional, batch_first, batch_sizes, p, seed, offset, lstm
         )
         finals = (hn, cn) if lstm else (hn,)
         if packed is not None:
