@@ -110,10 +110,12 @@ _NEAREST, _LINEAR, _NEAREST_EXACT = range(3)
 
 # Reading arguments.
 
+_ARRAYS = (np.ndarray, Tensor)
+
 
 def _as_array(x: Any, weight: Any = None) -> Any:
     """x itself where it is an ndarray or a Tensor, else the ndarray NumPy makes of it; lists of floats get the width of weight."""
-    if isinstance(x, (np.ndarray, Tensor)):
+    if isinstance(x, _ARRAYS):
         return x
     a = np.asarray(x)
     if a.dtype == object and hasattr(x, "__dlpack__"):
@@ -2059,21 +2061,20 @@ def _multi_head_attention(
         x_value = x_key if one_value else x_value[None]
         if key_padding_mask is not None:
             key_padding_mask = key_padding_mask[None]
-    length, batch = x.shape[seq], x.shape[bat]
+    shape = x.shape
+    length, batch = shape[seq], shape[bat]
     head_dim = embed_dim // num_heads
 
-    def heads(y: Any, parts: int) -> Any:
-        """(N, L, parts·E) or (L, N, parts·E) as (parts, N, nh, L, hd)."""
-        y = y.reshape((y.shape[0], y.shape[1], parts, num_heads, head_dim))
-        return y.transpose((2, 0, 3, 1, 4) if seq else (2, 1, 3, 0, 4))
-
     def project(y: Any, first: int, last: int) -> Any:
-        """Projections first ... last-1 of query, key and value, from their rows of the weights."""
+        """Projections first ... last-1 of query, key and value, from their rows of the weights, as (last-first, N, nh, L, hd)."""
         n = last - first
         if separate_weights is None:
-            return heads(linear_forward(y, in_proj_weight, in_proj_bias, None, _NONE, first * embed_dim, n * embed_dim), n)
-        b = None if in_proj_bias is None else _beside(in_proj_bias, y)[first * embed_dim : last * embed_dim]
-        return heads(linear_forward(y, separate_weights[first], b, None, _NONE, 0, 0), n)
+            y = linear_forward(y, in_proj_weight, in_proj_bias, None, _NONE, first * embed_dim, n * embed_dim)
+        else:
+            b = None if in_proj_bias is None else _beside(in_proj_bias, y)[first * embed_dim : last * embed_dim]
+            y = linear_forward(y, separate_weights[first], b, None, _NONE, 0, 0)
+        rows, columns, _ = y.shape
+        return y.reshape((rows, columns, n, num_heads, head_dim)).transpose((2, 0, 3, 1, 4) if seq else (2, 1, 3, 0, 4))
 
     if separate_weights is None and x_key is x_value:
         if x is x_key:
@@ -2090,9 +2091,8 @@ def _multi_head_attention(
     if static_v is not None:
         v = _static(static_v, "static_v", batch, num_heads, head_dim)
 
-    source = k.shape[2]
     if attn_mask is not None and attn_mask.ndim == 3:
-        attn_mask = attn_mask.reshape((batch, num_heads, length, source))
+        attn_mask = attn_mask.reshape((batch, num_heads, length, k.shape[2]))
     extra = (bias_k is not None) + bool(add_zero_attn)
     # With a mask is_causal is a promise about it, kept here only where nothing else is asked for (as in PyTorch).
     if is_causal and attn_mask is not None:
@@ -2102,7 +2102,7 @@ def _multi_head_attention(
             is_causal = False
     if extra:
         if is_causal:
-            attn_mask, is_causal = np.triu(np.ones((length, source), np.bool_), 1), False
+            attn_mask, is_causal = np.triu(np.ones((length, k.shape[2]), np.bool_), 1), False
         if (bias_k is None) != (bias_v is None):
             raise ArgumentError("bias_k and bias_v must both be given or both be None")
         if bias_k is not None:
@@ -2158,7 +2158,7 @@ def _check_attention(
     separate: bool,
 ) -> None:
     """Errors in terms of the caller's arrays; what remains, the operations check."""
-    if x is key and key is value and key_padding_mask is None and attn_mask is None and x.ndim in (2, 3) and x.shape[-1] == embed_dim:
+    if x is key is value and key_padding_mask is None and attn_mask is None and x.ndim in (2, 3) and x.shape[-1] == embed_dim:
         return
     ndim = x.ndim
     if ndim not in (2, 3):
