@@ -49,6 +49,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Float.self) }
     s.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Float.self) }
     s.cell = { cell($0.unsafelyUnwrapped, Float.self) }
+    s.multiply_adds = { multiplyAdds(Int($0), FloatTile.self) }
     single.pointee = s
 
     var d = snn_kernels()
@@ -82,5 +83,6 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Double.self) }
     d.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Double.self) }
     d.cell = { cell($0.unsafelyUnwrapped, Double.self) }
+    d.multiply_adds = { multiplyAdds(Int($0), DoubleTile.self) }
     double.pointee = d
 }

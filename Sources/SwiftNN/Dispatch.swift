@@ -75,3 +75,11 @@ public func snn_isa() -> UnsafePointer<CChar>! {
 
 @_cdecl("snn_isa_available") @implementation
 public func snn_isa_available() -> Int64 { snn_detect_cpu() }
+
+@_cdecl("snn_multiply_adds") @implementation
+public func snn_multiply_adds(_ dtype: Int32, _ rounds: Int64) -> Double {
+    guard snn_initialize() == SNN_OK, dtype == Int32(SNN_FLOAT32) || dtype == Int32(SNN_FLOAT64), rounds > 0 else { return 0 }
+    let kernels = snn_kernel_table(dtype).unsafelyUnwrapped
+    _ = kernels.pointee.multiply_adds(rounds)
+    return 2 * 12 * Double(kernels.pointee.nr / 2) * Double(rounds)
+}

@@ -20,8 +20,15 @@ extension AllTests {
                 "mr", "nr", "gemm_block", "pack", "im2col", "depthwise_row", "copy", "unary", "add", "scale_shift", "dot", "sum", "moments",
                 "mean_square",
                 "normalize", "softmax", "mask_add", "mask_block", "scale", "max_pool_row", "avg_pool_row", "cell",
+                "multiply_adds",
             ]
             #expect(entries == tested)
+        }
+
+        @Test func multiplyAddsSettle() {
+            // Every lane of the twelve vectors has come to 2.
+            for kernels in Float.kernels { #expect(kernels.table.multiply_adds(100) == Double(12 * kernels.nr), "\(kernels.name)") }
+            for kernels in Double.kernels { #expect(kernels.table.multiply_adds(100) == Double(12 * kernels.nr), "\(kernels.name)") }
         }
 
         @Test func tilesFitTheBlocking() {

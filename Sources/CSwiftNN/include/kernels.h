@@ -118,6 +118,7 @@ typedef struct snn_kernels {
     void (*max_pool_row)(const snn_pool_row *);
     void (*avg_pool_row)(const snn_pool_row *);                                  /* sums; the frame divides */
     void (*cell)(const snn_cell *);
+    double (*multiply_adds)(int64_t rounds);                                     /* a round: 12 vectors of nr / 2 numbers (see Peak.swift) */
 } snn_kernels;
 
 void snn_kernels_base(snn_kernels *f32, snn_kernels *f64);

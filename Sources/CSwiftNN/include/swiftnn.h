@@ -109,6 +109,9 @@ snn_status snn_initialize(void);
 const char *snn_isa(void);
 /* Bit 0 base, bit 1 avx2, bit 2 avx512: what this CPU can run. */
 int64_t snn_isa_available(void);
+/* Keeps the calling thread's multiply-add units busy without memory, and returns how many operations (two a multiply-add) that were:
+ * over the time they took, the peak that benchmarks compare with. rounds of 12 vectors; 0 for a dtype that is not a float type. */
+double snn_multiply_adds(int32_t dtype, int64_t rounds);
 
 /* Threads an operation may use: the calling thread's own limit (0 = none set), and the process-wide number. */
 snn_status snn_set_num_threads(int64_t n);
