@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import os
-import platform
-from collections.abc import Iterable
+import statistics
 from typing import Any
 
-import numpy as np
-
-import swiftnn as nn
-
-from . import engines
+from ..__main__ import system
 from .engines import ENTRIES, OURS
 from .measure import Row
 
@@ -37,10 +30,6 @@ def rate(row: Row) -> str:
     return f"{(row.bytes_moved + again) / seconds / 1e9:.1f} GB/s"
 
 
-def geometric_mean(values: Iterable[float]) -> float:
-    return math.exp(float(np.mean([math.log(value) for value in values])))
-
-
 class Table:
     """Rows printed as they come: the columns are known before the first one."""
 
@@ -61,7 +50,8 @@ class Table:
         times = [duration(row.seen[name].seconds) if name in row.seen else "" for name in (OURS, *self._peers)]
         best = row.best_peer()
         ratios = [row.ratio(name) if name else None for name in (best, TORCH)]
-        theirs = row.seen[TORCH].error if TORCH in row.seen else None
+        # In float64 PyTorch is the reference itself.
+        theirs = row.seen[TORCH].error if TORCH in row.seen and row.cell.dtype == "float32" else None
         error = f"{row.ours.error:.1e}" + (f" ({theirs:.1e})" if theirs is not None else "")
         name = row.cell.name + (f" ×{row.cell.count}" if row.cell.count > 1 else "")
         limit = f"{row.share_of_limit():.0%} {'FMA' if row.compute_bound else 'memory'}"
@@ -80,9 +70,9 @@ def summary(rows: list[Row]) -> list[str]:
     best = {row.cell.name: row.ratio(name) or 0.0 for row in rows if (name := row.best_peer())}
     torch = [ratio for row in rows if (ratio := row.ratio(TORCH))]
     if best:
-        lines.append(f"geometric mean of best peer / swiftnn: {geometric_mean(best.values()):.2f} over {len(best)} cells")
+        lines.append(f"geometric mean of best peer / swiftnn: {statistics.geometric_mean(best.values()):.2f} over {len(best)} cells")
     if torch:
-        lines.append(f"geometric mean of PyTorch / swiftnn: {geometric_mean(torch):.2f} over {len(torch)} cells")
+        lines.append(f"geometric mean of PyTorch / swiftnn: {statistics.geometric_mean(torch):.2f} over {len(torch)} cells")
     ahead = [row for row in rows if row.best_peer() and best[row.cell.name] < 1]
     for row in sorted(ahead, key=lambda row: best[row.cell.name]):
         peer, ratio = ENTRIES[row.best_peer() or OURS].title, best[row.cell.name]
@@ -104,19 +94,6 @@ def summary(rows: list[Row]) -> list[str]:
     return lines
 
 
-def system() -> dict[str, Any]:
-    from ..__main__ import _cpu_name
-
-    return {
-        "swiftnn": nn.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "platform": platform.platform(),
-        "cpu": _cpu_name(),
-        "cpus": os.cpu_count(),
-    }
-
-
 def heading(about: dict[str, str], left_out: dict[str, str]) -> list[str]:
     """Who was measured and who was not."""
     here = system()
@@ -132,6 +109,6 @@ def as_json(rows: list[Row], about: dict[str, str], left_out: dict[str, str], se
         "system": system(),
         "settings": settings,
         "about": about,
-        "left_out": {name: f"{engines.ENTRIES[name].title}: {reason}" for name, reason in left_out.items()},
+        "left_out": {name: f"{ENTRIES[name].title}: {reason}" for name, reason in left_out.items()},
         "rows": [row.as_json() for row in rows],
     }
