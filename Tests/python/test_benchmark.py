@@ -14,11 +14,12 @@ import pytest
 
 import swiftnn as nn
 from swiftnn import _native
-from swiftnn.benchmark import engines, scaling
+from swiftnn.benchmark import engines, report, scaling
 from swiftnn.benchmark.cells import Cell
 from swiftnn.benchmark.engines.ours import Ours
 from swiftnn.benchmark.engines.recurrent import directions
 from swiftnn.benchmark.lists import LISTS, cells
+from swiftnn.benchmark.measure import Row, Seen
 from swiftnn.benchmark.values import arguments, inputs
 
 PACKAGE = Path(nn.__file__).parents[1]
@@ -180,3 +181,29 @@ def test_multiply_adds_count_what_they_do() -> None:
 def test_every_engine_says_how_to_get_it() -> None:
     for name in engines.PEERS:
         assert engines.ENTRIES[name].install.startswith("pip install ")
+
+
+def test_costs_beside_those_of_round_neighbours() -> None:
+    def row(size: int, seconds: float) -> Row:
+        cell = Cell("MaxPool2d", (2, 2), ((1, 1, 2, size),), curve="width", size=size)
+        return Row(cell, 1, {engines.OURS: Seen([seconds, 100.0, seconds])})
+
+    moved = {size: row(size, 0.0).bytes_moved for size in (31, 32, 64)}
+    rows = [row(31, 3e-9 * moved[31]), row(32, 2e-9 * moved[32]), row(64, 5e-9 * moved[64])]
+    points = scaling.curves(rows)["width"]
+    assert scaling.odd_sizes(points) == {31: pytest.approx(1.5)}
+    assert scaling.largest_step(points) == (64, pytest.approx(2.5))
+    assert "31 1.50!" in scaling.summary(rows)[0]
+
+
+def test_ratios_are_of_one_round() -> None:
+    """The machine is half as fast in the second round; the peer is always twice as slow."""
+    cell = cells("article")[0]
+    row = Row(cell, 1, {engines.OURS: Seen([1.0, 2.0, 1.0], error=0.0), "torch": Seen([2.0, 4.0, 2.0], error=1.0)})
+    row.peaks, row.bandwidths = [1e12] * 3, [dict(copy=1e12, read=1e12, write=1e12)] * 3
+    row.reread_seconds = [0.0] * 3
+    assert row.ratio("torch") == 2.0 and row.best_peer() == "torch" and row.ratio("jax") is None
+    assert row.share_of_limit("torch") == pytest.approx(row.share_of_limit() / 2)
+    assert "no peer is ahead on any cell" in report.summary([row])
+    row.seen["torch"].samples = [0.5, 1.0, 0.5]
+    assert any(line.startswith("ahead: PyTorch on Conv2d(3, 64, 3") for line in report.summary([row]))

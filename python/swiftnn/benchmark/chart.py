@@ -15,14 +15,20 @@ COLORS = {"swiftnn": "#e4572e", "torch": "#4c78a8", "compile": "#9ecae9", "onnxr
 
 def _bars(axes: Any, rows: list[Row]) -> None:
     """Time of each engine over ours; the bar of a faster one ends left of the line."""
-    names = [name for name in ENTRIES if any(name in row.seen for row in rows)]
-    height = 0.8 / len(names)
-    for k, name in enumerate(names):
-        at = [(i, row.ratio(name)) for i, row in enumerate(rows) if name in row.seen]
-        axes.barh([i + k * height for i, _ in at], [ratio for _, ratio in at], height, color=COLORS[name], label=ENTRIES[name].title)
-    axes.set_yticks([i + 0.4 - height / 2 for i in range(len(rows))], [row.cell.name for row in rows], fontsize=7)
+    height = 0.8 / max(len(row.seen) for row in rows)
+    for name in ENTRIES:
+        # An engine's place among those that the row has, round the row's number
+        at = [(i + height * (list(row.seen).index(name) - (len(row.seen) - 1) / 2), row.ratio(name))
+              for i, row in enumerate(rows) if name in row.seen]  # fmt: skip
+        if at:
+            axes.barh([y for y, _ in at], [ratio for _, ratio in at], height, color=COLORS[name], label=ENTRIES[name].title)
+    axes.set_yticks(range(len(rows)), [row.cell.name for row in rows], fontsize=7)
     axes.invert_yaxis()
+    axes.margins(y=0.01)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="x", which="both", labelsize=7)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("time / swiftnn's time")
     axes.legend(fontsize=7)
@@ -54,7 +60,7 @@ def _roofline(axes: Any, rows: list[Row]) -> None:
 
 
 def _curve(axes: Any, curve: str, points: dict[int, Row]) -> None:
-    rows = [points[size] for size in sorted(points)]
+    rows = sorted(points.values(), key=lambda row: row.cell.work.flops or row.bytes_moved)
     work = [row.cell.work.flops or row.bytes_moved for row in rows]
     for name in ENTRIES:
         at = [(w, row.seen[name].seconds) for w, row in zip(work, rows) if name in row.seen]
@@ -65,7 +71,8 @@ def _curve(axes: Any, curve: str, points: dict[int, Row]) -> None:
     axes.set_title(curve, fontsize=8)
     axes.set_xlabel("FLOP" if rows[0].cell.work.flops else "bytes", fontsize=7)
     axes.set_ylabel("seconds", fontsize=7)
-    axes.tick_params(labelsize=6)
+    axes.tick_params(which="both", labelsize=6)
+    axes.legend(fontsize=6)
 
 
 def draw(rows: list[Row], path: str, title: str) -> None:
@@ -96,7 +103,10 @@ def draw(rows: list[Row], path: str, title: str) -> None:
             _bars(bars, content)
             _roofline(roofline, content)
         else:
-            for axes, (curve, points) in zip(part.subplots(1, 4), content):
+            places = part.subplots(1, 4)
+            for axes, (curve, points) in zip(places, content):
                 _curve(axes, curve, points)
+            for axes in places[len(content) :]:
+                axes.set_axis_off()
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -67,17 +67,17 @@ class Table:
 def summary(rows: list[Row]) -> list[str]:
     """Lines about rows of one float type and number of threads."""
     lines = []
-    best = {row.cell.name: row.ratio(name) or 0.0 for row in rows if (name := row.best_peer())}
+    best = [(ratio, name, row) for row in rows if (name := row.best_peer()) and (ratio := row.ratio(name))]
     torch = [ratio for row in rows if (ratio := row.ratio(TORCH))]
     if best:
-        lines.append(f"geometric mean of best peer / swiftnn: {statistics.geometric_mean(best.values()):.2f} over {len(best)} cells")
+        mean = statistics.geometric_mean(ratio for ratio, *_ in best)
+        lines.append(f"geometric mean of best peer / swiftnn: {mean:.2f} over {len(best)} cells")
     if torch:
         lines.append(f"geometric mean of PyTorch / swiftnn: {statistics.geometric_mean(torch):.2f} over {len(torch)} cells")
-    ahead = [row for row in rows if row.best_peer() and best[row.cell.name] < 1]
-    for row in sorted(ahead, key=lambda row: best[row.cell.name]):
-        peer, ratio = ENTRIES[row.best_peer() or OURS].title, best[row.cell.name]
+    ahead = sorted((ratio, name, row.cell.name) for ratio, name, row in best if ratio < 1)
+    for ratio, peer, cell in ahead:
         mark = "ahead" if ratio * AHEAD < 1 else "level or slightly ahead"
-        lines.append(f"{mark}: {peer} on {row.cell.name}: {ratio:.2f}")
+        lines.append(f"{mark}: {ENTRIES[peer].title} on {cell}: {ratio:.2f}")
     if best and not ahead:
         lines.append("no peer is ahead on any cell")
     for row in rows:

@@ -70,21 +70,21 @@ def odd_sizes(points: dict[int, Row]) -> dict[int, float]:
     return {odd: cost(points[odd]) / cost(points[even]) for odd, even in ODD.items() if odd in points and even in points}
 
 
-def largest_step(points: dict[int, Row]) -> tuple[int, float]:
+def largest_step(points: dict[int, Row]) -> tuple[int, float] | None:
     """The size whose cost rises most above that of the size before, odd sizes left aside; and the factor."""
     sizes = [size for size in sorted(points) if size not in ODD]
     steps = {size: cost(points[size]) / cost(points[before]) for before, size in zip(sizes, sizes[1:])}
-    worst = max(steps, key=steps.__getitem__) if steps else 0
-    return worst, steps.get(worst, 1.0)
+    return max(steps.items(), key=lambda step: step[1]) if steps else None
 
 
 def summary(rows: list[Row]) -> list[str]:
     """One line a curve."""
     lines = []
     for curve, points in curves(rows).items():
-        odd = odd_sizes(points)
-        size, step = largest_step(points)
-        words = [f"{size} {ratio:.2f}{'!' if ratio > ODD_FACTOR else ''}" for size, ratio in odd.items()]
-        text = f"{curve}: cost of a unit of work rises most at {size}: {step:.2f}"
-        lines.append(text + (f"; odd sizes beside their round neighbours: {', '.join(words)}" if odd else ""))
+        odd = [f"{size} {ratio:.2f}{'!' if ratio > ODD_FACTOR else ''}" for size, ratio in odd_sizes(points).items()]
+        step = largest_step(points)
+        texts = [f"cost of a unit of work rises most at {step[0]}: {step[1]:.2f}"] if step else []
+        texts += [f"odd sizes beside their round neighbours: {', '.join(odd)}"] if odd else []
+        if texts:
+            lines.append(f"{curve}: {'; '.join(texts)}")
     return lines
