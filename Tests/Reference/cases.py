@@ -83,6 +83,19 @@ def conv(r: Numbers) -> Iterator[Case]:
     yield case("nosamples", 0, 3, 7, 8, 5, (3, 3))
     yield case("nochannels", 2, 0, 7, 8, 5, (3, 3))
     yield case("deep", 1, 65, 5, 5, 7, (3, 3), padding=(1, 1))
+    # 3x3 with channels enough for Winograd's algorithm
+    for s in (16, 17, 31, 32, 33, 49, 65):
+        yield case(f"winograd-channels{s}", 1, s, 9, 11, 81 - s, (3, 3), padding=(1, 1))
+    for s in (4, 5, 6, 7, 8, 9, 13, 17, 33, 50):
+        yield case(f"winograd-width{s}", 2, 16, 7, s, 16, (3, 3), padding=(1, 1), bias=False)
+        yield case(f"winograd-height{s}", 1, 16, s, 6, 17, (3, 3), padding=(1, 1), activation=k.RELU)
+    for i, padding in enumerate(((0, 0), (2, 2), (0, 2), (5, 3), (1, 0, 2, 3), (0, 1, 7, 0))):
+        yield case(f"winograd-padding{i}", 1, 20, 8, 10, 24, (3, 3), padding=padding, activation=k.GELU)
+    yield case("winograd-deep", 1, 300, 6, 5, 32, (3, 3), padding=(1, 1))
+    op, name, fields, tol = case("winograd-strides", 2, 18, 9, 10, 20, (3, 3), padding=(1, 1))
+    yield op, "winograd-channels-last", {**fields, "x": np.ascontiguousarray(fields["x"].transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)}, tol
+    yield op, "winograd-reversed", {**fields, "x": fields["x"][:, ::-1, ::-1, ::-1]}, tol
+    yield op, "winograd-every-other", {**fields, "x": r(4, 36, 9, 20)[::2, ::2, :, ::2], "weight": fields["weight"].transpose(0, 1, 3, 2)}, tol
     op, name, fields, tol = case("unbatched", 1, 3, 7, 8, 5, (3, 3))
     yield op, name, {**fields, "x": fields["x"][0]}, tol
     for s in SIZES:

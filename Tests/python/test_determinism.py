@@ -19,7 +19,9 @@ from swiftnn import _native
 
 # Enough work that an operation uses all the threads it may
 LARGE = {
-    "Conv2d": (lambda: nn.Conv2d(16, 33, 3, padding=1), (5, 16, 40, 40)),
+    "Conv2d": (lambda: nn.Conv2d(12, 33, 3, padding=1), (5, 12, 40, 40)),
+    "Conv2d, Winograd": (lambda: nn.Conv2d(40, 50, 3, padding=(2, 1)), (5, 40, 27, 30)),
+    "Conv2d, Winograd, one image": (lambda: nn.Conv2d(80, 70, 3, padding=1), (1, 80, 7, 9)),
     "Conv2d, one image": (lambda: nn.Conv2d(3, 64, 7, stride=2, padding=3), (1, 3, 96, 96)),
     "Conv2d, depthwise": (lambda: nn.Conv2d(24, 24, 3, groups=24), (3, 24, 50, 50)),
     "Conv2d, pointwise": (lambda: nn.Conv2d(64, 65, 1), (3, 64, 20, 20)),

@@ -22,7 +22,15 @@ _native._setup(Tensor, Parameter, apply, ShapeError)
 from . import functional, init, modules, random, utils  # noqa: E402
 from .modules import *  # noqa: E402, F403
 from .random import manual_seed  # noqa: E402
-from .runtime import get_num_threads, memory_stats, release_memory, set_num_threads, threads  # noqa: E402
+from .runtime import (  # noqa: E402
+    get_num_threads,
+    get_winograd,
+    memory_stats,
+    release_memory,
+    set_num_threads,
+    set_winograd,
+    threads,
+)
 
 __version__ = "0.1.0"
 
@@ -32,12 +40,14 @@ __all__ = [
     "Tensor",
     "functional",
     "get_num_threads",
+    "get_winograd",
     "init",
     "manual_seed",
     "memory_stats",
     "random",
     "release_memory",
     "set_num_threads",
+    "set_winograd",
     "threads",
     "utils",
 ]

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from . import _native
 
-__all__ = ["get_num_threads", "memory_stats", "release_memory", "set_num_threads", "threads"]
+__all__ = ["get_num_threads", "get_winograd", "memory_stats", "release_memory", "set_num_threads", "set_winograd", "threads"]
 
 
 def _count(function: str, n: Any) -> int:
@@ -70,6 +70,33 @@ class threads:
 
     def __exit__(self, *exception: object) -> None:
         _native.set_thread_limit(self._before.pop())
+
+
+def set_winograd(enabled: bool) -> None:
+    """Lets 3x3 convolutions of stride 1 use Winograd's algorithm, in the whole process, or computes all of them directly.
+
+    Winograd's algorithm needs a quarter of the multiplications. Its rounding errors are up to four times as large, a NaN or an infinity
+    in the input spreads over the 4x4 outputs computed together instead of 3x3, and the transformed weights that a layer keeps take four
+    times the memory of the weights. The choice of algorithm depends on the layer and the size of the image alone.
+
+    Args:
+        enabled: the default is True, or False if the environment has `SWIFTNN_WINOGRAD=0`.
+
+    Example:
+        >>> before = nn.get_winograd()
+        >>> nn.set_winograd(False)
+        >>> nn.get_winograd()
+        False
+        >>> nn.set_winograd(before)
+
+    Reference: Lavin and Gray, `Fast Algorithms for Convolutional Neural Networks <https://arxiv.org/abs/1509.09308>`_.
+    """
+    _native.set_winograd(bool(enabled))
+
+
+def get_winograd() -> bool:
+    """Whether 3x3 convolutions may use Winograd's algorithm."""
+    return _native.get_winograd()
 
 
 def memory_stats() -> dict[str, int]:

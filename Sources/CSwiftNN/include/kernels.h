@@ -48,6 +48,27 @@ typedef struct snn_im2col {
     int64_t *runs;                            /* scratch for 3*nr numbers */
 } snn_im2col;
 
+/* Tiles side by side of a Winograd convolution, (m+2)^2 numbers each of which stands in a plane of its own:
+ * planes[(i*(m+2) + j)*plane + t*row + channel] for tile t. A row has room for whole vectors of channels. */
+typedef struct snn_winograd_row {
+    int64_t m;                                /* outputs of a tile in each direction: 2 or 4 */
+    int64_t tiles, channels;
+    void *image; int64_t cs, hs, ws;          /* the input's or result's first pixel inside the window of the tiles; result: ws is 1 */
+    int64_t h0, h1, w0, w1;                   /* the part of the window (rows, columns) inside the image; result: h0 and w0 are 0 */
+    void *planes; int64_t plane, row;
+    const void *bias; int64_t activation; double alpha, beta; /* result only: bias for each channel or NULL; kind or -1 */
+    void *scratch;                            /* (m+2) * (m*tiles + 2) vectors */
+} snn_winograd_row;
+
+/* C[m,n] = A B: A and C row-major, B in panels as wide as a vector: element (k,j) at b[(j/lanes)*b_panel + k*lanes + j%lanes]. Sums of
+ * 16 and of 128 terms are added up in order. n is a multiple of the vector; A and C have room for rows up to the next multiple of six. */
+typedef struct snn_winograd_product {
+    int64_t m, n, k;
+    const void *a; int64_t lda;
+    const void *b; int64_t b_panel;
+    void *c; int64_t ldc;
+} snn_winograd_product;
+
 /* One output row of a depthwise convolution: y[j] = bias + sum over r, s in order of w[r,s] x[r*dilation_h*hs + j*stride_w + s*dilation_w],
  * one fused multiply-add each. x lies in a padded plane of which whole vectors may be read: up to 2 vectors past the row's last window. */
 typedef struct snn_depthwise_row {
@@ -96,10 +117,16 @@ typedef struct snn_softmax_columns {
 
 typedef struct snn_kernels {
     int64_t mr, nr;
+    int64_t lanes;                                                              /* numbers of a vector, the same on every level */
     void (*gemm_block)(const snn_gemm_block *);
     void (*small_product)(const snn_small_product *);
     void (*pack)(const snn_pack *);
     void (*im2col)(const snn_im2col *);
+    void (*winograd_input)(const snn_winograd_row *);                           /* planes from the image */
+    void (*winograd_product)(const snn_winograd_product *);
+    void (*winograd_output)(const snn_winograd_row *);                          /* the image from planes */
+    /* one vector of filters, element (c, r, s) at x[((c*3 + r)*3 + s)*lanes], to panels y[plane*(i*(m+2) + j) + c*lanes] */
+    void (*winograd_filter)(const void *x, int64_t channels, int64_t m, void *y, int64_t plane);
     void (*depthwise_row)(const snn_depthwise_row *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */
     void (*unary)(int64_t kind, double alpha, double beta, const void *x, void *y, int64_t n); /* x may be y */

@@ -119,6 +119,11 @@ int64_t snn_get_num_threads(void);
 /* Sets the calling thread's own limit and returns the one before it; 0 lifts it. */
 int64_t snn_set_thread_limit(int64_t n);
 
+/* Whether 3x3 convolutions may use Winograd's algorithm, in the whole process: several times faster, with rounding errors up to four times
+ * as large, and a NaN or infinity in the input spreads over the tiles of 4x4 outputs that see it. On unless SWIFTNN_WINOGRAD=0. */
+void snn_set_winograd(int64_t enabled);
+int64_t snn_get_winograd(void);
+
 /* Caching allocator: 64-byte aligned blocks, huge-page backed when large. NULL when there is no memory. */
 void *snn_allocate(size_t bytes);
 void snn_free(void *block);

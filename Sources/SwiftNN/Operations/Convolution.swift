@@ -94,7 +94,10 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     var epilogue = Epilogue<T>()
     epilogue.rowBias = b?.data
     try epilogue.activate(args.activation, "conv")
-    try convolve(x, weight, shape, epilogue, args.y.pointee.data(T.self))
+    let y = args.y.pointee.data(T.self)
+    let tile = Winograd.tile(for: shape)
+    if tile > 0 { return try convolveWinograd(x, weight, args.weight, shape, epilogue, y, tile: tile) }
+    try convolve(x, weight, shape, epilogue, y)
 }
 
 private func convShape(

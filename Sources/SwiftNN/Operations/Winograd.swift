@@ -1,0 +1,202 @@
+// Winograd's algorithm for 3x3 convolutions (Kernels/Winograd.swift has the mathematics): 4 times fewer multiplications with tiles of 4x4
+// outputs, 2.25 times with 2x2. A block of tiles goes through three steps: inputs to planes U, a product U V = M for each plane with the
+// transformed filters V, planes M to results. U and M of a block stay in the caches.
+import CSwiftNN
+
+enum Winograd {
+    nonisolated(unsafe) static var disabled: Int64 = -1
+
+    static var isEnabled: Bool {
+        let state = snn_atomic_load(&disabled)
+        if state >= 0 { return state == 0 }
+        let off = getenv("SWIFTNN_WINOGRAD").map { $0[0] == 0x30 && $0[1] == 0 } ?? false
+        _ = snn_atomic_compare_exchange(&disabled, -1, off ? 1 : 0)
+        return snn_atomic_load(&disabled) == 0
+    }
+
+    /// Rows of A and C that the product handles at a time.
+    static var productRows: Int { 6 }
+    /// Tiles of a block, more or less.
+    static var blockTiles: Int { 48 }
+    /// Tiles side by side that are transformed at once: their window stays in the nearest cache.
+    static var rowTiles: Int { 12 }
+
+    /// The outputs of a tile in each direction, 0 where the convolution is computed directly. The layer's shape alone decides.
+    static func tile(for shape: ConvolutionShape) -> Int {
+        guard shape.r == 3, shape.s == 3, shape.stride.h == 1, shape.stride.w == 1, shape.dilation.h == 1, shape.dilation.w == 1,
+            shape.groups == 1, shape.c >= 16, shape.o >= 16, shape.p >= 4, shape.q >= 4, isEnabled
+        else { return 0 }
+        return 4
+    }
+}
+
+@_cdecl("snn_set_winograd") @implementation
+public func snn_set_winograd(_ enabled: Int64) { snn_atomic_store(&Winograd.disabled, enabled == 0 ? 1 : 0) }
+
+@_cdecl("snn_get_winograd") @implementation
+public func snn_get_winograd() -> Int64 { Winograd.isEnabled ? 1 : 0 }
+
+/// Pieces of a row of tiles inside a range of tiles, counted over all rows of all images.
+private struct TileRows {
+    let first, last: Int
+    let perRow: Int
+    private let start: Int
+    private let pieces: Int
+    let count: Int
+
+    init(_ first: Int, _ last: Int, perRow: Int) {
+        self.first = first
+        self.last = last
+        self.perRow = perRow
+        start = first / perRow
+        pieces = ceilDivide(perRow, Winograd.rowTiles)
+        count = (ceilDivide(last, perRow) - start) * pieces
+    }
+    /// Piece i: the row of tiles, the first tile in it and how many; perhaps none.
+    subscript(i: Int) -> (row: Int, tile: Int, count: Int) {
+        let row = start + i / pieces
+        let from = max(i % pieces * Winograd.rowTiles, first - row * perRow)
+        let to = min(min((i % pieces + 1) * Winograd.rowTiles, perRow), last - row * perRow)
+        return (row, from, max(0, to - from))
+    }
+}
+
+/// V: for each of the (m+2)^2 elements a matrix of c rows and o columns in panels of a vector's width.
+private func winogradFilters<T: Element>(
+    _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>, _ m: Int
+) throws(Failure) -> Prepared<T> {
+    let o = weight.shape[0], c = weight.shape[1]
+    let lanes = Int(T.kernels.pointee.lanes)
+    let plane = roundUp(o, lanes) * c
+    let elements = (m + 2) * (m + 2)
+    return try prepared(array, PreparedKey(kind: .winogradFilters, a: m), count: plane * elements) { (to) throws(Failure) in
+        let filters = try Contiguous(weight)
+        defer { filters.release() }
+        let threads = ThreadPool.threads(forWork: plane * elements)
+        let scratch = try Scratch<T>(threads * lanes * c * 9)
+        defer { scratch.release() }
+        ThreadPool.run(ceilDivide(o, lanes), threads: threads) { task, worker in
+            let first = task * lanes
+            let packed = scratch.base + worker * lanes * c * 9
+            packPanels(
+                RowMatrix(filters.data, rows: o, rowStride: c * 9, columnStride: 1), first, min(lanes, o - first), 0, c * 9, lanes, packed, 0)
+            T.kernels.pointee.winograd_filter(packed, Int64(c), Int64(m), to + task * lanes * c, Int64(plane))
+        }
+    }
+}
+
+/// y = act(bias + x * w) by tiles of m x m outputs. Threads: blocks of tiles, or, where there are too few, the parts of each step.
+func convolveWinograd<T: Element>(
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>,
+    _ y: UnsafeMutablePointer<T>, tile m: Int
+) throws(Failure) {
+    let kernels = T.kernels
+    let lanes = Int(kernels.pointee.lanes)
+    let elements = (m + 2) * (m + 2)
+    let c = shape.c, o = shape.o
+    let tilesH = ceilDivide(shape.p, m), tilesW = ceilDivide(shape.q, m)
+    let total = shape.n * tilesH * tilesW
+    let threads = ThreadPool.threads(forWork: total &* elements &* c &* o / 8)
+    let filters = try winogradFilters(weight, array, m)
+    defer { filters.release() }
+
+    var blocks = ceilDivide(total, Winograd.blockTiles)
+    let outer = blocks >= 2 * threads ? threads : 1
+    let inner = outer == 1 ? threads : 1
+    blocks = roundUp(blocks, outer)
+    let size = roundUp(ceilDivide(total, blocks), Winograd.productRows)
+    // A vector more than the channels need: rows a power of two apart would share a few sets of the cache.
+    let inRow = roundUp(c, lanes) + lanes, outRow = roundUp(o, lanes) + lanes
+    let inPlane = size * inRow, outPlane = size * outRow
+    let window = (m + 2) * (m * Winograd.rowTiles + 2) * lanes
+    let perBlock = elements * (inPlane + outPlane)
+    let scratch = try Scratch<T>(outer * perBlock + threads * window)
+    defer { scratch.release() }
+    let windows = scratch.base + outer * perBlock
+
+    ThreadPool.run(ceilDivide(total, size), threads: outer) { block, outerWorker in
+        let first = block * size
+        let count = min(size, total - first)
+        let u = scratch.base + outerWorker * perBlock
+        let mm = u + elements * inPlane
+        let rows = TileRows(first, first + count, perRow: tilesW)
+
+        let inGroup = inner == 1 ? c : 4 * lanes
+        let inGroups = ceilDivide(c, inGroup)
+        ThreadPool.run(rows.count * inGroups, threads: inner) { task, innerWorker in
+            let (row, tile, tiles) = rows[task / inGroups]
+            if tiles == 0 { return }
+            let channel = task % inGroups * inGroup
+            let n = row / tilesH
+            let top = row % tilesH * m - shape.top, left = tile * m - shape.left
+            let h0 = max(0, -top), h1 = min(m + 2, shape.h - top)
+            let w0 = min(max(0, -left), m * tiles + 2), w1 = max(w0, min(m * tiles + 2, shape.w - left))
+            var lines = snn_winograd_row()
+            lines.m = Int64(m)
+            lines.tiles = Int64(tiles)
+            lines.channels = Int64(min(inGroup, c - channel))
+            if h0 < h1 && w0 < w1 {
+                lines.image = UnsafeMutableRawPointer(
+                    mutating: x.data + (n * x.strides[0] + channel * x.strides[1] + (top + h0) * x.strides[2] + (left + w0) * x.strides[3]))
+            } else {
+                lines.image = UnsafeMutableRawPointer(mutating: x.data)
+            }
+            lines.cs = Int64(x.strides[1])
+            lines.hs = Int64(x.strides[2])
+            lines.ws = Int64(x.strides[3])
+            lines.h0 = Int64(h0)
+            lines.h1 = Int64(h1)
+            lines.w0 = Int64(w0)
+            lines.w1 = Int64(w1)
+            lines.planes = UnsafeMutableRawPointer(u + ((row * tilesW + tile - first) * inRow + channel))
+            lines.plane = Int64(inPlane)
+            lines.row = Int64(inRow)
+            lines.activation = Int64(SNN_NONE)
+            lines.scratch = UnsafeMutableRawPointer(windows + (outer == 1 ? innerWorker : outerWorker) * window)
+            kernels.pointee.winograd_input(&lines)
+        }
+
+        // The rows that fill up the last tile of the product: any numbers would do, but denormal ones are slow.
+        for element in 0..<elements {
+            memset(u + (element * inPlane + count * inRow), 0, (roundUp(count, Winograd.productRows) - count) * inRow * MemoryLayout<T>.stride)
+        }
+        let outGroup = inner == 1 ? roundUp(o, lanes) : 4 * lanes
+        let outGroups = ceilDivide(o, outGroup)
+        ThreadPool.run(elements * outGroups, threads: inner) { task, _ in
+            let element = task / outGroups, channel = task % outGroups * outGroup
+            let from = u + element * inPlane
+            var product = snn_winograd_product(
+                m: Int64(count), n: Int64(min(outGroup, roundUp(o, lanes) - channel)), k: Int64(c), a: from, lda: Int64(inRow),
+                b: filters.base + (element * roundUp(o, lanes) + channel) * c, b_panel: Int64(c * lanes),
+                c: mm + (element * outPlane + channel), ldc: Int64(outRow))
+            kernels.pointee.winograd_product(&product)
+        }
+
+        ThreadPool.run(rows.count * outGroups, threads: inner) { task, innerWorker in
+            let (row, tile, tiles) = rows[task / outGroups]
+            if tiles == 0 { return }
+            let channel = task % outGroups * outGroup
+            let n = row / tilesH
+            let p = row % tilesH * m, q = tile * m
+            var lines = snn_winograd_row()
+            lines.m = Int64(m)
+            lines.tiles = Int64(tiles)
+            lines.channels = Int64(min(outGroup, o - channel))
+            lines.image = UnsafeMutableRawPointer(y + (((n * o + channel) * shape.p + p) * shape.q + q))
+            lines.cs = Int64(shape.p * shape.q)
+            lines.hs = Int64(shape.q)
+            lines.ws = 1
+            lines.h1 = Int64(min(m, shape.p - p))
+            lines.w1 = Int64(min(m * tiles, shape.q - q))
+            lines.planes = UnsafeMutableRawPointer(mm + ((row * tilesW + tile - first) * outRow + channel))
+            lines.plane = Int64(outPlane)
+            lines.row = Int64(outRow)
+            lines.bias = epilogue.rowBias.map { UnsafeRawPointer($0 + channel) }
+            lines.activation = Int64(epilogue.activation)
+            lines.alpha = epilogue.alpha
+            lines.beta = epilogue.beta
+            lines.scratch = UnsafeMutableRawPointer(windows + (outer == 1 ? innerWorker : outerWorker) * window)
+            kernels.pointee.winograd_output(&lines)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+"""Winograd's algorithm for 3x3 convolutions: its switch, its accuracy, what it does to NaN."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import swiftnn as nn
+import swiftnn.functional as F
+
+
+@pytest.fixture(autouse=True)
+def same_choice() -> Iterator[None]:
+    before = nn.get_winograd()
+    yield
+    nn.set_winograd(before)
+
+
+def _data(channels: int, size: int, positive: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((1, channels, size, size)).astype(np.float32)
+    weight = (rng.uniform(-1, 1, (32, channels, 3, 3)) / np.sqrt(9 * channels)).astype(np.float32)
+    return np.abs(x) if positive else x, weight
+
+
+def _directly(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    nn.set_winograd(False)
+    try:
+        return F.conv2d(x, weight, padding=1)
+    finally:
+        nn.set_winograd(True)
+
+
+def test_the_switch_changes_the_algorithm() -> None:
+    x, weight = _data(64, 13)
+    nn.set_winograd(True)
+    assert nn.get_winograd() is True
+    with_it = F.conv2d(x, weight, padding=1)
+    nn.set_winograd(False)
+    assert nn.get_winograd() is False
+    without = F.conv2d(x, weight, padding=1)
+    assert with_it.tobytes() != without.tobytes()
+    np.testing.assert_allclose(with_it, without, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("0", "False"), ("1", "True"), ("", "True")])
+def test_the_environment_sets_the_default(value: str, expected: str) -> None:
+    environment = {**os.environ, "SWIFTNN_WINOGRAD": value, "PYTHONPATH": os.pathsep.join(sys.path)}
+    script = "import swiftnn as nn; print(nn.get_winograd())"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
+
+
+@pytest.mark.parametrize("positive", [False, True], ids=["centred", "positive"])
+@pytest.mark.parametrize(("channels", "size"), [(16, 40), (64, 28), (256, 14), (512, 10)])
+def test_rounding_errors(channels: int, size: int, positive: bool) -> None:
+    """At most four times those of sums over 3x3 windows in float32 whose parts, 16 channels each, are added up."""
+    x, weight = _data(channels, size, positive)
+    exact = F.conv2d(x.astype(np.float64), weight.astype(np.float64), padding=1)
+    padded = np.pad(x[0], ((0, 0), (1, 1), (1, 1)))
+    sums = np.zeros((32, size, size), np.float32)
+    for first in range(0, channels, 16):
+        part = np.zeros_like(sums)
+        for c in range(first, first + 16):
+            for r in range(3):
+                for s in range(3):
+                    part += weight[:, c, r, s, None, None] * padded[c, r : r + size, s : s + size]
+        sums += part
+    mine = np.abs(F.conv2d(x, weight, padding=1) - exact).max()
+    assert mine <= 4 * np.abs(sums - exact[0]).max()
+
+
+def test_a_nan_reaches_the_tiles_that_see_it_and_no_others() -> None:
+    x, weight = _data(32, 20)
+    clean = F.conv2d(x, weight, padding=1)
+    x[0, 3, 9, 9] = np.nan
+    direct = np.isnan(_directly(x, weight))
+    assert direct.sum() == 32 * 9
+    y = F.conv2d(x, weight, padding=1)
+    assert np.isnan(y)[direct].all()
+    inside = np.zeros((20, 20), bool)
+    inside[8:12, 8:12] = True
+    np.testing.assert_array_equal(np.isnan(y), np.broadcast_to(inside, y.shape))
+    np.testing.assert_array_equal(y[..., ~inside], clean[..., ~inside])
+
+
+def test_other_convolutions_are_direct() -> None:
+    x, weight = _data(32, 12)
+    for options in (dict(stride=2), dict(dilation=2), dict(stride=(1, 2))):
+        nn.set_winograd(True)
+        y = F.conv2d(x, weight, **options)
+        nn.set_winograd(False)
+        assert F.conv2d(x, weight, **options).tobytes() == y.tobytes()
