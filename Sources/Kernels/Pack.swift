@@ -92,8 +92,8 @@ private func transposePanel<T: Real>(
     }
 }
 
-/// The image is padded already, so that every window lies inside it. The columns of a panel are runs of pixels of one output row each;
-/// a run is found once and then copied for every (channel, r, s).
+/// The images are padded already, so that every window lies inside them. The columns are runs of pixels side by side in one panel; runs are
+/// found once and then copied for every (channel, r, s): all columns of a row before the next row, which lies a plane further.
 @inline(never)
 func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     let p = argument.pointee
@@ -102,59 +102,73 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     let runs = p.runs.unsafelyUnwrapped
     let nr = 2 * T.Tile.lanes
     let cs = Int(p.cs), hs = Int(p.hs), ws = Int(p.ws), s = Int(p.s), rSize = Int(p.r)
-    let q = Int(p.q), depth = Int(p.k), columns = Int(p.p), panel = Int(p.panel)
+    let depth = Int(p.k), columns = Int(p.p), panel = Int(p.panel), pixels = Int(p.pixels)
     let rowStep = Int(p.stride_h) &* hs, columnStep = Int(p.stride_w) &* ws
     let rStep = Int(p.dilation_h) &* hs, sStep = Int(p.dilation_w) &* ws
     let taps = rSize &* s
-    var j = 0
-    var out = dst
-    while j < columns {
-        let valid = min(nr, columns &- j)
-        // runs: (offset in the image, first column in the panel, length)
-        var count = 0
-        var done = 0
-        var oy = (Int(p.p0) &+ j) / q
-        var ox = (Int(p.p0) &+ j) % q
-        while done < valid {
-            let length = min(valid &- done, q &- ox)
-            runs[3 &* count] = Int64(oy &* rowStep &+ ox &* columnStep)
-            runs[3 &* count &+ 1] = Int64(done)
-            runs[3 &* count &+ 2] = Int64(length)
-            count &+= 1
-            done &+= length
-            oy &+= 1
+    // Rows of pixels that follow each other without a gap are one row.
+    let q = Int(p.q) &* columnStep == rowStep ? pixels : Int(p.q)
+
+    // runs: (offset in the images, place in the panels, length)
+    var count = 0
+    var done = 0
+    var image = Int(p.p0) / pixels
+    var oy = Int(p.p0) % pixels / q
+    var ox = Int(p.p0) % pixels % q
+    while done < columns {
+        let length = min(min(columns &- done, q &- ox), nr &- done % nr)
+        runs[3 &* count] = Int64(image &* Int(p.ns) &+ oy &* rowStep &+ ox &* columnStep)
+        runs[3 &* count &+ 1] = Int64(done / nr &* panel &+ done % nr)
+        runs[3 &* count &+ 2] = Int64(length)
+        count &+= 1
+        done &+= length
+        ox &+= length
+        if ox == q {
             ox = 0
-        }
-        var c = Int(p.k0) / taps
-        var r = (Int(p.k0) % taps) / s
-        var t = Int(p.k0) % s
-        for k in 0..<depth {
-            let base = src + (c &* cs &+ r &* rStep &+ t &* sStep)
-            let to = out + k &* nr
-            if count == 1 && valid == nr && columnStep == 1 {
-                let from = base + Int(runs[0])
-                T.Tile.load(from).store(to)
-                T.Tile.load(from + T.Tile.lanes).store(to + T.Tile.lanes)
-            } else {
-                for x in 0..<count {
-                    let from = base + Int(runs[3 &* x])
-                    let at = to + Int(runs[3 &* x &+ 1])
-                    copyRun(from, columnStep, at, Int(runs[3 &* x &+ 2]))
-                }
-                for i in valid..<nr { to[i] = 0 }
-            }
-            t &+= 1
-            if t == s {
-                t = 0
-                r &+= 1
-                if r == rSize {
-                    r = 0
-                    c &+= 1
-                }
+            oy &+= 1
+            if oy &* q == pixels {
+                oy = 0
+                image &+= 1
             }
         }
-        j &+= nr
-        out += panel
+    }
+    let rest = columns % nr
+    var c = Int(p.k0) / taps
+    var r = (Int(p.k0) % taps) / s
+    var t = Int(p.k0) % s
+    for k in 0..<depth {
+        let base = src + (c &* cs &+ r &* rStep &+ t &* sStep)
+        let to = dst + k &* nr
+        if columnStep == 1 {
+            for x in 0..<count {
+                let from = base + Int(runs[3 &* x]), at = to + Int(runs[3 &* x &+ 1]), length = Int(runs[3 &* x &+ 2])
+                // Without taps every row is new to the caches.
+                if taps == 1 { snn_prefetch_near(from + 4 &* cs) }
+                if length == nr {
+                    T.Tile.load(from).store(at)
+                    T.Tile.load(from + T.Tile.lanes).store(at + T.Tile.lanes)
+                } else {
+                    copyRun(from, 1, at, length)
+                }
+            }
+        } else {
+            for x in 0..<count {
+                copyRun(base + Int(runs[3 &* x]), columnStep, to + Int(runs[3 &* x &+ 1]), Int(runs[3 &* x &+ 2]))
+            }
+        }
+        if rest > 0 {
+            let last = to + columns / nr &* panel
+            for i in rest..<nr { last[i] = 0 }
+        }
+        t &+= 1
+        if t == s {
+            t = 0
+            r &+= 1
+            if r == rSize {
+                r = 0
+                c &+= 1
+            }
+        }
     }
 }
 

@@ -95,7 +95,17 @@ def conv(r: Numbers) -> Iterator[Case]:
     op, name, fields, tol = case("winograd-strides", 2, 18, 9, 10, 20, (3, 3), padding=(1, 1))
     yield op, "winograd-channels-last", {**fields, "x": np.ascontiguousarray(fields["x"].transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)}, tol
     yield op, "winograd-reversed", {**fields, "x": fields["x"][:, ::-1, ::-1, ::-1]}, tol
-    yield op, "winograd-every-other", {**fields, "x": r(4, 36, 9, 20)[::2, ::2, :, ::2], "weight": fields["weight"].transpose(0, 1, 3, 2)}, tol
+    strided = {"x": r(4, 36, 9, 20)[::2, ::2, :, ::2], "weight": fields["weight"].transpose(0, 1, 3, 2)}
+    yield op, "winograd-every-other", {**fields, **strided}, tol
+    # small images whose pixels share panels, alone and in groups
+    for s in (1, 2, 7, 9):
+        yield case(f"small{s}", 5, 6, s, s, 14, (1, 1), activation=k.RELU)
+        yield case(f"small{s}-groups", 7, 6, s, s + 1, 4, (3, 3), padding=(1, 1), groups=2)
+    yield case("small-deep", 3, 70, 7, 7, 13, (2, 2))
+    for s in (15, 16, 17, 31, 32, 33, 34, 64, 65):
+        yield case(f"pointwise-stride{s}", 2, 3, 5, s, 5, (1, 1), (2, 2))
+        yield case(f"stride2-width{s}", 2, 3, 5, s, 5, (3, 3), (2, 2), padding=(1, 1))
+        yield case(f"stride3-width{s}", 1, 3, 7, s, 5, (3, 4), (1, 3), padding=(1, 0, 2, 1), dilation=(2, 2))
     op, name, fields, tol = case("unbatched", 1, 3, 7, 8, 5, (3, 3))
     yield op, name, {**fields, "x": fields["x"][0]}, tol
     for s in SIZES:

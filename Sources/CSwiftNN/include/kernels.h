@@ -37,15 +37,15 @@ typedef struct snn_small_product {
     void *c; int64_t ldc;
 } snn_small_product;
 
-/* The packed B of a convolution: row k = (c, r, s), column p = output pixel p0 + j of an image that is padded already. */
+/* The packed B of a convolution: row k = (c, r, s), column j = output pixel p0 + j, counted over all images, which are padded already. */
 typedef struct snn_im2col {
-    const void *src; int64_t cs, hs, ws;      /* strides of channel, row, column */
+    const void *src; int64_t ns, cs, hs, ws;  /* strides of image, channel, row, column */
     int64_t r, s;                             /* filter size */
     int64_t stride_h, stride_w, dilation_h, dilation_w;
-    int64_t q;                                /* output width */
+    int64_t q, pixels;                        /* output width, output pixels of an image */
     int64_t k0, k, p0, p;                     /* the block: rows k0 ..< k0+k, columns p0 ..< p0+p */
     void *dst; int64_t panel;
-    int64_t *runs;                            /* scratch for 3*nr numbers */
+    int64_t *runs;                            /* scratch for 3*p numbers */
 } snn_im2col;
 
 /* Tiles side by side of a Winograd convolution, (m+2)^2 numbers each of which stands in a plane of its own:

@@ -5,7 +5,7 @@ import CSwiftNN
 /// Shapes: x (n,c,h,w) or (c,h,w), weight (o, c/groups, r, s), y (n,o,p,q) with p = (h + pads - dilation*(r-1) - 1) / stride + 1; one
 /// dimension less for a 1-D convolution, which is the same with h = r = 1.
 /// Threads: images, groups and blocks of output pixels. Each group is a GEMM of the filters (packed once) with the windows (im2col panels
-/// packed block by block from an image that is padded once, where it needs padding at all).
+/// packed block by block from an image that is padded once, where it needs padding at all). 3x3 filters: see Winograd.swift.
 @_cdecl("snn_conv_forward") @implementation
 public func snn_conv_forward(_ args: UnsafePointer<snn_conv_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
@@ -97,7 +97,7 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     let y = args.y.pointee.data(T.self)
     let tile = Winograd.tile(for: shape)
     if tile > 0 { return try convolveWinograd(x, weight, args.weight, shape, epilogue, y, tile: tile) }
-    try convolve(x, weight, shape, epilogue, y)
+    try convolve(x, weight, args.weight, shape, epilogue, y)
 }
 
 private func convShape(
@@ -190,8 +190,14 @@ private func convolveDepthwise<T: Element>(
     }
 }
 
+/// The longest chain of multiply-adds: outputs are sums of such chains over parts of k. A longer one loses more digits than PyTorch's.
+private var longestChain: Int { 128 }
+/// Rows of B that are packed at a time: a multiple of longestChain.
+private var packedDepth: Int { 256 }
+
 private func convolve<T: Element>(
-    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ shape: ConvolutionShape, _ whole: Epilogue<T>, _ y: UnsafeMutablePointer<T>
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>, _ shape: ConvolutionShape, _ whole: Epilogue<T>,
+    _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
     // With more filters for a channel than these the GEMM, which loads each window once for all of them, is ahead again.
     if shape.c == shape.groups && shape.o <= 4 * shape.c { return try convolveDepthwise(x, weight, shape, whole, y) }
@@ -203,25 +209,34 @@ private func convolve<T: Element>(
     let threads = ThreadPool.threads(forWork: shape.n &* groups &* m &* pixels &* max(k, 1) / 8)
 
     // The filters: a matrix of m rows and k columns for every group.
-    let filters = try Contiguous(weight)
-    defer { filters.release() }
     let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
+    let filters = try prepared(array, PreparedKey(kind: .filterPanels, a: groups, b: mr), count: packedSize * groups) {
+        (to) throws(Failure) in
+        let rows = try Contiguous(weight)
+        defer { rows.release() }
+        ThreadPool.run(groups, threads: threads) { g, _ in
+            packPanels(
+                RowMatrix(rows.data + g * m * k, rows: m, rowStride: k, columnStride: 1), 0, m, 0, k, mr, to + g * packedSize, mr * k)
+        }
+    }
+    defer { filters.release() }
     let needsPadding = shape.top | shape.bottom | shape.left | shape.right != 0
     let image = needsPadding ? shape.c * shape.paddedH * shape.paddedW : 0
-    // Columns of a task: two tasks a thread at least, four panels where the image has them.
-    let wanted = threads == 1 ? pixels : ceilDivide(pixels &* shape.n &* groups, threads * 4)
-    let nc = min(min(Blocking.nc, roundUp(pixels, nr)), max(nr, roundUp(min(wanted, pixels), nr)))
-    let perWorker = min(max(k, 1), Blocking.kc) * nc + mr * nr
-    let scratch = try Scratch<T>(packedSize * groups + image * shape.n + perWorker * threads)
+    // Columns of a task: two tasks a thread at least, four panels where the image has them. The pixels of small images follow each other,
+    // so that a panel is shared by images; such a block of results goes through scratch memory.
+    let shared = shape.n > 1 && pixels % nr != 0 && pixels < 4 * Blocking.nc
+    let perTask = shared ? pixels * shape.n : pixels
+    let tasksWanted = threads == 1 ? 1 : threads * 4
+    let wanted = ceilDivide(pixels &* shape.n &* groups, tasksWanted)
+    var nc = min(min(Blocking.nc, roundUp(perTask, nr)), max(nr, roundUp(min(wanted, perTask), nr)))
+    if shared { nc = max(2 * nr, min(nc, Blocking.cacheBytes / 2 / (m * MemoryLayout<T>.stride) / nr * nr)) }
+    let blockSize = min(max(k, 1), packedDepth) * nc
+    let perWorker = blockSize + mr * nr + (shared ? m * nc : 0)
+    let scratch = try Scratch<T>(image * shape.n + perWorker * threads)
     defer { scratch.release() }
-    let runs = try Scratch<Int64>(3 * nr * threads)
+    let runs = try Scratch<Int64>(3 * nc * threads)
     defer { runs.release() }
-    ThreadPool.run(groups, threads: threads) { g, _ in
-        packPanels(
-            RowMatrix(filters.data + g * m * k, rows: m, rowStride: k, columnStride: 1), 0, m, 0, k, mr, scratch.base + g * packedSize,
-            mr * k)
-    }
-    let padded = scratch.base + packedSize * groups
+    let padded = scratch.base
     var source = x
     if needsPadding {
         let plane = shape.paddedH * shape.paddedW
@@ -232,34 +247,59 @@ private func convolve<T: Element>(
         source = ArrayView(data: UnsafePointer(padded), shape: Shape(shape.n, shape.c, shape.paddedH, shape.paddedW))
     }
     let blocks = padded + image * shape.n
-    let perImage = ceilDivide(pixels, nc)
+    let perImage = ceilDivide(perTask, nc)
     // A result too large for the caches to hold until somebody reads it is written past them, which saves reading it first.
     let size = MemoryLayout<T>.stride
     let stream =
-        k <= Blocking.kc && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
+        k <= longestChain && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
         && shape.n * shape.o * pixels * size >= Blocking.streamBytes
-    let depths = Depths(k)
-    ThreadPool.run(shape.n * groups * perImage, threads: threads) { task, worker in
+    ThreadPool.run((shared ? 1 : shape.n) * groups * perImage, threads: threads) { task, worker in
         let block = blocks + worker * perWorker
         let j = task % perImage * nc
-        let columns = min(nc, pixels - j)
+        let columns = min(nc, perTask - j)
         let g = task / perImage % groups
-        let n = task / perImage / groups
+        let n = shared ? j / pixels : task / perImage / groups
+        let first = shared ? j % pixels : j
+        // Whether the block lies inside one image.
+        let direct = first + columns <= pixels
+        let result = direct ? y + ((n * shape.o + g * m) * pixels + first) : block + blockSize + mr * nr
+        let ldc = direct ? pixels : nc
         var epilogue = whole
         epilogue.rowBias = whole.rowBias.map { $0 + g * m }
-        for d in 0..<depths.count {
-            let (k0, kb) = depths[d]
+        var k0 = 0
+        repeat {
+            let kb = min(packedDepth, k - k0)
             var window = snn_im2col(
-                src: source.data + (n * source.strides[0] + g * channels * source.strides[1]), cs: Int64(source.strides[1]),
+                src: source.data + g * channels * source.strides[1], ns: Int64(source.strides[0]), cs: Int64(source.strides[1]),
                 hs: Int64(source.strides[2]), ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s),
                 stride_h: Int64(shape.stride.h), stride_w: Int64(shape.stride.w), dilation_h: Int64(shape.dilation.h),
-                dilation_w: Int64(shape.dilation.w), q: Int64(shape.q), k0: Int64(k0), k: Int64(kb), p0: Int64(j), p: Int64(columns),
-                dst: block, panel: Int64(kb * nr), runs: runs.base + worker * 3 * nr)
+                dilation_w: Int64(shape.dilation.w), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(k0), k: Int64(kb),
+                p0: Int64(n * pixels + first), p: Int64(columns), dst: block, panel: Int64(kb * nr), runs: runs.base + worker * 3 * nc)
             T.kernels.pointee.im2col(&window)
-            gemmBlock(
-                m: m, n: columns, k: kb, a: scratch.base + (g * packedSize + k0 * mr), aPanel: mr * k, b: block, bPanel: kb * nr,
-                c: y + ((n * shape.o + g * m) * pixels + j), ldc: pixels, row: 0, column: 0, first: d == 0, last: d == depths.count - 1,
-                epilogue: epilogue, stream: stream, tile: block + perWorker - mr * nr)
+            // Two panels at a time: the part of C that the chains add to stays near.
+            for part in stride(from: 0, to: columns, by: 2 * nr) {
+                var chain = 0
+                repeat {
+                    let depth = min(longestChain, kb - chain)
+                    gemmBlock(
+                        m: m, n: min(2 * nr, columns - part), k: depth, a: filters.base + (g * packedSize + (k0 + chain) * mr),
+                        aPanel: mr * k, b: block + (part / nr * kb + chain) * nr, bPanel: kb * nr, c: result + part, ldc: ldc, row: 0,
+                        column: 0, first: k0 + chain == 0, last: k0 + chain + depth == k, epilogue: epilogue, stream: stream && direct,
+                        tile: block + blockSize)
+                    chain += depth
+                } while chain < kb
+            }
+            k0 += kb
+        } while k0 < k
+        if direct { return }
+        var done = 0
+        while done < columns {
+            let image = (j + done) / pixels, pixel = (j + done) % pixels
+            let count = min(columns - done, pixels - pixel)
+            for i in 0..<m {
+                T.kernels.pointee.copy(result + (i * nc + done), 1, y + ((image * shape.o + g * m + i) * pixels + pixel), Int64(count))
+            }
+            done += count
         }
     }
 }
