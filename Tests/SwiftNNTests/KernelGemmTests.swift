@@ -8,6 +8,10 @@ extension AllTests {
             gemmBlocks(Float.self)
             gemmBlocks(Double.self)
         }
+        @Test func smallProduct() {
+            smallProducts(Float.self)
+            smallProducts(Double.self)
+        }
         @Test func pack() {
             packs(Float.self)
             packs(Double.self)
@@ -120,6 +124,46 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
                 }
             }
             for j in 0..<n { expected[i * ldc + j] = options.residual ? residual[i * ldr + j] + row[j] : row[j] }
+        }
+        return exactly(c, expected)
+    }
+}
+
+private func smallProducts<T: Number>(_: T.Type) {
+    for (m, n) in [(1, 1), (1, 7), (1, 8), (2, 9), (4, 16), (3, 19)] {
+        for k in [0, 1, 5, 32] {
+            // rows of B as a weight lies, as columns, backwards
+            for (rs, ks) in [(k, 1), (1, n + 2), (-k - 1, 1)] {
+                for biased in [false, true] { smallProductCase(m, n, k, rs, ks, biased, T.self) }
+            }
+        }
+    }
+}
+
+private func smallProductCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ rs: Int, _ ks: Int, _ biased: Bool, _: T.Type) {
+    var draw = Draw(m * 1000 + n * 10 + k)
+    let lowest = min(0, (n - 1) * rs)
+    let a = Fenced<T>(draw.numbers(m * (2 * k + 1)))
+    let b = Fenced<T>(draw.numbers(max(0, (n - 1) * rs) + max(k - 1, 0) * ks - lowest + 1))
+    let bias = Fenced<T>(draw.numbers(n))
+    let ldc = n + 3
+    let guardValue = T(-77_777)
+    onEveryLevel("small_product m \(m) n \(n) k \(k) rs \(rs) ks \(ks) bias \(biased)") { (kernels: Kernels<T>) in
+        let c = Fenced<T>((m - 1) * ldc + n, guardValue)
+        var p = snn_small_product(
+            m: Int64(m), n: Int64(n), k: Int64(k), a: a.pointer, a_rs: Int64(2 * k + 1), a_ks: 2, b: b.pointer - lowest, b_rs: Int64(rs),
+            b_ks: Int64(ks), col_bias: biased ? UnsafeRawPointer(bias.pointer) : nil, c: c.pointer, ldc: Int64(ldc))
+        kernels.table.small_product(&p)
+        if !c.isIntact || !a.isIntact || !b.isIntact { report("small_product \(kernels.name) wrote beside its result") }
+        return c.values
+    } _: { kernels, c in
+        var expected = [T](repeating: guardValue, count: c.count)
+        for i in 0..<m {
+            for j in 0..<n {
+                var sum: T = biased ? bias[j] : 0
+                for p in 0..<k { sum = kernels.fma(a[i * (2 * k + 1) + 2 * p], b[j * rs + p * ks - lowest], sum) }
+                expected[i * ldc + j] = sum
+            }
         }
         return exactly(c, expected)
     }

@@ -17,9 +17,9 @@ extension AllTests {
         @Test func everyEntryHasATest() throws {
             let entries = Mirror(reflecting: snn_kernels()).children.compactMap(\.label)
             let tested = [
-                "mr", "nr", "gemm_block", "pack", "im2col", "depthwise_row", "copy", "unary", "add", "scale_shift", "dot", "sum", "moments",
-                "mean_square",
-                "normalize", "softmax", "mask_add", "mask_block", "scale", "max_pool_row", "avg_pool_row", "cell",
+                "mr", "nr", "gemm_block", "small_product", "pack", "im2col", "winograd_input", "winograd_product", "winograd_output",
+                "winograd_filter", "depthwise_row", "copy", "unary", "add", "scale_shift", "dot", "sum", "moments", "mean_square",
+                "normalize", "softmax", "softmax_columns", "mask_add", "mask_block", "scale", "max_pool_row", "avg_pool_row", "cell",
                 "multiply_adds",
             ]
             #expect(entries == tested)

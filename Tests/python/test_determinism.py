@@ -94,6 +94,23 @@ def test_any_batch(row: Layer) -> None:
         assert same([np.ascontiguousarray(a) for a in alone], [np.ascontiguousarray(pick(a, i)) for a in whole]), f"sample {i}"
 
 
+@pytest.mark.parametrize("width", [1, 8, 31])
+def test_small_products_have_the_bits_of_large_ones(width: int) -> None:
+    """A few samples take another way through Linear and attention than many."""
+    draw = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        x = draw.standard_normal((300, width)).astype(dtype)
+        weight, bias = draw.standard_normal((width + 1, width)).astype(dtype), draw.standard_normal(width + 1).astype(dtype)
+        for b in (None, bias):
+            whole = nn.functional.linear(x, weight, b)
+            for n in (1, 2, 3):
+                assert same(nn.functional.linear(x[:n], weight, b), whole[:n]), (dtype, n)
+        q = draw.standard_normal((1, 2, 90, width)).astype(dtype)
+        k, v = draw.standard_normal((2, 1, 2, 5, width)).astype(dtype)
+        whole = nn.functional.scaled_dot_product_attention(q, k, v)
+        assert same(nn.functional.scaled_dot_product_attention(q[:, :, :2], k, v), whole[:, :, :2]), dtype
+
+
 @pytest.mark.parametrize("row", [row for row in LAYERS if row.desc == "unbatched" and not row.call], ids=lambda row: row.id)
 def test_unbatched_is_a_batch_of_one(row: Layer) -> None:
     module = module_of(row)

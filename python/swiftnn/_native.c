@@ -1063,7 +1063,9 @@ static PyObject *module_call(PyObject *self, PyObject *args, PyObject *kwargs)
     return result;
 }
 
-static PyType_Slot module_base_slots[] = {{Py_tp_call, module_call}, {Py_tp_doc, "What calls forward: the base class of Module."}, {0, NULL}};
+static PyType_Slot module_base_slots[] = {
+    {Py_tp_call, module_call}, {Py_tp_doc, "What calls forward: the base class of Module."}, {0, NULL},
+};
 
 static PyType_Spec module_base_spec = {
     .name = "swiftnn._native.ModuleBase", .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = module_base_slots,
