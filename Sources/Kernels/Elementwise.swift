@@ -54,7 +54,7 @@ func copy<T: Real>(_ x: UnsafePointer<T>, _ stride: Int, _ y: UnsafeMutablePoint
     if stride == 1 {
         map(x, y, n) { (v: T.Vector) in v }
     } else {
-        for i in 0..<n { y[i] = x[i &* stride] }
+        copyRun(x, stride, y, n)
     }
 }
 

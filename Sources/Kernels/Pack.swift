@@ -104,7 +104,7 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     let cs = Int(p.cs), hs = Int(p.hs), ws = Int(p.ws), s = Int(p.s), rSize = Int(p.r)
     let depth = Int(p.k), columns = Int(p.p), panel = Int(p.panel), pixels = Int(p.pixels)
     let rowStep = Int(p.stride_h) &* hs, columnStep = Int(p.stride_w) &* ws
-    let rStep = Int(p.dilation_h) &* hs, sStep = Int(p.dilation_w) &* ws
+    let rStep = Int(p.dilation_h) &* hs, dilation = Int(p.dilation_w), phases = Int(p.phases), phase = Int(p.phase)
     let taps = rSize &* s
     // Rows of pixels that follow each other without a gap are one row.
     let q = Int(p.q) &* columnStep == rowStep ? pixels : Int(p.q)
@@ -137,7 +137,8 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     var r = (Int(p.k0) % taps) / s
     var t = Int(p.k0) % s
     for k in 0..<depth {
-        let base = src + (c &* cs &+ r &* rStep &+ t &* sStep)
+        let column = t &* dilation
+        let base = src + (c &* cs &+ r &* rStep &+ (phases > 1 ? column % phases &* phase &+ column / phases : column &* ws))
         let to = dst + k &* nr
         if columnStep == 1 {
             for x in 0..<count {
@@ -174,7 +175,7 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
 
 /// to[i] = from[i * step] for i in 0 ..< n, reading nothing beyond from[(n - 1) * step].
 @inline(__always)
-private func copyRun<T: Real>(_ from: UnsafePointer<T>, _ step: Int, _ to: UnsafeMutablePointer<T>, _ n: Int) {
+func copyRun<T: Real>(_ from: UnsafePointer<T>, _ step: Int, _ to: UnsafeMutablePointer<T>, _ n: Int) {
     let lanes = T.Vector.lanes
     var i = 0
     if step == 1 {
@@ -191,6 +192,11 @@ private func copyRun<T: Real>(_ from: UnsafePointer<T>, _ step: Int, _ to: Unsaf
         while i &+ lanes < n {
             T.Vector.loadPairs(from + 2 &* i).even.store(to + i)
             i &+= lanes
+        }
+        // The rest overlaps the last vector; its pairs begin one number earlier, so as not to end one number later.
+        if i > 0 {
+            T.Vector.loadPairs(from + (2 &* (n &- lanes) &- 1)).odd.store(to + (n &- lanes))
+            return
         }
     }
     while i < n {

@@ -42,6 +42,7 @@ typedef struct snn_im2col {
     const void *src; int64_t ns, cs, hs, ws;  /* strides of image, channel, row, column */
     int64_t r, s;                             /* filter size */
     int64_t stride_h, stride_w, dilation_h, dilation_w;
+    int64_t phases, phase;                    /* > 1: the input's column w stands at w % phases * phase + w / phases, and stride_w is 1 */
     int64_t q, pixels;                        /* output width, output pixels of an image */
     int64_t k0, k, p0, p;                     /* the block: rows k0 ..< k0+k, columns p0 ..< p0+p */
     void *dst; int64_t panel;

@@ -57,6 +57,13 @@ struct ConvolutionShape {
     let p, q: Int
     var paddedH: Int { h + top + bottom }
     var paddedW: Int { w + left + right }
+    var isPadded: Bool { top | bottom | left | right != 0 }
+    /// The same for an input of which only the pixels that 1x1 filters see are left.
+    var withoutStride: ConvolutionShape {
+        ConvolutionShape(
+            n: n, c: c, h: p, w: q, o: o, r: r, s: s, groups: groups, stride: Spatial(h: 1, w: 1), dilation: dilation, top: 0, bottom: 0,
+            left: 0, right: 0, p: p, q: q)
+    }
 }
 
 func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Failure) {
@@ -196,11 +203,19 @@ private var longestChain: Int { 128 }
 private var packedDepth: Int { 256 }
 
 private func convolve<T: Element>(
-    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>, _ shape: ConvolutionShape, _ whole: Epilogue<T>,
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>, _ given: ConvolutionShape, _ whole: Epilogue<T>,
     _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
     // With more filters for a channel than these the GEMM, which loads each window once for all of them, is ahead again.
-    if shape.c == shape.groups && shape.o <= 4 * shape.c { return try convolveDepthwise(x, weight, shape, whole, y) }
+    if given.c == given.groups && given.o <= 4 * given.c { return try convolveDepthwise(x, weight, given, whole, y) }
+    var source = x
+    var shape = given
+    if shape.r == 1 && shape.s == 1 && !shape.isPadded && max(shape.stride.h, shape.stride.w) > 1 {
+        shape = given.withoutStride
+        source = ArrayView(
+            data: x.data, shape: Shape(shape.n, shape.c, shape.p, shape.q),
+            strides: Shape(x.strides[0], x.strides[1], x.strides[2] * given.stride.h, x.strides[3] * given.stride.w))
+    }
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let groups = shape.groups
     let channels = shape.c / groups, m = shape.o / groups
@@ -220,8 +235,13 @@ private func convolve<T: Element>(
         }
     }
     defer { filters.release() }
-    let needsPadding = shape.top | shape.bottom | shape.left | shape.right != 0
-    let image = needsPadding ? shape.c * shape.paddedH * shape.paddedW : 0
+    // The image is copied where it is padded and where pixels side by side in the result lie apart in it: the columns of every residue
+    // modulo the stride then stand together.
+    let phases = shape.stride.w
+    let phase = ceilDivide(shape.paddedW, phases)
+    let width = phases * phase
+    let copied = shape.isPadded || phases > 1 || (source.strides[3] != 1 && shape.w > 1)
+    let image = copied ? shape.c * shape.paddedH * width : 0
     // Columns of a task: two tasks a thread at least, four panels where the image has them. The pixels of small images follow each other,
     // so that a panel is shared by images; such a block of results goes through scratch memory.
     let shared = shape.n > 1 && pixels % nr != 0 && pixels < 4 * Blocking.nc
@@ -237,14 +257,18 @@ private func convolve<T: Element>(
     let runs = try Scratch<Int64>(3 * nc * threads)
     defer { runs.release() }
     let padded = scratch.base
-    var source = x
-    if needsPadding {
-        let plane = shape.paddedH * shape.paddedW
+    if copied {
+        let plane = shape.paddedH * width
+        let from = source
         ThreadPool.run(shape.n * shape.c, threads: threads) { task, _ in
-            let from = x.data + ((task / shape.c) * x.strides[0] + (task % shape.c) * x.strides[1])
-            padPlane(from, x.strides[2], x.strides[3], shape, padded + task * plane)
+            let channel = from.data + ((task / shape.c) * from.strides[0] + (task % shape.c) * from.strides[1])
+            if phases == 1 {
+                padPlane(channel, from.strides[2], from.strides[3], shape, padded + task * plane)
+            } else {
+                padPhases(channel, from.strides[2], from.strides[3], shape, padded + task * plane)
+            }
         }
-        source = ArrayView(data: UnsafePointer(padded), shape: Shape(shape.n, shape.c, shape.paddedH, shape.paddedW))
+        source = ArrayView(data: UnsafePointer(padded), shape: Shape(shape.n, shape.c, shape.paddedH, width))
     }
     let blocks = padded + image * shape.n
     let perImage = ceilDivide(perTask, nc)
@@ -272,22 +296,27 @@ private func convolve<T: Element>(
             var window = snn_im2col(
                 src: source.data + g * channels * source.strides[1], ns: Int64(source.strides[0]), cs: Int64(source.strides[1]),
                 hs: Int64(source.strides[2]), ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s),
-                stride_h: Int64(shape.stride.h), stride_w: Int64(shape.stride.w), dilation_h: Int64(shape.dilation.h),
-                dilation_w: Int64(shape.dilation.w), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(k0), k: Int64(kb),
+                stride_h: Int64(shape.stride.h), stride_w: 1, dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w),
+                phases: Int64(phases), phase: Int64(phase), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(k0), k: Int64(kb),
                 p0: Int64(n * pixels + first), p: Int64(columns), dst: block, panel: Int64(kb * nr), runs: runs.base + worker * 3 * nc)
             T.kernels.pointee.im2col(&window)
-            // Two panels at a time: the part of C that the chains add to stays near.
+            // Two panels at a time: the part of C that the chains add to stays near. Where there are no more, the filters are read once, in
+            // memory's order.
+            let rows = columns <= 2 * nr ? mr : m
             for part in stride(from: 0, to: columns, by: 2 * nr) {
-                var chain = 0
-                repeat {
-                    let depth = min(longestChain, kb - chain)
-                    gemmBlock(
-                        m: m, n: min(2 * nr, columns - part), k: depth, a: filters.base + (g * packedSize + (k0 + chain) * mr),
-                        aPanel: mr * k, b: block + (part / nr * kb + chain) * nr, bPanel: kb * nr, c: result + part, ldc: ldc, row: 0,
-                        column: 0, first: k0 + chain == 0, last: k0 + chain + depth == k, epilogue: epilogue, stream: stream && direct,
-                        tile: block + blockSize)
-                    chain += depth
-                } while chain < kb
+                for row in stride(from: 0, to: m, by: rows) {
+                    var chain = 0
+                    repeat {
+                        let depth = min(longestChain, kb - chain)
+                        gemmBlock(
+                            m: min(rows, m - row), n: min(2 * nr, columns - part), k: depth,
+                            a: filters.base + (g * packedSize + row * k + (k0 + chain) * mr), aPanel: mr * k,
+                            b: block + (part / nr * kb + chain) * nr, bPanel: kb * nr, c: result + (row * ldc + part), ldc: ldc, row: row,
+                            column: 0, first: k0 + chain == 0, last: k0 + chain + depth == k, epilogue: epilogue,
+                            stream: stream && direct, tile: block + blockSize)
+                        chain += depth
+                    } while chain < kb
+                }
             }
             k0 += kb
         } while k0 < k
@@ -315,6 +344,30 @@ private func padPlane<T: Element>(
         for j in 0..<shape.left { row[j] = 0 }
         T.kernels.pointee.copy(x + i * hs, Int64(ws), row + shape.left, Int64(shape.w))
         for j in (shape.left + shape.w)..<width { row[j] = 0 }
+    }
+    memset(out + (shape.top + shape.h) * width, 0, shape.bottom * width * MemoryLayout<T>.stride)
+}
+
+/// padPlane with the columns of each residue modulo the stride together: column w at w % stride * phase + w / stride.
+private func padPhases<T: Element>(
+    _ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ shape: ConvolutionShape, _ out: UnsafeMutablePointer<T>
+) {
+    let phases = shape.stride.w
+    let phase = ceilDivide(shape.paddedW, phases)
+    let width = phases * phase
+    memset(out, 0, shape.top * width * MemoryLayout<T>.stride)
+    for i in 0..<shape.h {
+        let row = out + (shape.top + i) * width
+        for f in 0..<phases {
+            let to = row + f * phase
+            // the first column of the image with this residue, and how many there are
+            let first = shape.left + (f + phases - shape.left % phases) % phases
+            let count = max(0, ceilDivide(shape.left + shape.w - first, phases))
+            let before = min(first / phases, phase)
+            for j in 0..<before { to[j] = 0 }
+            if count > 0 { T.kernels.pointee.copy(x + (i * hs + (first - shape.left) * ws), Int64(phases * ws), to + before, Int64(count)) }
+            for j in (before + count)..<max(phase, before + count) { to[j] = 0 }
+        }
     }
     memset(out + (shape.top + shape.h) * width, 0, shape.bottom * width * MemoryLayout<T>.stride)
 }
