@@ -53,8 +53,9 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.scale = { scale(f32($0), Float($1), Int($2)) }
     s.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Float.self) }
     s.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Float.self) }
-    s.cell = { cell($0.unsafelyUnwrapped, Float.self) }
     s.multiply_adds = { multiplyAdds(Int($0), FloatTile.self) }
+    s.pack_strips = { packStrips($0.unsafelyUnwrapped, Float.self) }
+    s.recurrent = { recurrent($0.unsafelyUnwrapped, Float.self) }
     single.pointee = s
 
     var d = snn_kernels()
@@ -92,7 +93,8 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.scale = { scale(f64($0), Double($1), Int($2)) }
     d.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Double.self) }
     d.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Double.self) }
-    d.cell = { cell($0.unsafelyUnwrapped, Double.self) }
     d.multiply_adds = { multiplyAdds(Int($0), DoubleTile.self) }
+    d.pack_strips = { packStrips($0.unsafelyUnwrapped, Double.self) }
+    d.recurrent = { recurrent($0.unsafelyUnwrapped, Double.self) }
     double.pointee = d
 }

@@ -54,8 +54,9 @@ private func copyPanel<T: Real>(
     }
 }
 
+/// dst[k * width + i] = src[i * rs + k] for `rows` <= width rows.
 @inline(__always)
-private func transposePanel<T: Real>(
+func transposePanel<T: Real>(
     _ src: UnsafePointer<T>, _ rs: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int, _ rows: Int
 ) {
     let block = T.transposeBlock

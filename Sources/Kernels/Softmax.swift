@@ -2,7 +2,7 @@
 import CSwiftNN
 
 /// y = exp(x - max) / sum, or with `log` x - max - log(sum). x may be y. A row of -inf gives NaN, or zeros where `masked`: attention that
-/// may look at nothing.
+/// may look at nothing; that is not divided by the sum either.
 @inline(never)
 func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int, log: Bool, masked: Bool) {
     typealias V = T.Vector
@@ -19,6 +19,7 @@ func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: 
     let empty = masked && largest == -.infinity
     let center = V(empty ? 0 : largest)
     map(x, y, n) { (v: V) in V.exp(v - center) }
+    if masked { return }
     let total = sum(UnsafePointer(y), n)
     let scale = V(1 / (total == 0 ? 1 : total))
     map(y, y, n) { (v: V) in v * scale }

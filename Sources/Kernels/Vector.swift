@@ -11,6 +11,9 @@ protocol Wide {
     init(_ value: Scalar)
     static func load(_ p: UnsafePointer<Scalar>) -> Self
     func store(_ p: UnsafeMutablePointer<Scalar>)
+    /// The first n < lanes numbers at p, and nothing behind them; the other lanes are 0.
+    static func loadFirst(_ p: UnsafePointer<Scalar>, _ n: Int) -> Self
+    func storeFirst(_ p: UnsafeMutablePointer<Scalar>, _ n: Int)
     /// Elements 0, 2, 4, ... and 1, 3, 5, ... of the 2 * lanes numbers at p.
     static func loadPairs(_ p: UnsafePointer<Scalar>) -> (even: Self, odd: Self)
     static func + (a: Self, b: Self) -> Self
@@ -151,6 +154,8 @@ struct FloatVector: Wide {
     @inline(__always) func store(_ p: UnsafeMutablePointer<Float>) {
         UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD16<Float>.self)
     }
+    @_transparent static func loadFirst(_ p: UnsafePointer<Float>, _ n: Int) -> Self { Level.loadFirst(p, n, Self.self) }
+    @_transparent func storeFirst(_ p: UnsafeMutablePointer<Float>, _ n: Int) { Level.storeFirst(self, p, n) }
     @inline(__always) static func loadPairs(_ p: UnsafePointer<Float>) -> (even: Self, odd: Self) {
         (Self(v: snn_even_f32(p)), Self(v: snn_odd_f32(p)))
     }
@@ -260,6 +265,8 @@ struct DoubleVector: Wide {
     @inline(__always) func store(_ p: UnsafeMutablePointer<Double>) {
         UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD8<Double>.self)
     }
+    @_transparent static func loadFirst(_ p: UnsafePointer<Double>, _ n: Int) -> Self { Level.loadFirst(p, n, Self.self) }
+    @_transparent func storeFirst(_ p: UnsafeMutablePointer<Double>, _ n: Int) { Level.storeFirst(self, p, n) }
     @inline(__always) static func loadPairs(_ p: UnsafePointer<Double>) -> (even: Self, odd: Self) {
         (Self(v: snn_even_f64(p)), Self(v: snn_odd_f64(p)))
     }

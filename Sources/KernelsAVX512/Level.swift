@@ -7,6 +7,9 @@ typealias TileDouble = SIMD8<Double>
 enum Level {
     /// Rows of the GEMM tile. Twice this many accumulators, two vectors of B and one of A have to fit the registers.
     @inline(__always) static var mr: Int { 12 }
+    /// The tile of the recurrent layers: virtual vectors of a strip and rows that it takes at once.
+    @inline(__always) static var stripVectors: Int { 4 }
+    @inline(__always) static var stripRows: Int { 6 }
     /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
     @inline(__always) static var hasFMA: Bool { true }
     /// Writes a tile's vector past the caches.
@@ -16,6 +19,19 @@ enum Level {
     /// v * 2^k for integral k.
     @_transparent static func scale(_ v: FloatVector, _ k: FloatVector) -> FloatVector { FloatVector(v: snn_scalef_f32(v.v, k.v)) }
     @_transparent static func scale(_ v: DoubleVector, _ k: DoubleVector) -> DoubleVector { DoubleVector(v: snn_scalef_f64(v.v, k.v)) }
+    /// The first n lanes of memory; zeros in the others.
+    @_transparent static func loadFirst(_ p: UnsafePointer<Float>, _ n: Int, _: FloatVector.Type) -> FloatVector {
+        FloatVector(v: snn_load_partial_f32(p, Int64(n)))
+    }
+    @_transparent static func loadFirst(_ p: UnsafePointer<Double>, _ n: Int, _: DoubleVector.Type) -> DoubleVector {
+        DoubleVector(v: snn_load_partial_f64(p, Int64(n)))
+    }
+    @_transparent static func storeFirst(_ v: FloatVector, _ p: UnsafeMutablePointer<Float>, _ n: Int) {
+        snn_store_partial_f32(p, v.v, Int64(n))
+    }
+    @_transparent static func storeFirst(_ v: DoubleVector, _ p: UnsafeMutablePointer<Double>, _ n: Int) {
+        snn_store_partial_f64(p, v.v, Int64(n))
+    }
 }
 
 @_cdecl("snn_kernels_avx512") @implementation

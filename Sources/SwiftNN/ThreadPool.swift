@@ -20,6 +20,8 @@ enum ThreadPool {
     nonisolated(unsafe) private static var taskCount = 0
     nonisolated(unsafe) private static var threadCount = 0
     nonisolated(unsafe) private static var body: Body?
+    /// How often members of a job have met.
+    nonisolated(unsafe) private static var arrivals: Int64 = 0
 
     /// Spins of a worker before it sleeps, each a pause instruction or a few: some 20 microseconds.
     private static var spins: Int { 2000 }
@@ -43,7 +45,35 @@ enum ThreadPool {
             for i in 0..<max(count, 0) { task(i, 0) }
             return
         }
-        let threads = ensure(wanted)
+        publish(count, threads: ensure(wanted), task)
+    }
+
+    /// Calls body(member, members) once on each of `members` threads, which run at the same time and may `meet`: `threads` of them, or
+    /// fewer where there are no more.
+    static func together(_ threads: Int, _ body: (_ member: Int, _ members: Int) -> Void) {
+        guard threads > 1, snn_thread_state_get().pointee.in_parallel == 0, acquire() else {
+            body(0, 1)
+            return
+        }
+        let members = ensure(threads)
+        snn_atomic_store(&arrivals, 0)
+        publish(members, threads: members) { member, _ in body(member, members) }
+    }
+
+    /// Waits until all members have come here for the time that the member's own `meetings` counts. What they wrote before is seen after it.
+    static func meet(_ meetings: inout Int64, _ members: Int) {
+        if members == 1 { return }
+        meetings += 1
+        _ = snn_atomic_add(&arrivals, 1)
+        var waited = 0
+        while snn_atomic_load(&arrivals) < meetings * Int64(members) {
+            snn_cpu_pause()
+            waited += 1
+            if waited > 2_000 { sched_yield() }
+        }
+    }
+
+    private static func publish(_ count: Int, threads: Int, _ task: Body) {
         withoutActuallyEscaping(task) { escapable in
             body = escapable
             taskCount = count

@@ -148,9 +148,10 @@ def rows(dtype: type) -> Iterator[Case]:
             wide = x.astype(np.float64)
             with np.errstate(all="ignore"):
                 shift = np.nan_to_num(np.abs(wide - wide.max()), posinf=0)
-                for kind in range(3):  # softmax, its logarithm, softmax of scores: nothing to attend to gives zeros, not 0/0
-                    empty = kind == 2 and bool((wide == -np.inf).all())
-                    y = np.zeros(n) if empty else softmax_forward(wide, -1, kind == 1)
+                for kind in range(3):  # softmax, its logarithm, the exponentials of scores: nothing to attend to gives zeros, not 0/0
+                    with np.errstate(invalid="ignore"):
+                        largest = np.max(wide, initial=-np.inf, where=~np.isnan(wide))
+                        y = np.exp(wide - (0 if largest == -np.inf else largest)) if kind == 2 else softmax_forward(wide, -1, kind == 1)
                     # the rounding of x - max is a relative error of the exponential
                     unit = eps * (shift + 2 + math.log(n)) if kind == 1 else np.nan_to_num(y) * eps * (shift + length)
                     yield "softmax", f"{n}-{name}", dict(x=x, kind=kind), result(y, 3 * unit + float(np.finfo(dtype).smallest_normal))

@@ -46,8 +46,11 @@ extension AllTests {
         @Test func softmax() throws {
             for fixture in try cases("softmax") { try byType(fixture, softmaxCase, softmaxCase) }
         }
-        @Test func cell() throws {
-            for fixture in try cases("cell") { try byType(fixture, cellCase, cellCase) }
+
+        @Test func softmaxColumns() {
+            for n in [1, 3, 4, 64, 65, 200] {
+                for limit in [1, 2, 20, 1000] { softmaxColumnsCase(n, limit, Float.self); softmaxColumnsCase(n, limit, Double.self) }
+            }
         }
 
         private func cases(_ entry: String) throws -> [FixtureCase] {
@@ -244,25 +247,39 @@ private func softmaxCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
     }
 }
 
-private func cellCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
-    let n = Int(try fixture.integer("n")), gate = try fixture.integer("gate"), mode = try fixture.integer("mode")
-    let (xp, hp) = (Fenced<T>(try #require(try fixture.values("xp"))), Fenced<T>(try #require(try fixture.values("hp"))))
-    let (c, h) = (Fenced<T>(try #require(try fixture.values("c"))), Fenced<T>(try #require(try fixture.values("h"))))
-    var expected = try fixture.expectedValues("y"), error = try fixture.expectedValues("y_error")
-    let isLSTM = mode == Int64(SNN_LSTM)
-    if isLSTM {
-        expected += try fixture.expectedValues("state")
-        error += try fixture.expectedValues("state_error")
-    }
-    onEveryLevel("cell \(fixture.name)") { (kernels: Kernels<T>) in
-        let y = Fenced<T>(n, -99), state = Fenced<T>(n, -99)
-        var cell = snn_cell(
-            mode: mode, n: Int64(n), gate: gate, xp: xp.pointer, hp: hp.pointer, c: isLSTM ? c.pointer : nil,
-            h: mode == Int64(SNN_GRU) ? h.pointer : nil, h_out: y.pointer, c_out: isLSTM ? state.pointer : nil)
-        kernels.table.cell(&cell)
-        if !y.isIntact || !state.isIntact { report("cell \(fixture.name) on \(kernels.name) wrote in front of its memory") }
-        return isLSTM ? y.values + state.values : y.values
+/// Down the columns with a mask, a bias with a key ruled out and a causal limit, against Double; what stands beside the columns stays.
+private func softmaxColumnsCase<T: Number>(_ n: Int, _ limit: Int, _: T.Type) {
+    let lanes = 64 / MemoryLayout<T>.stride
+    let width = lanes, stride = 2 * lanes
+    var draw = Draw(n * 1000 + limit)
+    let source: [T] = draw.numbers(n * stride), added: [T] = draw.numbers(n * stride)
+    var bias: [T] = draw.numbers(n)
+    if n > 3 { bias[2] = -.infinity }
+    onEveryLevel("softmax_columns n \(n) limit \(limit)") { (kernels: Kernels<T>) in
+        let x = Fenced(source), mask = Fenced(added), rows = Fenced(bias), inverse = Fenced<T>(width, 0)
+        var p = snn_softmax_columns()
+        p.x = UnsafeMutableRawPointer(x.pointer)
+        (p.n, p.width, p.stride, p.limit) = (Int64(n), Int64(width), Int64(stride), Int64(limit))
+        p.mask = UnsafeRawPointer(mask.pointer)
+        p.bias = UnsafeRawPointer(rows.pointer)
+        p.inverse = UnsafeMutableRawPointer(inverse.pointer)
+        kernels.table.softmax_columns(&p)
+        if !x.isIntact || !inverse.isIntact { report("softmax_columns \(kernels.name) wrote in front of its memory") }
+        return x.values + inverse.values
     } _: { _, y in
-        within(y, expected, error)
+        for j in 0..<stride {
+            let column = (0..<n).map { s -> Double in
+                s < limit + j ? Double(source[s * stride + j]) + Double(added[s * stride + j]) + Double(bias[s]) : -.infinity
+            }
+            let largest = column.max()!
+            var sum = 0.0
+            for s in 0..<n {
+                let expected = j < width ? exp(column[s] - (largest == -.infinity ? 0 : largest)) : Double(source[s * stride + j])
+                sum += expected
+                if abs(Double(y[s * stride + j]) - expected) > 1e-5 { return "x[\(s), \(j)] is \(y[s * stride + j]), not \(expected)" }
+            }
+            if j < width, abs(Double(y[n * stride + j]) - (sum > 0 ? 1 / sum : 0)) > 1e-5 { return "inverse[\(j)] is \(y[n * stride + j])" }
+        }
+        return nil
     }
 }

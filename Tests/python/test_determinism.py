@@ -33,6 +33,10 @@ LARGE = {
     "LSTM": (lambda: nn.LSTM(40, 72, 2), (9, 33, 40)),
     "GRU": (lambda: nn.GRU(40, 72, 2, bidirectional=True), (9, 33, 40)),
     "RNN": (lambda: nn.RNN(40, 72), (9, 33, 40)),
+    "LSTM, one row": (lambda: nn.LSTM(40, 150, 2), (60, 1, 40)),
+    "GRU, one row": (lambda: nn.GRU(40, 150, bidirectional=True), (60, 1, 40)),
+    "RNN, one row": (lambda: nn.RNN(40, 600), (20, 1, 40)),
+    "LSTM, large": (lambda: nn.LSTM(40, 270), (17, 7, 40)),
     "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(48, 4, 96).eval(), (70, 5, 48)),
     "LayerNorm": (lambda: nn.LayerNorm(515), (300, 515)),
     "GroupNorm": (lambda: nn.GroupNorm(4, 16), (5, 16, 40, 40)),
@@ -70,7 +74,7 @@ def test_any_number_of_threads(name: str, dtype: type) -> None:
 )
 def test_any_batch_of_large_inputs(name: str) -> None:
     module, x = _large(name, np.float32)
-    axis = 1 if name in {"LSTM", "GRU", "RNN", "TransformerEncoderLayer"} else 0
+    axis = 1 if name.split(",")[0] in {"LSTM", "GRU", "RNN", "TransformerEncoderLayer"} else 0
     whole = flat(module(x))
     for cut in (1, 2, x.shape[axis] - 1):
         parts = [flat(module(np.take(x, range(i, min(i + cut, x.shape[axis])), axis))) for i in range(0, x.shape[axis], cut)]
@@ -133,10 +137,11 @@ def test_unbatched_is_a_batch_of_one(row: Layer) -> None:
 
 @pytest.mark.parametrize("make", [nn.RNN, nn.LSTM, nn.GRU], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("batch", [1, 5])
-def test_a_stream_of_steps_is_the_sequence(make: type, layers: int, batch: int) -> None:
-    module = make(10, 20, layers)
-    x = np.random.default_rng(0).standard_normal((12, batch, 10)).astype(np.float32)
+@pytest.mark.parametrize("batch", [1, 5, 14])
+@pytest.mark.parametrize(("features", "hidden"), [(10, 20), (270, 300)])
+def test_a_stream_of_steps_is_the_sequence(make: type, layers: int, batch: int, features: int, hidden: int) -> None:
+    module = make(features, hidden, layers)
+    x = np.random.default_rng(0).standard_normal((12, batch, features)).astype(np.float32)
     whole, last = module(x)
     state, outputs = None, []
     for i in range(12):
@@ -162,10 +167,11 @@ def test_a_cell_is_a_step(kind: str) -> None:
         assert h.tobytes() == whole[i].tobytes()
 
 
-def test_packed_is_each_sequence_alone() -> None:
+@pytest.mark.parametrize("lengths", [(3, 7, 1, 5), tuple(range(60, 2, -2))], ids=["few", "many"])
+def test_packed_is_each_sequence_alone(lengths: tuple[int, ...]) -> None:
     module = nn.LSTM(6, 9, 2, bidirectional=True)
     rng = np.random.default_rng(0)
-    sequences = [rng.standard_normal((n, 6)).astype(np.float32) for n in (3, 7, 1, 5)]
+    sequences = [rng.standard_normal((n, 6)).astype(np.float32) for n in lengths]
     y, (h, c) = module(nn.utils.rnn.pack_sequence(sequences, enforce_sorted=False))
     outputs = nn.utils.rnn.unpack_sequence(y)
     for i, sequence in enumerate(sequences):

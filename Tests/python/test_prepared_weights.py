@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -232,6 +233,16 @@ def test_threads_may_share_a_layer():
     for t in threads:
         t.join()
     assert not failures
+
+
+def test_a_loaded_parameter_belongs_to_the_layer_alone():
+    gc.disable()
+    try:
+        layer = nn.Linear(20, 70)
+        layer.load_state_dict({"weight": numbers(70, 20), "bias": numbers(70)})
+        assert sys.getrefcount(layer.weight.data) <= sys.getrefcount(nn.Linear(20, 70).weight.data)
+    finally:
+        gc.enable()
 
 
 def test_a_tensor_without_data_says_so():

@@ -99,12 +99,31 @@ static inline __attribute__((always_inline)) int64_t snn_pool_row_reach(
     return read > line ? read : line;
 }
 
-/* n units of one row of a recurrent cell. xp, hp: the projections of input and state with their biases, gate g at g * gate. */
-typedef struct snn_cell {
-    int64_t mode, n, gate;
-    const void *xp, *hp, *c, *h;              /* c: LSTM; h: GRU */
-    void *h_out, *c_out;
-} snn_cell;
+/* A recurrent layer's weight (gates * units, k) in strips: for every k, one vector (16 float or 8 double) of units of each gate, or with
+ * one gate up to four vectors of units; zeros behind the last unit. Strip `first` and the count - 1 after it go to dst. */
+typedef struct snn_strip_pack {
+    const void *src; int64_t rs, ks;
+    int64_t gates, units, k;
+    int64_t first, count;
+    void *dst;
+} snn_strip_pack;
+
+/* sums[i] = start[i] + a[i] W^T for rows of a (k numbers, lda apart) and units of W in strips, columns in the order of the strips; then, with
+ * mode >= 0, the cell: y[i] from the sums (LSTM: and c, which is replaced; GRU: and h, which has a's rows; its sums of the candidate begin
+ * with `candidate`, a row in the order of units, and start's are added after the reset gate). */
+typedef struct snn_recurrent {
+    int64_t mode;                             /* SNN_RNN_TANH ... SNN_GRU, or -1: sums only */
+    int64_t gates, units, rows, k;
+    const void *a; int64_t lda;
+    const void *w;
+    const void *start; int64_t ld_start;      /* ld_start 0: one row for all */
+    const void *candidate;
+    int64_t reverse;                          /* the last strip first */
+    void *sums; int64_t ld_sums;              /* with a cell: scratch for rows * 4 vectors */
+    const void *h;
+    void *c; int64_t ldc;                     /* whole vectors of units */
+    void *y; int64_t ldy;
+} snn_recurrent;
 
 /* Softmax down the columns of x (n rows of `width` numbers, width whole vectors), without the division: x = exp(x' - max of column),
  * x' = x + mask + bias[row], -inf in rows limit + column and beyond; inverse = 1 / sum, 0 for a column of -inf. */
@@ -138,15 +157,16 @@ typedef struct snn_kernels {
     void (*moments)(const void *x, int64_t n, double *mean, double *variance);  /* biased; two passes */
     double (*mean_square)(const void *x, int64_t n);
     void (*normalize)(const void *x, double mean, double rstd, const void *weight, const void *bias, void *y, int64_t n); /* weight, bias or NULL */
-    void (*softmax)(const void *x, void *y, int64_t n, int64_t kind);           /* 0 softmax, 1 its logarithm, 2 softmax with a row of -inf giving zeros */
+    void (*softmax)(const void *x, void *y, int64_t n, int64_t kind);           /* 0 softmax, 1 its logarithm, 2 exp(x - max) alone, zeros from a row of -inf */
     void (*softmax_columns)(const snn_softmax_columns *);
     void (*mask_add)(void *x, const void *mask, int64_t n);                     /* x += mask */
     void (*mask_block)(void *x, const uint8_t *mask, int64_t stride, int64_t n); /* x = mask ? -inf : x */
     void (*scale)(void *x, double factor, int64_t n);
     void (*max_pool_row)(const snn_pool_row *);
     void (*avg_pool_row)(const snn_pool_row *);                                  /* sums; the frame divides */
-    void (*cell)(const snn_cell *);
     double (*multiply_adds)(int64_t rounds);                                     /* a round: 12 vectors of nr / 2 numbers (see Peak.swift) */
+    void (*pack_strips)(const snn_strip_pack *);
+    void (*recurrent)(const snn_recurrent *);
 } snn_kernels;
 
 void snn_kernels_base(snn_kernels *f32, snn_kernels *f64);

@@ -51,6 +51,19 @@ static inline __attribute__((always_inline)) snn_f32x16 snn_scalef_f32(snn_f32x1
 static inline __attribute__((always_inline)) snn_f64x8 snn_scalef_f64(snn_f64x8 v, snn_f64x8 k) {
     return __builtin_ia32_scalefpd512_mask(v, k, (snn_f64x8){0}, (unsigned char)-1, 4);
 }
+/* The first n lanes of memory: nothing else is touched. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_load_partial_f32(const float *p, int64_t n) {
+    return __builtin_ia32_loadups512_mask((const snn_f32x16 *)p, (snn_f32x16){0}, (unsigned short)((1u << n) - 1));
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_load_partial_f64(const double *p, int64_t n) {
+    return __builtin_ia32_loadupd512_mask((const snn_f64x8 *)p, (snn_f64x8){0}, (unsigned char)((1u << n) - 1));
+}
+static inline __attribute__((always_inline)) void snn_store_partial_f32(float *p, snn_f32x16 v, int64_t n) {
+    __builtin_ia32_storeups512_mask((snn_f32x16 *)p, v, (unsigned short)((1u << n) - 1));
+}
+static inline __attribute__((always_inline)) void snn_store_partial_f64(double *p, snn_f64x8 v, int64_t n) {
+    __builtin_ia32_storeupd512_mask((snn_f64x8 *)p, v, (unsigned char)((1u << n) - 1));
+}
 #endif
 
 typedef float snn_f32x8 __attribute__((vector_size(32), aligned(4)));

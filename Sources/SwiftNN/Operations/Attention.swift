@@ -285,18 +285,20 @@ private func finishWeights<T: Element>(
     }
 }
 
-/// Few queries: scores (L, S) = q k^T as rows, softmax along them, product with v, which is read where it lies when its rows allow it.
+/// Few queries: scores (L, S) = q k^T as rows, product with v, which is read where it lies when its rows allow it. Every number is computed
+/// as in attendColumns, so that a query's bits do not depend on how many others there are.
 private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let keys = a.keys, depth = a.depth, width = a.width, rows = a.queries
     let threads = a.threads
     let keysPadded = roundUp(keys, nr)
     let rowsPadded = roundUp(rows, mr)
-    let packedK = keysPadded * depth
     let small = a.isSmall
     let packsValues = !small && (a.v.strides[3] != 1 || width % nr != 0)
+    let packedK = small ? 0 : keysPadded * depth
     let packedV = packsValues ? roundUp(width, nr) * keys : 0
-    let perWorker = packedK + packedV + rowsPadded * (keysPadded + Blocking.rowDepth(max(keys, depth))) + keysPadded + mr * nr
+    let deepest = Blocking.rowDepth(max(keys, depth))
+    let perWorker = packedK + packedV + rows * depth + rowsPadded * (keysPadded + deepest) + keysPadded + rows + mr * nr
     let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
     ThreadPool.run(a.images * a.heads, threads: threads) { task, worker in
@@ -304,52 +306,82 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
         let b = task / a.heads
         let kh = h / (a.heads / a.keyHeads)
         let kPanels = PackedMatrix(scratch.base + worker * perWorker, depth: depth, width: nr)
-        let scores = kPanels.data + packedK + packedV
+        let vPanels = PackedMatrix(kPanels.data + packedK, depth: keys, width: nr)
+        let queries = vPanels.data + packedV
+        let scores = queries + rows * depth
         let block = scores + rowsPadded * keysPadded
-        let line = block + rowsPadded * Blocking.rowDepth(max(keys, depth))
-        let tile = line + keysPadded
+        let line = block + rowsPadded * deepest
+        let inverse = line + keysPadded
+        let tile = inverse + rows
+
+        let from = a.queryRows(b, h, 0, rows)
+        for l in 0..<rows { T.kernels.pointee.copy(from.row(l), Int64(from.columnStride), queries + l * depth, Int64(depth)) }
+        T.kernels.pointee.scale(queries, a.scale, Int64(rows * depth))
+        let scaled = RowMatrix(UnsafePointer(queries), rows: rows, rowStride: depth, columnStride: 1)
         if small {
-            smallProduct(a.queryRows(b, h, 0, rows), a.keyRows(b, kh), k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue())
+            smallProduct(scaled, a.keyRows(b, kh), k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue())
         } else {
             packPanels(a.keyRows(b, kh), 0, keys, 0, depth, nr, kPanels.data, kPanels.panel)
             gemmRows(
-                a.queryRows(b, h, 0, rows), 0, rows, kPanels, n: keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(),
-                block: block, tile: tile, padded: true)
+                scaled, 0, rows, kPanels, n: keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(), block: block, tile: tile,
+                padded: true)
         }
         for l in 0..<rows {
             let row = scores + l * keysPadded
             let allowed = a.isCausal ? min(keys, l + 1) : keys
-            T.kernels.pointee.scale(row, a.scale, Int64(allowed))
             a.mask?.apply(row, b, h, l, allowed, line)
             a.padding?.apply(row, b, h, l, allowed, line)
             T.kernels.pointee.softmax(row, row, Int64(allowed), 2)
-            for j in allowed..<keys { row[j] = 0 }
+            inverse[l] = inverseOfSum(row, allowed)
+            memset(row + allowed, 0, (keys - allowed) * MemoryLayout<T>.stride)
+            guard a.weights != nil || a.dropout != nil else { continue }
             let flat = a.weightRow(b, h, l)
-            a.dropout?.apply(row, row, flat, keys)
-            if let weights = a.weights { T.kernels.pointee.copy(row, 1, weights + flat, Int64(keys)) }
+            let weights = a.weights.map { $0 + flat } ?? line
+            T.kernels.pointee.copy(row, 1, weights, Int64(keys))
+            T.kernels.pointee.scale(weights, Double(inverse[l]), Int64(keys))
+            guard let dropout = a.dropout else { continue }
+            dropout.apply(weights, weights, flat, keys)
+            T.kernels.pointee.copy(weights, 1, row, Int64(keys))
+            inverse[l] = 1
         }
+
         let probabilities = RowMatrix(UnsafePointer(scores), rows: rows, rowStride: keysPadded, columnStride: 1)
+        let output = a.outputRow(b, h, 0)
         if small {
-            return smallProduct(
-                probabilities, a.valueColumns(b, kh), k: keys, c: a.outputRow(b, h, 0), ldc: a.rowStride, epilogue: Epilogue())
+            smallProduct(probabilities, a.valueColumns(b, kh), k: keys, c: output, ldc: a.rowStride, epilogue: Epilogue())
+        } else {
+            if packsValues { packPanels(a.valueColumns(b, kh), 0, width, 0, keys, nr, vPanels.data, vPanels.panel) }
+            let rowStride = packsValues ? nr : a.v.strides[2]
+            let panel = packsValues ? vPanels.panel : nr
+            var values = a.v.data + (b * a.v.strides[0] + kh * a.v.strides[1])
+            if packsValues { values = UnsafePointer(vPanels.data) }
+            for k0 in stride(from: 0, to: keys, by: Blocking.kc) {
+                let kb = min(Blocking.kc, keys - k0)
+                packPanels(probabilities, 0, rows, k0, kb, mr, block, kb * mr)
+                gemmBlock(
+                    m: rows, n: width, k: kb, a: block, aPanel: kb * mr, b: values + k0 * rowStride, bPanel: panel, bStride: rowStride,
+                    c: output, ldc: a.rowStride, row: 0, column: 0, first: k0 == 0, last: k0 + Blocking.kc >= keys, epilogue: Epilogue(),
+                    tile: tile)
+            }
         }
-        if packsValues {
-            let vPanels = PackedMatrix(kPanels.data + packedK, depth: keys, width: nr)
-            packPanels(a.valueColumns(b, kh), 0, width, 0, keys, nr, vPanels.data, vPanels.panel)
-            gemmRows(
-                probabilities, 0, rows, vPanels, n: width, k: keys, c: a.outputRow(b, h, 0), ldc: a.rowStride, epilogue: Epilogue(),
-                block: block, tile: tile)
-            return
-        }
-        let values = a.v.data + (b * a.v.strides[0] + kh * a.v.strides[1])
-        let depths = Depths(keys)
-        for d in 0..<depths.count {
-            let (k0, kb) = depths[d]
-            packPanels(probabilities, 0, rows, k0, kb, mr, block, kb * mr)
-            gemmBlock(
-                m: rows, n: width, k: kb, a: block, aPanel: kb * mr, b: values + k0 * a.v.strides[2], bPanel: nr, bStride: a.v.strides[2],
-                c: a.outputRow(b, h, 0), ldc: a.rowStride, row: 0, column: 0, first: d == 0, last: d == depths.count - 1,
-                epilogue: Epilogue(), tile: tile)
+        for l in 0..<rows {
+            let y = output + l * a.rowStride
+            T.kernels.pointee.scale_shift(y, Double(inverse[l]), 0, y, Int64(width))
         }
     }
+}
+
+/// 1 / sum of a row of exponentials, 0 for a row of zeros; added in the order of softmax_columns.
+private func inverseOfSum<T: Element>(_ x: UnsafePointer<T>, _ n: Int) -> T {
+    var total: T = 0
+    var s = 0
+    while s < n {
+        var part: T = 0
+        for _ in 0..<min(64, n - s) {
+            part += x[s]
+            s += 1
+        }
+        total += part
+    }
+    return total > 0 ? 1 / total : total
 }

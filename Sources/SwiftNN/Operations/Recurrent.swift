@@ -4,10 +4,10 @@ import CSwiftNN
 /// LSTM  i, f, g, o = σ σ tanh σ (W_ih x + b_ih + W_hh h + b_hh);  c' = f c + i g;  h' = o tanh c'  (then W_hr h')
 /// GRU   r, z = σ(W_ih x + b_ih + W_hh h + b_hh);  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h
 ///
-/// A layer's input projections are one GEMM over all steps; then each step multiplies the state with the packed W_hh and applies the cell.
-/// Gates are padded to whole tiles, so that no step has a partial one. A row's numbers do not depend on the rest of its batch, and a
-/// sequence cut into pieces gives the same bits.
-/// Shapes: swiftnn.h. Threads: rows of the batch and directions for the whole sequence; units within a step when there are too few rows.
+/// The sums of a step are biases + W_ih x (for some steps at once, so that W_ih is read less often) + W_hh h; the kernel applies the cell to a
+/// strip of units as soon as it has its sums. A row's numbers do not depend on the rest of its batch, and a sequence cut into pieces gives
+/// the same bits. The state is read from where the step before has written it: the output.
+/// Shapes: swiftnn.h. Threads: rows of the batch and directions for the whole sequence, or units, whose threads meet after each step.
 @_cdecl("snn_rnn_forward") @implementation
 public func snn_rnn_forward(_ args: UnsafePointer<snn_rnn_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
@@ -45,25 +45,39 @@ private struct Timeline {
     func start(_ t: Int) -> Int { starts.map { $0[t] } ?? t * batch }
 }
 
-/// One layer's one direction: weights made ready for the steps.
-private struct Direction<T: Element> {
-    let packedHH: PackedMatrix<T>
-    /// Panels of one gate in packedHH.
-    let gatePanel: Int
-    let biasHH: UnsafePointer<T>
-    let packedHR: PackedMatrix<T>?
-    /// Input projections (rows, gates * padded hidden).
-    let xp: UnsafePointer<T>
-    /// State, double-buffered (2, padded batch, padded out), and the cell state (padded batch, padded hidden).
-    let h: UnsafeMutablePointer<T>
-    let c: UnsafeMutablePointer<T>
-}
-
-/// Where a layer's output goes: element (t, b, d, u) at data[t * time + b * batch + d * out + u]; packed rows when `packed`.
-private struct Destination<T> {
-    let data: UnsafeMutablePointer<T>
+/// One layer: its input, (rows, inputSize), and where its output goes: element (t, b, d, u) at y[t * time + b * batch + d * out + u], or
+/// rows in the order of the packed input.
+private struct Layer<T> {
+    let input: RowMatrix<T>
+    let inputSize: Int
+    let y: UnsafeMutablePointer<T>
     let time: Int
     let batch: Int
+
+    func row(_ t: Int, _ b: Int, _ timeline: Timeline) -> UnsafeMutablePointer<T> {
+        y + (timeline.counts == nil ? t * time + b * batch : (timeline.start(t) + b) * batch)
+    }
+}
+
+/// One direction of a layer: weights in strips, biases in their order, states at the beginning.
+private struct Direction<T: Element> {
+    let reverse: Bool
+    let column: Int
+    let ih: Prepared<T>
+    let hh: Prepared<T>
+    let hr: Prepared<T>?
+    let bias: UnsafeMutablePointer<T>
+    /// GRU: b_hn; the bias of W_hr, zeros.
+    let candidate: UnsafeMutablePointer<T>
+    /// h0 (batch, out), and c (batch, padded hidden), which the steps replace.
+    let h0: UnsafeMutablePointer<T>
+    let c: UnsafeMutablePointer<T>
+
+    func release() {
+        ih.release()
+        hh.release()
+        hr?.release()
+    }
 }
 
 private func rnnForward<T: Element>(_ a: snn_rnn_forward_args, _: T.Type) throws(Failure) {
@@ -189,26 +203,24 @@ private func readWeights<T: Element>(
     }
 }
 
+/// Numbers of the kernels' vectors, which strips are made of.
+private func lanes<T: Element>(_: T.Type) -> Int { 64 / MemoryLayout<T>.stride }
+
 private func runLayers<T: Element>(
     _ a: snn_rnn_forward_args, _ s: Recurrent, _ x: ArrayView<T>, _ h0: ArrayView<T>?, _ c0: ArrayView<T>?, _ timeline: Timeline,
     _ name: StaticString, _: T.Type
 ) throws(Failure) {
-    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
-    let hp = roundUp(s.hidden, nr), op = roundUp(s.out, nr)
-    let gateWidth = s.gates * hp
+    let lanes = lanes(T.self)
+    let hp = roundUp(s.hidden, lanes), op = roundUp(s.out, lanes)
     let width = s.directions * s.out
-    let bp = roundUp(max(s.batch, 1), mr) + mr
-    let largestInput = max(s.inputSize, width)
     let threads = ThreadPool.threads(forWork: s.rows &* s.gates &* s.hidden &* (s.inputSize + s.out) / 8 &* s.directions)
 
     // Scratch memory, counted once: what a direction needs, what a worker needs, the outputs between layers.
-    let packedHH = s.gates * PackedMatrix<T>.size(rows: hp, depth: s.out, width: nr)
-    let packedHR = s.projected ? PackedMatrix<T>.size(rows: op, depth: s.hidden, width: nr) : 0
-    let padded = hp != s.hidden ? gateWidth * largestInput : 0
-    let perDirection = packedHH + packedHR + padded + 2 * gateWidth + s.rows * gateWidth + 2 * bp * op + bp * hp
-    let perWorker = bp * (gateWidth + hp) + bp * Blocking.rowDepth(max(s.hidden, s.out)) + mr * nr
-    let between = s.layers > 1 ? s.rows * width : 0
-    let scratch = try Scratch<T>(perDirection * s.directions + perWorker * threads + 2 * between)
+    let states = roundUp(s.batch * s.out, lanes)
+    let perDirection = s.gates * hp + max(hp, op) + states + s.batch * hp
+    let perWorker = Work<T>.size(s, largestInput: max(s.inputSize, width))
+    let between = s.layers > 1 ? roundUp(s.rows * width, lanes) : 0
+    let scratch = try Scratch<T>(perDirection * s.directions + perWorker * threads + min(s.layers - 1, 2) * between)
     defer { scratch.release() }
     let workers = scratch.base + perDirection * s.directions
     let buffers = workers + perWorker * threads
@@ -225,85 +237,70 @@ private func runLayers<T: Element>(
         input = RowMatrix(
             x.data, rows: s.rows, inner: max(s.batch, 1), outerStride: time, rowStride: batch, columnStride: x.strides[2])
     }
-    for layer in 0..<s.layers {
-        let inputSize = layer == 0 ? s.inputSize : width
-        let last = layer == s.layers - 1
-        let target = buffers + (layer % 2) * between
-        var destination = Destination(data: last ? y : target, time: s.batch * width, batch: width)
-        if last && a.batch_first != 0 && !packed { destination = Destination(data: y, time: width, batch: s.steps * width) }
+    for index in 0..<s.layers {
+        let last = index == s.layers - 1
+        let target = last ? y : buffers + (index % 2) * between
+        let batchFirst = last && a.batch_first != 0 && !packed
+        let layer = Layer(
+            input: input, inputSize: index == 0 ? s.inputSize : width, y: target, time: batchFirst ? width : s.batch * width,
+            batch: batchFirst ? s.steps * width : width)
 
-        for d in 0..<s.directions {
-            let index = layer * s.directions + d
-            let base = scratch.base + d * perDirection
-            try prepare(
-                a.weights + 5 * index, s, input, inputSize, base, hp: hp, op: op, packedHH: packedHH, packedHR: packedHR, threads: threads,
-                name)
-            // Initial state
-            let state = directionParts(base, s, hp: hp, op: op, bp: bp, packedHH: packedHH, packedHR: packedHR, padded: padded)
-            memset(state.h, 0, 2 * bp * op * MemoryLayout<T>.stride)
-            memset(state.c, 0, bp * hp * MemoryLayout<T>.stride)
-            for b in 0..<s.batch {
-                if let h0 {
-                    let from = h0.data + (index * h0.strides[0] + b * h0.strides[1])
-                    T.kernels.pointee.copy(from, Int64(h0.strides[2]), state.h + b * op, Int64(s.out))
-                }
-                if let c0 {
-                    let from = c0.data + (index * c0.strides[0] + b * c0.strides[1])
-                    T.kernels.pointee.copy(from, Int64(c0.strides[2]), state.c + b * hp, Int64(s.hidden))
-                }
-            }
+        let set = a.weights + 5 * s.directions * index
+        let forward = try prepare(set, s, layer.inputSize, 0, h0, c0, index * s.directions, scratch.base, threads, name)
+        defer { forward.release() }
+        var backward: Direction<T>?
+        if s.directions == 2 {
+            backward = try prepare(
+                set + 5, s, layer.inputSize, 1, h0, c0, index * s.directions + 1, scratch.base + perDirection, threads, name)
         }
+        defer { backward?.release() }
 
-        // Rows are split where every thread gets at least a small tile of them and W_hh fits the second-level cache; else a step's units
-        // are, if a step is worth it: then each thread reads its part of W_hh alone.
-        let tasksPerDirection = max(1, min(ceilDivide(threads, s.directions), s.batch / 4))
+        // Rows are split where every thread gets some and W_hh stays in its second-level cache; else units are, if a step is worth meeting
+        // after it: then each thread reads its part of W_hh alone.
+        let chunks = max(1, min(ceilDivide(threads, s.directions), s.batch / 4))
+        let stepWork = s.batch * s.gates * hp * s.out
+        let beyondCache = s.gates * hp * s.out * MemoryLayout<T>.stride > Blocking.cacheBytes / 2
         let splitUnits =
-            s.directions < threads && !s.projected && s.batch * gateWidth * s.out >= 300_000 && hp / nr >= threads
-            && (tasksPerDirection * s.directions < threads || packedHH * MemoryLayout<T>.stride > Blocking.cacheBytes)
+            s.directions < threads && !s.projected && hp / lanes >= threads * (s.gates == 1 ? 4 : 1)
+            && stepWork >= (chunks * s.directions < threads ? 60_000 : beyondCache ? 300_000 : Int.max)
         if splitUnits {
-            for d in 0..<s.directions {
-                let parts = directionParts(
-                    scratch.base + d * perDirection, s, hp: hp, op: op, bp: bp, packedHH: packedHH, packedHR: packedHR, padded: padded)
-                let unitsPerTask = roundUp(ceilDivide(hp, threads), nr)
-                for i in 0..<s.steps {
-                    ThreadPool.run(ceilDivide(hp, unitsPerTask), threads: threads) { task, worker in
-                        let u = task * unitsPerTask
-                        step(
-                            s, parts, timeline, i, d, rows: 0..<s.batch, units: u..<min(hp, u + unitsPerTask), hp: hp, op: op, bp: bp,
-                            workers + worker * perWorker, destination)
-                    }
+            for direction in 0..<s.directions {
+                let parts = direction == 0 ? forward : backward.unsafelyUnwrapped
+                let strip = s.gates == 1 ? 4 : 1
+                let strips = ceilDivide(hp, strip * lanes)
+                ThreadPool.together(threads) { member, members in
+                    let from = strips * member / members * strip, to = strips * (member + 1) / members * strip
+                    runSteps(
+                        s, layer, parts, timeline, rows: 0..<s.batch, units: (from * lanes)..<min(to * lanes, s.hidden), members: members,
+                        Work(s, workers + member * perWorker))
                 }
             }
         } else {
-            let rowsPerTask = tasksPerDirection == 1 ? s.batch : roundUp(ceilDivide(s.batch, tasksPerDirection), 4)
-            let chunks = rowsPerTask == 0 ? 0 : ceilDivide(s.batch, rowsPerTask)
-            ThreadPool.run(s.directions * chunks, threads: threads) { task, worker in
-                let d = task / chunks
-                let b = task % chunks * rowsPerTask
-                let parts = directionParts(
-                    scratch.base + d * perDirection, s, hp: hp, op: op, bp: bp, packedHH: packedHH, packedHR: packedHR, padded: padded)
-                for i in 0..<s.steps {
-                    step(
-                        s, parts, timeline, i, d, rows: b..<min(s.batch, b + rowsPerTask), units: 0..<hp, hp: hp, op: op, bp: bp,
-                        workers + worker * perWorker, destination)
-                }
+            let rowsPerTask = chunks == 1 ? s.batch : ceilDivide(s.batch, chunks)
+            let tasks = rowsPerTask == 0 ? 0 : ceilDivide(s.batch, rowsPerTask)
+            ThreadPool.run(s.directions * tasks, threads: threads) { task, worker in
+                let b = task % tasks * rowsPerTask
+                runSteps(
+                    s, layer, task / tasks == 0 ? forward : backward.unsafelyUnwrapped, timeline,
+                    rows: b..<min(s.batch, b + rowsPerTask), units: 0..<s.hidden, members: 1,
+                    Work(s, workers + worker * perWorker))
             }
         }
 
-        // Final state: every row's last buffer. A packed row stops after its own number of steps.
+        // Final states: a row's last step, which comes sooner in a packed batch.
         for d in 0..<s.directions {
-            let index = layer * s.directions + d
-            let parts = directionParts(
-                scratch.base + d * perDirection, s, hp: hp, op: op, bp: bp, packedHH: packedHH, packedHR: packedHR, padded: padded)
+            let parts = d == 0 ? forward : backward.unsafelyUnwrapped
             for b in 0..<s.batch {
-                let current = rowSteps(timeline, b) & 1
-                T.kernels.pointee.copy(parts.h + (current * bp + b) * op, 1, hn + (index * s.batch + b) * s.out, Int64(s.out))
-                if let cn { T.kernels.pointee.copy(parts.c + b * hp, 1, cn + (index * s.batch + b) * s.hidden, Int64(s.hidden)) }
+                let at = (index * s.directions + d) * s.batch + b
+                let length = rowSteps(timeline, b)
+                let from = length == 0 ? parts.h0 + b * s.out : layer.row(d == 0 ? length - 1 : 0, b, timeline) + parts.column
+                T.kernels.pointee.copy(from, 1, hn + at * s.out, Int64(s.out))
+                if let cn { T.kernels.pointee.copy(parts.c + b * hp, 1, cn + at * s.hidden, Int64(s.hidden)) }
             }
         }
         if !last {
             if a.dropout > 0 {
-                let dropout = Dropout<T>(p: a.dropout, seed: a.seed, offset: a.offset &+ Int64(layer * s.rows * width))
+                let dropout = Dropout<T>(p: a.dropout, seed: a.seed, offset: a.offset &+ Int64(index * s.rows * width))
                 let out = ArrayView(data: UnsafePointer(target), shape: Shape(s.rows * width))
                 forEachPiece(out, cost: 8) { piece, at, n in dropout.apply(piece, target + at, at, n) }
             }
@@ -320,142 +317,235 @@ private func rowSteps(_ timeline: Timeline, _ b: Int) -> Int {
     return n
 }
 
-/// The pieces of a direction's scratch memory, in the order in which runLayers counted them.
-private func directionParts<T: Element>(
-    _ base: UnsafeMutablePointer<T>, _ s: Recurrent, hp: Int, op: Int, bp: Int, packedHH: Int, packedHR: Int, padded: Int
-) -> Direction<T> {
-    let nr = Int(T.kernels.pointee.nr)
-    let gateWidth = s.gates * hp
-    let biases = base + packedHH + packedHR + padded
-    let xp = biases + 2 * gateWidth
-    let h = xp + s.rows * gateWidth
-    return Direction(
-        packedHH: PackedMatrix(base, depth: s.out, width: nr), gatePanel: packedHH / s.gates, biasHH: UnsafePointer(biases + gateWidth),
-        packedHR: s.projected ? PackedMatrix(base + packedHH, depth: s.hidden, width: nr) : nil, xp: UnsafePointer(xp), h: h,
-        c: h + 2 * bp * op)
+/// A weight (gates * units, depth) in strips.
+private func strips<T: Element>(
+    _ array: UnsafePointer<snn_array>, _ kind: PreparedKey.Kind, gates: Int, units: Int, depth: Int, threads: Int
+) throws(Failure) -> Prepared<T> {
+    let lanes = lanes(T.self)
+    let padded = roundUp(units, lanes)
+    return try prepared(array, PreparedKey(kind: kind, a: gates), count: gates * padded * depth) { out in
+        let weight = ArrayView<T>(array)
+        let strip = (gates == 1 ? 4 : gates) * lanes
+        let count = ceilDivide(gates * padded, strip)
+        let perTask = max(1, 32_768 / max(1, strip * depth))
+        ThreadPool.run(ceilDivide(count, perTask), threads: threads) { task, _ in
+            let first = task * perTask
+            var p = snn_strip_pack(
+                src: weight.data, rs: Int64(weight.strides[0]), ks: Int64(weight.strides[1]), gates: Int64(gates), units: Int64(units),
+                k: Int64(depth), first: Int64(first), count: Int64(min(perTask, count - first)), dst: out + first * strip * depth)
+            T.kernels.pointee.pack_strips(&p)
+        }
+    }
 }
 
-/// Packs W_hh (and W_hr), lays the biases out gate by gate, and projects the whole input: xp = x W_ih^T + b_ih.
+/// Direction `d` of a layer with its weights in `set` and its initial states at `index` of h0 and c0; `base` has room for what it owns.
 private func prepare<T: Element>(
-    _ set: UnsafePointer<snn_array>, _ s: Recurrent, _ input: RowMatrix<T>, _ inputSize: Int, _ base: UnsafeMutablePointer<T>, hp: Int,
-    op: Int, packedHH: Int, packedHR: Int, threads: Int, _ name: StaticString
-) throws(Failure) {
-    let nr = Int(T.kernels.pointee.nr)
-    let gateWidth = s.gates * hp
-    let ih = try view(set, "weight_ih", name, T.self), hh = try view(set + 1, "weight_hh", name, T.self)
-    for g in 0..<s.gates {
-        let gate = RowMatrix(
-            hh.data + g * s.hidden * hh.strides[0], rows: s.hidden, rowStride: hh.strides[0], columnStride: hh.strides[1])
-        PackedMatrix(base + g * (packedHH / s.gates), depth: s.out, width: nr).pack(gate, depth: s.out, threads: threads)
-    }
-    if s.projected {
-        let hr = try view(set + 4, "weight_hr", name, T.self)
-        let rows = RowMatrix(hr.data, rows: s.out, rowStride: hr.strides[0], columnStride: hr.strides[1])
-        PackedMatrix(base + packedHH, depth: s.hidden, width: nr).pack(rows, depth: s.hidden, threads: threads)
-    }
-    var weight = RowMatrix(ih.data, rows: gateWidth, rowStride: ih.strides[0], columnStride: ih.strides[1])
-    var biases = base + packedHH + packedHR
-    if hp != s.hidden {
-        // Rows of zeros behind each gate's units.
-        let copy = biases
-        biases += gateWidth * max(s.inputSize, s.directions * s.out)
-        memset(copy, 0, gateWidth * inputSize * MemoryLayout<T>.stride)
+    _ set: UnsafePointer<snn_array>, _ s: Recurrent, _ inputSize: Int, _ d: Int, _ h0: ArrayView<T>?, _ c0: ArrayView<T>?, _ index: Int,
+    _ base: UnsafeMutablePointer<T>, _ threads: Int, _ name: StaticString
+) throws(Failure) -> Direction<T> {
+    let lanes = lanes(T.self)
+    let hp = roundUp(s.hidden, lanes)
+    let bias = base
+    let candidate = bias + s.gates * hp
+    let h = candidate + max(hp, roundUp(s.out, lanes))
+    let c = h + roundUp(s.batch * s.out, lanes)
+    memset(bias, 0, (h - bias) * MemoryLayout<T>.stride)
+    if (set + 2).pointee.ndim >= 0 {
+        let ih = try view(set + 2, "bias_ih", name, T.self), hh = try view(set + 3, "bias_hh", name, T.self)
+        let ihStride = ih.strides[0], hhStride = hh.strides[0]
         for g in 0..<s.gates {
+            // A GRU's reset gate multiplies W_hn h + b_hn alone.
+            let apart = s.mode == Int(SNN_GRU) && g == 2
             for u in 0..<s.hidden {
-                let from = ih.data + (g * s.hidden + u) * ih.strides[0]
-                T.kernels.pointee.copy(from, Int64(ih.strides[1]), copy + (g * hp + u) * inputSize, Int64(inputSize))
+                let at = (u / lanes * s.gates + g) * lanes + u % lanes
+                let i = ih.data[(g * s.hidden + u) * ihStride], h = hh.data[(g * s.hidden + u) * hhStride]
+                bias[at] = apart ? i : i + h
+                if apart { candidate[u] = h }
             }
         }
-        weight = RowMatrix(UnsafePointer(copy), rows: gateWidth, rowStride: inputSize, columnStride: 1)
     }
-    memset(biases, 0, 2 * gateWidth * MemoryLayout<T>.stride)
-    if (set + 2).pointee.ndim >= 0 {
-        for which in 0..<2 {
-            let bias = try view(set + 2 + which, "bias", name, T.self)
-            for g in 0..<s.gates {
-                for u in 0..<s.hidden {
-                    biases[which * gateWidth + g * hp + u] = bias.data[(g * s.hidden + u) * bias.strides[0]]
+    if let h0 {
+        for b in 0..<s.batch {
+            let from = h0.data + (index * h0.strides[0] + b * h0.strides[1])
+            T.kernels.pointee.copy(from, Int64(h0.strides[2]), h + b * s.out, Int64(s.out))
+        }
+    } else {
+        memset(h, 0, s.batch * s.out * MemoryLayout<T>.stride)
+    }
+    if s.mode == Int(SNN_LSTM) {
+        memset(c, 0, s.batch * hp * MemoryLayout<T>.stride)
+        if let c0 {
+            for b in 0..<s.batch {
+                let from = c0.data + (index * c0.strides[0] + b * c0.strides[1])
+                T.kernels.pointee.copy(from, Int64(c0.strides[2]), c + b * hp, Int64(s.hidden))
+            }
+        }
+    }
+    let ih: Prepared<T> = try strips(set, .recurrentInput, gates: s.gates, units: s.hidden, depth: inputSize, threads: threads)
+    var hh: Prepared<T>?
+    do throws(Failure) {
+        let states: Prepared<T> = try strips(set + 1, .recurrentPanels, gates: s.gates, units: s.hidden, depth: s.out, threads: threads)
+        hh = states
+        var hr: Prepared<T>?
+        if s.projected { hr = try strips(set + 4, .recurrentPanels, gates: 1, units: s.out, depth: s.hidden, threads: threads) }
+        return Direction(
+            reverse: d == 1, column: d * s.out, ih: ih, hh: states, hr: hr, bias: bias, candidate: candidate, h0: h, c: c)
+    } catch {
+        ih.release()
+        hh?.release()
+        throw error
+    }
+}
+
+/// What a worker needs for itself, and how many steps it projects the input of at once.
+private struct Work<T: Element> {
+    /// Rows of input that are projected at once: enough to read W_ih seldom, few enough for the sums to stay in the cache.
+    private static var rows: Int { 48 }
+
+    /// Sums of the input, (rows, gates * padded hidden), and the rows themselves where they have to be gathered.
+    let projection: UnsafeMutablePointer<T>
+    let gathered: UnsafeMutablePointer<T>
+    let sums: UnsafeMutablePointer<T>
+    /// Projected LSTM: states before and after W_hr, in whole vectors.
+    let full: UnsafeMutablePointer<T>
+    let projected: UnsafeMutablePointer<T>
+
+    init(_ s: Recurrent, _ base: UnsafeMutablePointer<T>) {
+        let lanes = lanes(T.self)
+        let rows = max(Work.rows, s.batch), hp = roundUp(s.hidden, lanes)
+        projection = base
+        sums = projection + rows * s.gates * hp
+        full = sums + s.batch * 4 * lanes
+        projected = full + (s.projected ? s.batch * hp : 0)
+        gathered = projected + (s.projected ? s.batch * roundUp(s.out, lanes) : 0)
+    }
+    static func size(_ s: Recurrent, largestInput: Int) -> Int {
+        let lanes = lanes(T.self)
+        let rows = max(Work.rows, s.batch), hp = roundUp(s.hidden, lanes)
+        return rows * (s.gates * hp + roundUp(largestInput, lanes)) + s.batch * 4 * lanes
+            + (s.projected ? s.batch * (hp + roundUp(s.out, lanes)) : 0)
+    }
+    static func steps(forRows n: Int) -> Int { max(1, rows / max(n, 1)) }
+}
+
+/// All steps of a direction for some rows and units. The threads that have the other units meet after each step.
+private func runSteps<T: Element>(
+    _ s: Recurrent, _ layer: Layer<T>, _ d: Direction<T>, _ timeline: Timeline, rows: Range<Int>, units: Range<Int>, members: Int,
+    _ work: Work<T>
+) {
+    let hp = roundUp(s.hidden, lanes(T.self))
+    let width = s.gates * hp
+    let first = units.lowerBound
+    let input = layer.input
+    func active(_ t: Int) -> Int { max(0, min(timeline.count(t), rows.upperBound) - rows.lowerBound) }
+
+    // Rows of several steps are read where they are if all are the same distance apart, those of one step if there are enough of them.
+    let apart = input.inner == 1 ? input.outerStride : input.rowStride
+    let uniform =
+        input.columnStride == 1 && rows.count == s.batch
+        && (input.inner == 1 || input.inner >= input.rows || input.outerStride == input.inner * input.rowStride)
+    let gather = !uniform && (input.columnStride != 1 || rows.count < 12)
+    let stepsAtOnce = uniform || gather ? Work<T>.steps(forRows: rows.count) : 1
+
+    var projection = snn_recurrent()
+    projection.mode = -1
+    projection.gates = Int64(s.gates)
+    projection.units = Int64(units.count)
+    projection.k = Int64(layer.inputSize)
+    projection.lda = Int64(gather ? layer.inputSize : apart)
+    projection.w = UnsafeRawPointer(d.ih.base + first * s.gates * layer.inputSize)
+    projection.start = UnsafeRawPointer(d.bias + first * s.gates)
+    projection.sums = UnsafeMutableRawPointer(work.projection + first * s.gates)
+    projection.ld_sums = Int64(width)
+
+    var step = projection
+    step.mode = Int64(s.mode)
+    step.k = Int64(s.out)
+    step.w = UnsafeRawPointer(d.hh.base + first * s.gates * s.out)
+    step.ld_start = Int64(width)
+    step.candidate = UnsafeRawPointer(d.candidate + first)
+    step.sums = UnsafeMutableRawPointer(work.sums)
+    step.ldc = Int64(hp)
+    step.ldy = Int64(s.projected ? hp : layer.batch)
+
+    var meetings: Int64 = 0
+    var i = 0
+    while i < timeline.steps {
+        let count = min(stepsAtOnce, timeline.steps - i)
+        let t0 = d.reverse ? timeline.steps - i - count : i
+        var m = 0
+        for t in t0..<(t0 + count) {
+            let n = active(t)
+            if gather {
+                for b in 0..<n {
+                    let from = input.row(timeline.start(t) + rows.lowerBound + b)
+                    let to = work.gathered + (m + b) * layer.inputSize
+                    T.kernels.pointee.copy(from, Int64(input.columnStride), to, Int64(layer.inputSize))
                 }
             }
+            m += n
         }
+        if m > 0 {
+            projection.rows = Int64(m)
+            projection.a = UnsafeRawPointer(gather ? UnsafePointer(work.gathered) : input.row(timeline.start(t0) + rows.lowerBound))
+            T.kernels.pointee.recurrent(&projection)
+        }
+        var at = d.reverse ? m : 0
+        for j in i..<(i + count) {
+            let t = d.reverse ? timeline.steps - 1 - j : j
+            let n = active(t)
+            if d.reverse { at -= n }
+            // Backward, rows of a packed batch begin at different steps.
+            let before = d.reverse ? t + 1 : t - 1
+            let continued = before >= 0 && before < timeline.steps ? min(n, active(before)) : 0
+            step.reverse = Int64(j & 1)
+            if continued > 0 {
+                step.a = UnsafeRawPointer(layer.row(before, rows.lowerBound, timeline) + d.column)
+                step.lda = Int64(layer.batch)
+                runStep(s, layer, d, timeline, t, rows.lowerBound, continued, first, at, &step, work)
+            }
+            if continued < n {
+                step.a = UnsafeRawPointer(d.h0 + (rows.lowerBound + continued) * s.out)
+                step.lda = Int64(s.out)
+                runStep(s, layer, d, timeline, t, rows.lowerBound + continued, n - continued, first, at + continued, &step, work)
+            }
+            if !d.reverse { at += n }
+            ThreadPool.meet(&meetings, members)
+        }
+        i += count
     }
-    var epilogue = Epilogue<T>()
-    epilogue.columnBias = UnsafePointer(biases)
-    try gemm(input, weight, k: inputSize, c: biases + 2 * gateWidth, ldc: gateWidth, epilogue: epilogue)
 }
 
-/// Step i of a direction for some rows and units: projection of the state, cell, output.
-private func step<T: Element>(
-    _ s: Recurrent, _ parts: Direction<T>, _ timeline: Timeline, _ i: Int, _ d: Int, rows: Range<Int>, units: Range<Int>, hp: Int,
-    op: Int, bp: Int, _ scratch: UnsafeMutablePointer<T>, _ destination: Destination<T>
+/// Step t of `count` rows from b on, whose states before it are those of `step`; their input's sums begin at row `at`.
+private func runStep<T: Element>(
+    _ s: Recurrent, _ layer: Layer<T>, _ d: Direction<T>, _ timeline: Timeline, _ t: Int, _ b: Int, _ count: Int, _ first: Int, _ at: Int,
+    _ step: inout snn_recurrent, _ work: Work<T>
 ) {
-    let t = d == 0 ? i : timeline.steps - 1 - i
-    let active = min(timeline.count(t), rows.upperBound) - rows.lowerBound
-    if active <= 0 { return }
-    let gateWidth = s.gates * hp
-    let projection = scratch
-    let full = projection + bp * gateWidth
-    let block = full + bp * hp
-    let tile = block + bp * Blocking.rowDepth(max(s.hidden, s.out))
-    // The buffer a row reads from is that of its own number of steps so far: rows of a packed batch begin or end at different steps.
-    // Forward, all active rows have made i steps; backward, a row has made i - (steps - its length).
-    var b = rows.lowerBound
-    let end = b + active
-    while b < end {
-        let done = d == 0 ? i : i - (timeline.steps - rowSteps(timeline, b))
-        var stop = end
-        if d == 1 && timeline.counts != nil {
-            stop = b + 1
-            while stop < end && i - (timeline.steps - rowSteps(timeline, stop)) == done { stop += 1 }
-        }
-        let count = stop - b
-        let from = parts.h + ((done & 1) * bp) * op
-        let to = parts.h + ((1 - done & 1) * bp) * op
-        let state = RowMatrix(UnsafePointer(from), rows: s.batch, rowStride: op, columnStride: 1)
-        // hp = h W_hh^T + b_hh: all gates at once, or the units of each, which begin on a panel
-        let whole = units.count == hp
-        for g in 0..<(whole ? 1 : s.gates) {
-            let panels = PackedMatrix(
-                parts.packedHH.data + (g * parts.gatePanel + units.lowerBound * s.out), depth: s.out, width: parts.packedHH.width)
-            var epilogue = Epilogue<T>()
-            epilogue.columnBias = parts.biasHH + (g * hp + units.lowerBound)
-            gemmRows(
-                state, b, count, panels, n: whole ? gateWidth : units.count, k: s.out,
-                c: projection + (g * hp + units.lowerBound) - b * gateWidth,
-                ldc: gateWidth, epilogue: epilogue, block: block, tile: tile, padded: true)
-        }
-        for r in 0..<count {
-            let row = b + r
-            let x = parts.xp + ((timeline.start(t) + row) * gateWidth + units.lowerBound)
-            var cell = snn_cell(
-                mode: Int64(s.mode), n: Int64(units.count), gate: Int64(hp), xp: x, hp: projection + (r * gateWidth + units.lowerBound),
-                c: parts.c + (row * hp + units.lowerBound), h: from + (row * op + units.lowerBound),
-                h_out: s.projected ? full + r * hp : to + (row * op + units.lowerBound),
-                c_out: parts.c + (row * hp + units.lowerBound))
-            T.kernels.pointee.cell(&cell)
-        }
-        if let projected = parts.packedHR {
-            // h' = W_hr h', to rows of the state; the last tile may reach over the next rows, so it goes through the projection's memory.
-            let hidden = RowMatrix(UnsafePointer(full), rows: count, rowStride: hp, columnStride: 1)
-            gemmRows(
-                hidden, 0, count, projected, n: op, k: s.hidden, c: projection, ldc: max(gateWidth, op), epilogue: Epilogue(),
-                block: block, tile: tile, padded: true)
-            for r in 0..<count {
-                T.kernels.pointee.copy(projection + r * max(gateWidth, op), 1, to + (b + r) * op, Int64(op))
-            }
-        }
-        let lower = min(units.lowerBound, s.out), upper = min(units.upperBound, s.out)
-        let width = s.projected ? s.out : upper - lower
-        let first = s.projected ? 0 : lower
-        for r in 0..<count {
-            let row = b + r
-            let at = timeline.counts != nil ? (timeline.start(t) + row) * destination.batch : t * destination.time + row * destination.batch
-            if width > 0 {
-                T.kernels.pointee.copy(to + (row * op + first), 1, destination.data + (at + d * s.out + first), Int64(width))
-            }
-        }
-        b = stop
-    }
+    let hp = Int(step.ldc)
+    let y = layer.row(t, b, timeline) + d.column
+    step.rows = Int64(count)
+    step.start = UnsafeRawPointer(work.projection + (at * s.gates * hp + first * s.gates))
+    step.h = step.a.map { $0 + first * MemoryLayout<T>.stride }
+    step.c = UnsafeMutableRawPointer(d.c + (b * hp + first))
+    step.y = UnsafeMutableRawPointer(s.projected ? work.full : y + first)
+    T.kernels.pointee.recurrent(&step)
+    guard let hr = d.hr else { return }
+    // h' = W_hr h'
+    let op = roundUp(s.out, lanes(T.self))
+    var projected = snn_recurrent()
+    projected.mode = -1
+    projected.gates = 1
+    projected.units = Int64(s.out)
+    projected.rows = Int64(count)
+    projected.k = Int64(s.hidden)
+    projected.a = UnsafeRawPointer(work.full)
+    projected.lda = Int64(hp)
+    projected.w = UnsafeRawPointer(hr.base)
+    projected.start = UnsafeRawPointer(d.candidate)
+    projected.sums = UnsafeMutableRawPointer(work.projected)
+    projected.ld_sums = Int64(op)
+    T.kernels.pointee.recurrent(&projected)
+    for r in 0..<count { T.kernels.pointee.copy(work.projected + r * op, 1, y + r * layer.batch, Int64(s.out)) }
 }
 
 /// One step: a sequence of length one, whose output and last state are the same numbers.

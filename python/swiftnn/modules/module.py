@@ -832,11 +832,15 @@ class Module(ModuleBase):
         def fits() -> bool:
             return not (misfits or (strict and (missing or unexpected)))
 
+        def apply() -> None:
+            for write in writes:
+                write()
+            writes.clear()  # `check` refers to itself: until the next garbage collection the writes would hold the parameters' arrays
+
         check(self, OrderedDict(state_dict), "")
         written = fits()
         if written:
-            for write in writes:
-                write()
+            apply()
         for module in visited:
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, incompatible) is not None:
@@ -846,8 +850,7 @@ class Module(ModuleBase):
 
             raise RuntimeError(message(self._get_name(), missing if strict else [], unexpected if strict else [], misfits))
         if not written:  # a hook has taken the reasons away
-            for write in writes:
-                write()
+            apply()
         return incompatible
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,0 +1,329 @@
+// The recurrent layers: products of a few rows with a weight in strips, and the cells.
+//
+// A strip is what a unit needs: for each k one vector of every gate of as many units (LSTM 4, GRU 3), so that a strip's product is followed
+// by its cell at once; with one gate (RNN) up to four vectors of units. Vectors are the virtual ones, so that every level packs alike.
+// Every sum is start + (block 0) + (block 1) + ..., each block a chain of fused multiply-adds over its part of k from zero: neither the
+// number of rows nor the tile can change a bit, and short chains round less than one long one.
+import CSwiftNN
+
+/// Depth of a block, that of every product.
+private var blockDepth: Int { 256 }
+
+@inline(never)
+func recurrent<T: Real>(_ argument: UnsafePointer<snn_recurrent>, _: T.Type) {
+    typealias V = T.Vector
+    let p = Steps<T>(argument)
+    let perStrip = p.gates == 1 ? 4 : 1
+    let vectors = (p.units &+ V.lanes &- 1) / V.lanes
+    let strips = (vectors &+ perStrip &- 1) / perStrip
+    for n in 0..<strips {
+        let first = (p.reverse ? strips &- 1 &- n : n) &* perStrip
+        let count = p.gates == 1 ? min(4, vectors &- first) : p.gates
+        let column = first &* p.gates &* V.lanes
+        let units = p.units &- first &* V.lanes
+        var sums = Sums<T>(
+            start: p.start + column, ldStart: p.ldStart, last: p.start + (column &+ (count &- 1) &* V.lanes), ldLast: p.ldStart,
+            out: p.mode < 0 ? p.sums + column : p.sums, ldOut: p.mode < 0 ? p.ldSums : 4 &* V.lanes)
+        if p.mode == Int(SNN_GRU) {
+            sums.last = p.candidate + first &* V.lanes
+            sums.ldLast = 0
+        }
+        product(p, count, p.w + column &* p.k, sums)
+        if p.mode >= 0 { cells(p, first, count, units, sums) }
+    }
+}
+
+/// A typed copy of snn_recurrent.
+private struct Steps<T: Real> {
+    let mode, gates, units, rows, k: Int
+    let a: UnsafePointer<T>, lda: Int
+    let w: UnsafePointer<T>
+    let start: UnsafePointer<T>, ldStart: Int
+    let candidate: UnsafePointer<T>
+    let reverse: Bool
+    let sums: UnsafeMutablePointer<T>, ldSums: Int
+    let h: UnsafePointer<T>
+    let c: UnsafeMutablePointer<T>?, ldc: Int
+    let y: UnsafeMutablePointer<T>?, ldy: Int
+
+    @inline(__always) init(_ argument: UnsafePointer<snn_recurrent>) {
+        let p = argument.pointee
+        mode = Int(p.mode); gates = Int(p.gates); units = Int(p.units); rows = Int(p.rows); k = Int(p.k)
+        a = p.a.unsafelyUnwrapped.assumingMemoryBound(to: T.self); lda = Int(p.lda)
+        w = p.w.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+        start = p.start.unsafelyUnwrapped.assumingMemoryBound(to: T.self); ldStart = Int(p.ld_start)
+        candidate = p.candidate?.assumingMemoryBound(to: T.self) ?? start
+        reverse = p.reverse != 0
+        sums = p.sums.unsafelyUnwrapped.assumingMemoryBound(to: T.self); ldSums = Int(p.ld_sums)
+        h = p.h?.assumingMemoryBound(to: T.self) ?? a
+        c = p.c?.assumingMemoryBound(to: T.self); ldc = Int(p.ldc)
+        y = p.y?.assumingMemoryBound(to: T.self); ldy = Int(p.ldy)
+    }
+}
+
+/// Where a strip's sums begin and go: vector j of row i at start + i * ldStart + j * lanes, the last vector of it at last + i * ldLast.
+private struct Sums<T: Real> {
+    var start: UnsafePointer<T>, ldStart: Int
+    var last: UnsafePointer<T>, ldLast: Int
+    var out: UnsafeMutablePointer<T>
+    let ldOut: Int
+
+    @_transparent func row(_ i: Int) -> Sums {
+        Sums(start: start + i &* ldStart, ldStart: ldStart, last: last + i &* ldLast, ldLast: ldLast, out: out + i &* ldOut, ldOut: ldOut)
+    }
+}
+
+/// All rows against one strip of `count` vectors.
+@inline(__always)
+private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointer<T>, _ target: Sums<T>) {
+    let lanes = T.Vector.lanes
+    var sums = target
+    var k0 = 0
+    repeat {
+        let depth = min(blockDepth, p.k &- k0)
+        let b = strip + k0 &* count &* lanes
+        if Level.stripVectors == 4 {
+            switch count {
+            case 4: fourVectors(p, k0, depth, b, sums)
+            case 3: threeVectors(p, k0, depth, b, sums)
+            case 2: twoVectors(p, k0, depth, b, sums)
+            default: oneVector(p, k0, depth, b, lanes, sums)
+            }
+        } else {
+            for j in 0..<count {
+                var part = sums
+                if j < count &- 1 {
+                    part.last = part.start + j &* lanes
+                    part.ldLast = part.ldStart
+                }
+                part.out += j &* lanes
+                oneVector(p, k0, depth, b + j &* lanes, count &* lanes, part)
+            }
+        }
+        // The next block adds to this one's sums.
+        sums.start = UnsafePointer(target.out)
+        sums.ldStart = target.ldOut
+        sums.last = UnsafePointer(target.out) + (count &- 1) &* lanes
+        sums.ldLast = target.ldOut
+        k0 &+= depth
+    } while k0 < p.k
+}
+
+@inline(never)
+private func oneVector<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
+    rowTiles(p, 1, k0, depth, b, step, sums)
+}
+@inline(never)
+private func twoVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ sums: Sums<T>) {
+    rowTiles(p, 2, k0, depth, b, 2 &* T.Vector.lanes, sums)
+}
+@inline(never)
+private func threeVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ sums: Sums<T>) {
+    rowTiles(p, 3, k0, depth, b, 3 &* T.Vector.lanes, sums)
+}
+@inline(never)
+private func fourVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ sums: Sums<T>) {
+    rowTiles(p, 4, k0, depth, b, 4 &* T.Vector.lanes, sums)
+}
+
+/// All rows against `vectors` vectors, a constant at every call.
+@_transparent
+private func rowTiles<T: Real>(
+    _ p: Steps<T>, _ vectors: Int, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>
+) {
+    var i = 0
+    while i < p.rows {
+        let rows = tileRows(p.rows &- i)
+        let a = p.a + (i &* p.lda &+ k0)
+        let at = sums.row(i)
+        switch rows {
+        case 1: tile(rows: 1, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
+        case 2: tile(rows: 2, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
+        case 3: tile(rows: 3, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
+        case 4: tile(rows: 4, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
+        default: tile(rows: 6, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
+        }
+        i &+= rows
+    }
+}
+
+/// Rows of the next tile when `rest` are left: no row is computed for nothing, and no tile of one is left behind a large one.
+@inline(__always)
+private func tileRows(_ rest: Int) -> Int {
+    if Level.stripRows < 6 { return min(rest, Level.stripRows) }
+    if rest == 6 || rest >= 9 { return 6 }
+    return rest == 5 ? 3 : min(rest, 4)
+}
+
+/// `rows` and `vectors` are constants at every call, so that what a variant does not have folds away; the accumulators have names because
+/// an array of them would live in memory. Transparent, because the optimiser leaves a call to an always-inline function of this size.
+@_transparent
+private func tile<V: Wide>(
+    rows: Int, vectors: Int, k: Int, a: UnsafePointer<V.Scalar>, lda: Int, b: UnsafePointer<V.Scalar>, step: Int, sums: Sums<V.Scalar>,
+    zero: V
+) {
+    let w = V.lanes
+    var r0a = zero, r0b = zero, r0c = zero, r0d = zero
+    var r1a = zero, r1b = zero, r1c = zero, r1d = zero
+    var r2a = zero, r2b = zero, r2c = zero, r2d = zero
+    var r3a = zero, r3b = zero, r3c = zero, r3d = zero
+    var r4a = zero, r4b = zero, r4c = zero, r4d = zero
+    var r5a = zero, r5b = zero, r5c = zero, r5d = zero
+    var a = a
+    var b = b
+    for _ in 0..<k {
+        let ba = V.load(b)
+        let bb = vectors > 1 ? V.load(b + w) : zero
+        let bc = vectors > 2 ? V.load(b + 2 * w) : zero
+        let bd = vectors > 3 ? V.load(b + 3 * w) : zero
+        var s = V(a[0])
+        r0a = .fma(s, ba, r0a)
+        if vectors > 1 { r0b = .fma(s, bb, r0b) }
+        if vectors > 2 { r0c = .fma(s, bc, r0c) }
+        if vectors > 3 { r0d = .fma(s, bd, r0d) }
+        if rows > 1 {
+            s = V(a[lda])
+            r1a = .fma(s, ba, r1a)
+            if vectors > 1 { r1b = .fma(s, bb, r1b) }
+            if vectors > 2 { r1c = .fma(s, bc, r1c) }
+            if vectors > 3 { r1d = .fma(s, bd, r1d) }
+        }
+        if rows > 2 {
+            s = V(a[2 &* lda])
+            r2a = .fma(s, ba, r2a)
+            if vectors > 1 { r2b = .fma(s, bb, r2b) }
+            if vectors > 2 { r2c = .fma(s, bc, r2c) }
+            if vectors > 3 { r2d = .fma(s, bd, r2d) }
+        }
+        if rows > 3 {
+            s = V(a[3 &* lda])
+            r3a = .fma(s, ba, r3a)
+            if vectors > 1 { r3b = .fma(s, bb, r3b) }
+            if vectors > 2 { r3c = .fma(s, bc, r3c) }
+            if vectors > 3 { r3d = .fma(s, bd, r3d) }
+        }
+        if rows > 4 {
+            s = V(a[4 &* lda])
+            r4a = .fma(s, ba, r4a)
+            if vectors > 1 { r4b = .fma(s, bb, r4b) }
+            if vectors > 2 { r4c = .fma(s, bc, r4c) }
+            if vectors > 3 { r4d = .fma(s, bd, r4d) }
+        }
+        if rows > 5 {
+            s = V(a[5 &* lda])
+            r5a = .fma(s, ba, r5a)
+            if vectors > 1 { r5b = .fma(s, bb, r5b) }
+            if vectors > 2 { r5c = .fma(s, bc, r5c) }
+            if vectors > 3 { r5d = .fma(s, bd, r5d) }
+        }
+        a += 1
+        b += step
+    }
+    finish(0, vectors, r0a, r0b, r0c, r0d, sums)
+    if rows > 1 { finish(1, vectors, r1a, r1b, r1c, r1d, sums) }
+    if rows > 2 { finish(2, vectors, r2a, r2b, r2c, r2d, sums) }
+    if rows > 3 { finish(3, vectors, r3a, r3b, r3c, r3d, sums) }
+    if rows > 4 { finish(4, vectors, r4a, r4b, r4c, r4d, sums) }
+    if rows > 5 { finish(5, vectors, r5a, r5b, r5c, r5d, sums) }
+}
+
+@_transparent
+private func finish<V: Wide>(_ i: Int, _ vectors: Int, _ a: V, _ b: V, _ c: V, _ d: V, _ sums: Sums<V.Scalar>) {
+    let w = V.lanes
+    let start = sums.start + i &* sums.ldStart
+    let out = sums.out + i &* sums.ldOut
+    if vectors > 1 { (V.load(start) + a).store(out) }
+    if vectors > 2 { (V.load(start + w) + b).store(out + w) }
+    if vectors > 3 { (V.load(start + 2 * w) + c).store(out + 2 * w) }
+    let final = vectors == 4 ? d : vectors == 3 ? c : vectors == 2 ? b : a
+    (V.load(sums.last + i &* sums.ldLast) + final).store(out + (vectors &- 1) &* w)
+}
+
+/// The cells of all rows: units from vector `first` on, of which `units` are left.
+@inline(__always)
+private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: Int, _ sums: Sums<T>) {
+    typealias V = T.Vector
+    let w = V.lanes
+    let y = p.y.unsafelyUnwrapped + first &* w
+    switch p.mode {
+    case Int(SNN_LSTM):
+        let c = p.c.unsafelyUnwrapped + first &* w
+        for i in 0..<p.rows {
+            let g = UnsafePointer(sums.out) + i &* sums.ldOut
+            let cell = c + i &* p.ldc
+            let forget = V.sigmoid(.load(g + w))
+            let input = V.sigmoidTimesTanh(.load(g), .load(g + 2 &* w))
+            let state = V.fma(forget, .load(cell), input)
+            state.store(cell)
+            put(V.sigmoidTimesTanh(.load(g + 3 &* w), state), y + i &* p.ldy, units)
+        }
+    case Int(SNN_GRU):
+        let h = p.h + first &* w
+        for i in 0..<p.rows {
+            let g = UnsafePointer(sums.out) + i &* sums.ldOut
+            let previous = get(h + i &* p.lda, units, V.self)
+            let reset = V.sigmoid(.load(g))
+            let update = V.sigmoid(.load(g + w))
+            let candidate = V.tanh(V.fma(reset, .load(g + 2 &* w), .load(sums.start + (i &* sums.ldStart &+ 2 &* w))))
+            // (1 - z) n + z h
+            put(V.fma(update, previous - candidate, candidate), y + i &* p.ldy, units)
+        }
+    case Int(SNN_RNN_RELU):
+        for i in 0..<p.rows {
+            for j in 0..<count {
+                let sum = V.load(UnsafePointer(sums.out) + (i &* sums.ldOut &+ j &* w))
+                put(V.max(sum, .zero), y + (i &* p.ldy &+ j &* w), units &- j &* w)
+            }
+        }
+    default:
+        for i in 0..<p.rows {
+            for j in 0..<count {
+                let sum = V.load(UnsafePointer(sums.out) + (i &* sums.ldOut &+ j &* w))
+                put(V.tanh(sum), y + (i &* p.ldy &+ j &* w), units &- j &* w)
+            }
+        }
+    }
+}
+
+@inline(__always)
+private func put<V: Wide>(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ n: Int) {
+    if n >= V.lanes { v.store(p) } else { v.storeFirst(p, n) }
+}
+
+@inline(__always)
+private func get<V: Wide>(_ p: UnsafePointer<V.Scalar>, _ n: Int, _: V.Type) -> V {
+    n >= V.lanes ? .load(p) : .loadFirst(p, n)
+}
+
+/// Packs strips of a weight whose rows are gates * units, of zeros where the last vector has no unit.
+@inline(never)
+func packStrips<T: Real>(_ argument: UnsafePointer<snn_strip_pack>, _: T.Type) {
+    let p = argument.pointee
+    let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    var out = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let rs = Int(p.rs), ks = Int(p.ks), gates = Int(p.gates), units = Int(p.units), depth = Int(p.k)
+    let lanes = T.Vector.lanes
+    let vectors = (units &+ lanes &- 1) / lanes
+    for strip in Int(p.first)..<Int(p.first &+ p.count) {
+        let first = gates == 1 ? 4 &* strip : strip
+        let count = gates == 1 ? min(4, vectors &- first) : gates
+        let width = count &* lanes
+        for j in 0..<count {
+            let unit = (gates == 1 ? first &+ j : first) &* lanes
+            let valid = min(lanes, units &- unit)
+            let from = src + ((gates == 1 ? unit : j &* units &+ unit) &* rs)
+            let to = out + j &* lanes
+            if valid < lanes {
+                for k in 0..<depth { T.Vector.zero.store(to + k &* width) }
+            }
+            if ks == 1 {
+                transposePanel(from, rs, to, depth, width, valid)
+            } else {
+                for k in 0..<depth {
+                    for i in 0..<valid { to[k &* width &+ i] = from[i &* rs &+ k &* ks] }
+                }
+            }
+        }
+        out += width &* depth
+    }
+}
