@@ -51,11 +51,12 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.mask_add = { add(f32($0), f32($1), f32($0), Int($2)) }
     s.mask_block = { block(f32($0), $1.unsafelyUnwrapped, Int($2), Int($3)) }
     s.scale = { scale(f32($0), Float($1), Int($2)) }
-    s.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Float.self) }
-    s.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Float.self) }
     s.multiply_adds = { multiplyAdds(Int($0), FloatTile.self) }
     s.pack_strips = { packStrips($0.unsafelyUnwrapped, Float.self) }
     s.recurrent = { recurrent($0.unsafelyUnwrapped, Float.self) }
+    s.max_pool = { maxPool($0.unsafelyUnwrapped, Float.self) }
+    s.avg_pool = { avgPool($0.unsafelyUnwrapped, Float.self) }
+    s.adaptive_avg_pool = { adaptiveAvgPool($0.unsafelyUnwrapped, Float.self) }
     single.pointee = s
 
     var d = snn_kernels()
@@ -91,10 +92,11 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.mask_add = { add(f64($0), f64($1), f64($0), Int($2)) }
     d.mask_block = { block(f64($0), $1.unsafelyUnwrapped, Int($2), Int($3)) }
     d.scale = { scale(f64($0), Double($1), Int($2)) }
-    d.max_pool_row = { maxPoolRow($0.unsafelyUnwrapped, Double.self) }
-    d.avg_pool_row = { avgPoolRow($0.unsafelyUnwrapped, Double.self) }
     d.multiply_adds = { multiplyAdds(Int($0), DoubleTile.self) }
     d.pack_strips = { packStrips($0.unsafelyUnwrapped, Double.self) }
     d.recurrent = { recurrent($0.unsafelyUnwrapped, Double.self) }
+    d.max_pool = { maxPool($0.unsafelyUnwrapped, Double.self) }
+    d.avg_pool = { avgPool($0.unsafelyUnwrapped, Double.self) }
+    d.adaptive_avg_pool = { adaptiveAvgPool($0.unsafelyUnwrapped, Double.self) }
     double.pointee = d
 }

@@ -1,7 +1,32 @@
-// Sums over a row in a fixed number of virtual lanes: the same bits on every level. Lane l adds elements l, l + lanes, ... in order.
+// Sums over a row in a fixed number of virtual lanes: the same bits on every level.
 
 @inline(never)
-func sum<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> T { fold(x, n, 0) { (a: T.Vector, v) in a + v }.sum() }
+func sum<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> T { rowSum(x, n) }
+
+/// Four vectors of sums, so that an addition need not wait for the one before it; what is left over goes into the first.
+@inline(__always)
+func rowSum<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> T {
+    typealias V = T.Vector
+    var a = V.zero
+    var i = 0
+    if n >= 4 &* V.lanes {
+        var b = V.zero, c = V.zero, d = V.zero
+        while i &+ 4 &* V.lanes <= n {
+            a = a + .load(x + i)
+            b = b + .load(x + (i &+ V.lanes))
+            c = c + .load(x + (i &+ 2 &* V.lanes))
+            d = d + .load(x + (i &+ 3 &* V.lanes))
+            i &+= 4 &* V.lanes
+        }
+        a = (a + b) + (c + d)
+    }
+    while i &+ V.lanes <= n {
+        a = a + .load(x + i)
+        i &+= V.lanes
+    }
+    if i < n { a = a + withPadding(0, x + i, n &- i, V.self) }
+    return a.sum()
+}
 
 @inline(never)
 func dot<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ n: Int) -> T {

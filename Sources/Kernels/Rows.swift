@@ -1,24 +1,13 @@
-// Loops over contiguous rows: whole vectors, then one partial vector through a buffer, so that a lane's result does not depend on where
-// it stands and nothing outside the row is touched.
+// Loops over contiguous rows: whole vectors, then one partial vector, so that a lane's result does not depend on where it stands
+// and nothing outside the row is touched.
 
 @inline(__always)
 func withPadding<V: Wide>(_ value: V.Scalar, _ p: UnsafePointer<V.Scalar>, _ n: Int, _: V.Type) -> V {
-    withUnsafeTemporaryAllocation(of: V.Scalar.self, capacity: V.lanes) { buffer in
-        let b = buffer.baseAddress.unsafelyUnwrapped
-        V(value).store(b)
-        for i in 0..<n { b[i] = p[i] }
-        return V.load(b)
-    }
+    V.load(p, lanes: (1 &<< UInt64(n)) &- 1, value)
 }
 
 @inline(__always)
-func storePartial<V: Wide>(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ n: Int) {
-    withUnsafeTemporaryAllocation(of: V.Scalar.self, capacity: V.lanes) { buffer in
-        let b = buffer.baseAddress.unsafelyUnwrapped
-        v.store(b)
-        for i in 0..<n { p[i] = b[i] }
-    }
-}
+func storePartial<V: Wide>(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ n: Int) { v.store(p, first: n) }
 
 /// y[i] = f(x[i]); x may be y.
 @inline(__always)

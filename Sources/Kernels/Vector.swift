@@ -7,6 +7,9 @@ import CSwiftNN
 protocol Wide {
     associatedtype Scalar: Real where Scalar.Vector == Self
     associatedtype Mask
+    /// An integer as wide as the scalar in every lane: places in a window.
+    associatedtype Places
+    associatedtype PlaceNumber: FixedWidthInteger
     static var lanes: Int { get }
     init(_ value: Scalar)
     static func load(_ p: UnsafePointer<Scalar>) -> Self
@@ -14,8 +17,16 @@ protocol Wide {
     /// The first n < lanes numbers at p, and nothing behind them; the other lanes are 0.
     static func loadFirst(_ p: UnsafePointer<Scalar>, _ n: Int) -> Self
     func storeFirst(_ p: UnsafeMutablePointer<Scalar>, _ n: Int)
-    /// Elements 0, 2, 4, ... and 1, 3, 5, ... of the 2 * lanes numbers at p.
-    static func loadPairs(_ p: UnsafePointer<Scalar>) -> (even: Self, odd: Self)
+    /// p[i] in the lanes whose bit is set, `fill` in the others, of which nothing is read.
+    static func load(_ p: UnsafePointer<Scalar>, lanes: UInt64, _ fill: Scalar) -> Self
+    /// The first n < lanes numbers.
+    func store(_ p: UnsafeMutablePointer<Scalar>, first n: Int)
+    /// p[i * stride]
+    static func load(_ p: UnsafePointer<Scalar>, stride: Int) -> Self
+    /// Elements 0, 2, 4, ... and 1, 3, 5, ... of a and then b.
+    static func unzip(_ a: Self, _ b: Self) -> (even: Self, odd: Self)
+    /// Elements 0, 3, 6, ... of a, b and c.
+    static func everyThird(_ a: Self, _ b: Self, _ c: Self) -> Self
     static func + (a: Self, b: Self) -> Self
     static func - (a: Self, b: Self) -> Self
     static func * (a: Self, b: Self) -> Self
@@ -25,7 +36,17 @@ protocol Wide {
     static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
     static func less(_ a: Self, _ b: Self) -> Mask
     static func isNaN(_ a: Self) -> Mask
+    /// The larger number; NaN where either is NaN, b's if both are; a where they are equal.
+    static func larger(_ a: Self, _ b: Self) -> Self
+    static func either(_ a: Mask, _ b: Mask) -> Mask
     static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self
+    static func places(_ value: Int) -> Places
+    static func loadPlaces(_ p: UnsafePointer<Scalar>) -> Places
+    static func storePlaces(_ places: Places, _ p: UnsafeMutablePointer<Scalar>)
+    static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places
+    static func sum(_ a: Places, _ b: Places) -> Places
+    /// p[i] = places[i] + first + i * step for the first n lanes.
+    static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int)
     func abs() -> Self
     func squareRoot() -> Self
     /// self with the sign of `sign`.
@@ -48,6 +69,13 @@ protocol Wide {
     /// log(m) / s where s = (m - 1) / (m + 1), as a polynomial in s^2.
     static func logPolynomial(_ s2: Self) -> Self
     static func erf(_ x: Self) -> Self
+}
+
+extension Wide {
+    /// Elements 0, 2, 4, ... and 1, 3, 5, ... of the 2 * lanes numbers at p.
+    @inline(__always) static func loadPairs(_ p: UnsafePointer<Scalar>) -> (even: Self, odd: Self) {
+        unzip(load(p), load(p + lanes))
+    }
 }
 
 /// float and double: what a kernel is generic over.
@@ -144,6 +172,8 @@ extension Double: Real {
 
 struct FloatVector: Wide {
     typealias Mask = SIMDMask<SIMD16<Int32>>
+    typealias Places = SIMD16<Int32>
+    typealias PlaceNumber = Int32
     var v: SIMD16<Float>
     @inline(__always) init(v: SIMD16<Float>) { self.v = v }
     @inline(__always) static var lanes: Int { 16 }
@@ -156,9 +186,15 @@ struct FloatVector: Wide {
     }
     @_transparent static func loadFirst(_ p: UnsafePointer<Float>, _ n: Int) -> Self { Level.loadFirst(p, n, Self.self) }
     @_transparent func storeFirst(_ p: UnsafeMutablePointer<Float>, _ n: Int) { Level.storeFirst(self, p, n) }
-    @inline(__always) static func loadPairs(_ p: UnsafePointer<Float>) -> (even: Self, odd: Self) {
-        (Self(v: snn_even_f32(p)), Self(v: snn_odd_f32(p)))
+    @inline(__always) static func load(_ p: UnsafePointer<Float>, lanes: UInt64, _ fill: Float) -> Self {
+        Self(v: snn_load_lanes_f32(p, lanes, fill))
     }
+    @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, first n: Int) { snn_store_first_f32(p, v, Int64(n)) }
+    @inline(__always) static func load(_ p: UnsafePointer<Float>, stride: Int) -> Self { Self(v: snn_strided_f32(p, Int64(stride))) }
+    @inline(__always) static func unzip(_ a: Self, _ b: Self) -> (even: Self, odd: Self) {
+        (Self(v: snn_even_f32(a.v, b.v)), Self(v: snn_odd_f32(a.v, b.v)))
+    }
+    @inline(__always) static func everyThird(_ a: Self, _ b: Self, _ c: Self) -> Self { Self(v: snn_third_f32(a.v, b.v, c.v)) }
     @inline(__always) static func + (a: Self, b: Self) -> Self { Self(v: a.v + b.v) }
     @inline(__always) static func - (a: Self, b: Self) -> Self { Self(v: a.v - b.v) }
     @inline(__always) static func * (a: Self, b: Self) -> Self { Self(v: a.v * b.v) }
@@ -169,7 +205,22 @@ struct FloatVector: Wide {
     }
     @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { a.v .< b.v }
     @inline(__always) static func isNaN(_ a: Self) -> Mask { a.v .!= a.v }
+    @_transparent static func larger(_ a: Self, _ b: Self) -> Self { select(isNaN(b), b, Self(v: snn_max_f32(a.v, b.v))) }
+    @inline(__always) static func either(_ a: Mask, _ b: Mask) -> Mask { a .| b }
     @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: b.v.replacing(with: a.v, where: mask)) }
+    @inline(__always) static func places(_ value: Int) -> Places { SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: value)) }
+    @inline(__always) static func loadPlaces(_ p: UnsafePointer<Float>) -> Places {
+        UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Int32>.self)
+    }
+    @inline(__always) static func storePlaces(_ places: Places, _ p: UnsafeMutablePointer<Float>) {
+        UnsafeMutableRawPointer(p).storeBytes(of: places, as: SIMD16<Int32>.self)
+    }
+    @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { b.replacing(with: a, where: mask) }
+    @inline(__always) static func sum(_ a: Places, _ b: Places) -> Places { a &+ b }
+    @inline(__always)
+    static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int) {
+        snn_store_places16(p, places, Int64(first), Int64(step), Int64(n))
+    }
     @inline(__always) var bits: SIMD16<UInt32> { unsafeBitCast(v, to: SIMD16<UInt32>.self) }
     @inline(__always) init(bits: SIMD16<UInt32>) { v = unsafeBitCast(bits, to: SIMD16<Float>.self) }
     @inline(__always) func abs() -> Self { Self(bits: bits & SIMD16(repeating: 0x7fff_ffff)) }
@@ -255,6 +306,8 @@ struct FloatVector: Wide {
 
 struct DoubleVector: Wide {
     typealias Mask = SIMDMask<SIMD8<Int64>>
+    typealias Places = SIMD8<Int64>
+    typealias PlaceNumber = Int64
     var v: SIMD8<Double>
     @inline(__always) init(v: SIMD8<Double>) { self.v = v }
     @inline(__always) static var lanes: Int { 8 }
@@ -267,9 +320,15 @@ struct DoubleVector: Wide {
     }
     @_transparent static func loadFirst(_ p: UnsafePointer<Double>, _ n: Int) -> Self { Level.loadFirst(p, n, Self.self) }
     @_transparent func storeFirst(_ p: UnsafeMutablePointer<Double>, _ n: Int) { Level.storeFirst(self, p, n) }
-    @inline(__always) static func loadPairs(_ p: UnsafePointer<Double>) -> (even: Self, odd: Self) {
-        (Self(v: snn_even_f64(p)), Self(v: snn_odd_f64(p)))
+    @inline(__always) static func load(_ p: UnsafePointer<Double>, lanes: UInt64, _ fill: Double) -> Self {
+        Self(v: snn_load_lanes_f64(p, lanes, fill))
     }
+    @inline(__always) func store(_ p: UnsafeMutablePointer<Double>, first n: Int) { snn_store_first_f64(p, v, Int64(n)) }
+    @inline(__always) static func load(_ p: UnsafePointer<Double>, stride: Int) -> Self { Self(v: snn_strided_f64(p, Int64(stride))) }
+    @inline(__always) static func unzip(_ a: Self, _ b: Self) -> (even: Self, odd: Self) {
+        (Self(v: snn_even_f64(a.v, b.v)), Self(v: snn_odd_f64(a.v, b.v)))
+    }
+    @inline(__always) static func everyThird(_ a: Self, _ b: Self, _ c: Self) -> Self { Self(v: snn_third_f64(a.v, b.v, c.v)) }
     @inline(__always) static func + (a: Self, b: Self) -> Self { Self(v: a.v + b.v) }
     @inline(__always) static func - (a: Self, b: Self) -> Self { Self(v: a.v - b.v) }
     @inline(__always) static func * (a: Self, b: Self) -> Self { Self(v: a.v * b.v) }
@@ -280,7 +339,22 @@ struct DoubleVector: Wide {
     }
     @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { a.v .< b.v }
     @inline(__always) static func isNaN(_ a: Self) -> Mask { a.v .!= a.v }
+    @_transparent static func larger(_ a: Self, _ b: Self) -> Self { select(isNaN(b), b, Self(v: snn_max_f64(a.v, b.v))) }
+    @inline(__always) static func either(_ a: Mask, _ b: Mask) -> Mask { a .| b }
     @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: b.v.replacing(with: a.v, where: mask)) }
+    @inline(__always) static func places(_ value: Int) -> Places { SIMD8<Int64>(repeating: Int64(truncatingIfNeeded: value)) }
+    @inline(__always) static func loadPlaces(_ p: UnsafePointer<Double>) -> Places {
+        UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Int64>.self)
+    }
+    @inline(__always) static func storePlaces(_ places: Places, _ p: UnsafeMutablePointer<Double>) {
+        UnsafeMutableRawPointer(p).storeBytes(of: places, as: SIMD8<Int64>.self)
+    }
+    @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { b.replacing(with: a, where: mask) }
+    @inline(__always) static func sum(_ a: Places, _ b: Places) -> Places { a &+ b }
+    @inline(__always)
+    static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int) {
+        snn_store_places8(p, places, Int64(first), Int64(step), Int64(n))
+    }
     @inline(__always) var bits: SIMD8<UInt64> { unsafeBitCast(v, to: SIMD8<UInt64>.self) }
     @inline(__always) init(bits: SIMD8<UInt64>) { v = unsafeBitCast(bits, to: SIMD8<Double>.self) }
     @inline(__always) func abs() -> Self { Self(bits: bits & SIMD8(repeating: 0x7fff_ffff_ffff_ffff)) }

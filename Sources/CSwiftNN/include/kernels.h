@@ -80,23 +80,21 @@ typedef struct snn_depthwise_row {
     void *y; int64_t q;
 } snn_depthwise_row;
 
-/* One output row of a pooling window over rows that lie in the image: y[j] over x[r*hs*.. ] (see Pool.swift). */
-typedef struct snn_pool_row {
-    const void *x; int64_t hs, ws;            /* plane of the channel, strides of row and column */
-    int64_t h0, h1, dilation_h;               /* first row, number of rows inside the image, and their distance */
-    int64_t w, kernel_w, stride_w, pad_w, dilation_w; /* width of the image, window */
-    int64_t q;                                /* outputs */
-    void *y; int64_t *indices;                /* indices (max only) NULL: not wanted; else row * w + column of the choice */
-    void *scratch;                            /* snn_pool_row_reach numbers */
-} snn_pool_row;
+/* Rows p0 ..< p1 of the pooled planes of some channels (Pool.swift). No window lies outside of its image, unless it is dilated. */
+typedef struct snn_pool {
+    const void *x; int64_t cs, hs;            /* the first plane, the distances of planes and of rows; columns are contiguous */
+    int64_t h, w;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+    int64_t planes, p, q, p0, p1;             /* the result: planes of p x q */
+    void *y; int64_t *indices;                /* contiguous; indices (maximum only) or NULL: row * w + column of the choice */
+    int64_t count_pad, divisor;               /* mean only: whether the border counts; the divisor, or 0: the window's size */
+    void *scratch;                            /* snn_pool_scratch numbers */
+} snn_pool;
 
-/* The numbers of a padded line of w that whole vectors of outputs read: at least the line itself, and 32 more for pairs of vectors. */
-static inline __attribute__((always_inline)) int64_t snn_pool_row_reach(
-    int64_t w, int64_t pad_w, int64_t q, int64_t stride_w, int64_t kernel_w, int64_t dilation_w) {
-    int64_t outputs = (q + 15) / 16 * 16;
-    int64_t read = (outputs - 1) * stride_w + (kernel_w - 1) * dilation_w + 1 + 32;
-    int64_t line = w + 2 * pad_w;
-    return read > line ? read : line;
+/* Whether neighbouring windows of a maximum have rows in common that are worth keeping. */
+static inline __attribute__((always_inline)) int64_t snn_pool_shares_rows(
+    int64_t h, int64_t kernel_h, int64_t stride_h, int64_t dilation_h) {
+    return stride_h % dilation_h == 0 && stride_h / dilation_h < kernel_h && kernel_h <= h;
 }
 
 /* A recurrent layer's weight (gates * units, k) in strips: for every k, one vector (16 float or 8 double) of units of each gate, or with
@@ -134,6 +132,19 @@ typedef struct snn_softmax_columns {
     int64_t limit;                            /* n or more: every row counts in every column */
     void *inverse;                            /* width numbers */
 } snn_softmax_columns;
+static inline __attribute__((always_inline)) int64_t snn_pool_scratch(
+    int64_t h, int64_t kernel_h, int64_t stride_h, int64_t dilation_h, int64_t w, int64_t q) {
+    int64_t line = (q + 15) / 16 * 16;
+    return line + w + (snn_pool_shares_rows(h, kernel_h, stride_h, dilation_h) ? 2 * line * kernel_h : 0);
+}
+
+/* Means over a grid of p x q windows on contiguous planes. */
+typedef struct snn_adaptive_pool {
+    const void *x; int64_t cs;                /* the first plane and their distance */
+    int64_t h, w, planes, p, q;
+    void *y;
+    void *scratch;                            /* w numbers */
+} snn_adaptive_pool;
 
 typedef struct snn_kernels {
     int64_t mr, nr;
@@ -162,11 +173,12 @@ typedef struct snn_kernels {
     void (*mask_add)(void *x, const void *mask, int64_t n);                     /* x += mask */
     void (*mask_block)(void *x, const uint8_t *mask, int64_t stride, int64_t n); /* x = mask ? -inf : x */
     void (*scale)(void *x, double factor, int64_t n);
-    void (*max_pool_row)(const snn_pool_row *);
-    void (*avg_pool_row)(const snn_pool_row *);                                  /* sums; the frame divides */
     double (*multiply_adds)(int64_t rounds);                                     /* a round: 12 vectors of nr / 2 numbers (see Peak.swift) */
     void (*pack_strips)(const snn_strip_pack *);
     void (*recurrent)(const snn_recurrent *);
+    void (*max_pool)(const snn_pool *);
+    void (*avg_pool)(const snn_pool *);
+    void (*adaptive_avg_pool)(const snn_adaptive_pool *);
 } snn_kernels;
 
 void snn_kernels_base(snn_kernels *f32, snn_kernels *f64);

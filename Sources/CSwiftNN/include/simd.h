@@ -8,31 +8,175 @@
 
 typedef float snn_f32x16 __attribute__((vector_size(64)));
 typedef double snn_f64x8 __attribute__((vector_size(64)));
-typedef float snn_f32x16u __attribute__((vector_size(64), aligned(4)));
-typedef double snn_f64x8u __attribute__((vector_size(64), aligned(8)));
-
-/* Elements 0, 2, 4, ... and 1, 3, 5, ... of two vectors' numbers at p. */
-static inline __attribute__((always_inline)) snn_f32x16 snn_even_f32(const float *p) {
-    snn_f32x16 a = *(const snn_f32x16u *)p, b = *(const snn_f32x16u *)(p + 16);
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-}
-static inline __attribute__((always_inline)) snn_f32x16 snn_odd_f32(const float *p) {
-    snn_f32x16 a = *(const snn_f32x16u *)p, b = *(const snn_f32x16u *)(p + 16);
-    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-}
-static inline __attribute__((always_inline)) snn_f64x8 snn_even_f64(const double *p) {
-    snn_f64x8 a = *(const snn_f64x8u *)p, b = *(const snn_f64x8u *)(p + 8);
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
-}
-static inline __attribute__((always_inline)) snn_f64x8 snn_odd_f64(const double *p) {
-    snn_f64x8 a = *(const snn_f64x8u *)p, b = *(const snn_f64x8u *)(p + 8);
-    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
-}
-
-/* Writes 16, 32 or 64 bytes past the caches: memory that is not read soon need not be read before it is written. p aligned to the size. */
+typedef float snn_f32x8 __attribute__((vector_size(32), aligned(4)));
+typedef double snn_f64x4 __attribute__((vector_size(32), aligned(8)));
+typedef float snn_f32x4 __attribute__((vector_size(16), aligned(4)));
+typedef float snn_f32x8a __attribute__((vector_size(32)));
+typedef double snn_f64x4a __attribute__((vector_size(32)));
+typedef int32_t snn_i32x16 __attribute__((vector_size(64)));
+typedef int32_t snn_i32x8 __attribute__((vector_size(32)));
 typedef int64_t snn_i64x2 __attribute__((vector_size(16)));
 typedef int64_t snn_i64x4 __attribute__((vector_size(32)));
 typedef int64_t snn_i64x8 __attribute__((vector_size(64)));
+typedef int64_t snn_i64x8u __attribute__((vector_size(64), aligned(8)));
+
+/* Elements 0, 2, 4, ... and 1, 3, 5, ... of two vectors. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_even_f32(snn_f32x16 a, snn_f32x16 b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+static inline __attribute__((always_inline)) snn_f32x16 snn_odd_f32(snn_f32x16 a, snn_f32x16 b) {
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_even_f64(snn_f64x8 a, snn_f64x8 b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_odd_f64(snn_f64x8 a, snn_f64x8 b) {
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
+/* Elements 0, 3, 6, ... of three vectors. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_third_f32(snn_f32x16 a, snn_f32x16 b, snn_f32x16 c) {
+    snn_f32x16 ab = __builtin_shufflevector(a, b, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, -1, -1, -1, -1, -1);
+    return __builtin_shufflevector(ab, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29);
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_third_f64(snn_f64x8 a, snn_f64x8 b, snn_f64x8 c) {
+    snn_f64x8 ab = __builtin_shufflevector(a, b, 0, 3, 6, 9, 12, 15, -1, -1);
+    return __builtin_shufflevector(ab, c, 0, 1, 2, 3, 4, 5, 10, 13);
+}
+
+/* The numbers at p, p + stride, ... built in registers: a vector read back from memory just written in pieces would wait for it. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_strided_f32(const float *p, int64_t d) {
+    return (snn_f32x16){p[0], p[d], p[2 * d], p[3 * d], p[4 * d], p[5 * d], p[6 * d], p[7 * d], p[8 * d], p[9 * d], p[10 * d],
+                        p[11 * d], p[12 * d], p[13 * d], p[14 * d], p[15 * d]};
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_strided_f64(const double *p, int64_t d) {
+    return (snn_f64x8){p[0], p[d], p[2 * d], p[3 * d], p[4 * d], p[5 * d], p[6 * d], p[7 * d]};
+}
+
+/* The larger of a and b, and a where either is NaN or both are zero: what the instructions do with their operands in this order. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_max_f32(snn_f32x16 a, snn_f32x16 b) {
+#if defined(__AVX512F__)
+    return __builtin_ia32_maxps512(b, a, 4);
+#else
+    snn_i32x16 wins = a < b;
+    return (snn_f32x16)((wins & (snn_i32x16)b) | (~wins & (snn_i32x16)a));
+#endif
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_max_f64(snn_f64x8 a, snn_f64x8 b) {
+#if defined(__AVX512F__)
+    return __builtin_ia32_maxpd512(b, a, 4);
+#else
+    snn_i64x8 wins = a < b;
+    return (snn_f64x8)((wins & (snn_i64x8)b) | (~wins & (snn_i64x8)a));
+#endif
+}
+
+/* p[i] in the lanes whose bit is set, fill in the others, of which nothing is read. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_load_lanes_f32(const float *p, uint64_t lanes, float fill) {
+#if defined(__AVX512F__)
+    return __builtin_ia32_loadups512_mask(p, (snn_f32x16){0} + fill, (unsigned short)lanes);
+#elif defined(__AVX2__)
+    const snn_i32x8 bit = {1, 2, 4, 8, 16, 32, 64, 128};
+    union { snn_i32x8 half[2]; snn_f32x16 all; } v;
+    for (int i = 0; i < 2; i++) {
+        snn_i32x8 mask = ((snn_i32x8){0} + (int32_t)(lanes >> 8 * i) & bit) == bit;
+        v.half[i] = (snn_i32x8)__builtin_ia32_maskloadps256((const snn_f32x8a *)(p + 8 * i), mask)
+                    | (~mask & (snn_i32x8)((snn_f32x8a){0} + fill));
+    }
+    return v.all;
+#else
+    union { float lane[16]; snn_f32x16 all; } v;
+    for (int i = 0; i < 16; i++) v.lane[i] = lanes >> i & 1 ? p[i] : fill;
+    return v.all;
+#endif
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_load_lanes_f64(const double *p, uint64_t lanes, double fill) {
+#if defined(__AVX512F__)
+    return __builtin_ia32_loadupd512_mask(p, (snn_f64x8){0} + fill, (unsigned char)lanes);
+#elif defined(__AVX2__)
+    const snn_i64x4 bit = {1, 2, 4, 8};
+    union { snn_i64x4 half[2]; snn_f64x8 all; } v;
+    for (int i = 0; i < 2; i++) {
+        snn_i64x4 mask = ((snn_i64x4){0} + (int64_t)(lanes >> 4 * i) & bit) == bit;
+        v.half[i] = (snn_i64x4)__builtin_ia32_maskloadpd256((const snn_f64x4a *)(p + 4 * i), mask)
+                    | (~mask & (snn_i64x4)((snn_f64x4a){0} + fill));
+    }
+    return v.all;
+#else
+    union { double lane[8]; snn_f64x8 all; } v;
+    for (int i = 0; i < 8; i++) v.lane[i] = lanes >> i & 1 ? p[i] : fill;
+    return v.all;
+#endif
+}
+
+/* The first n lanes to p, n below the number of lanes. */
+static inline __attribute__((always_inline)) void snn_store_first_f32(float *p, snn_f32x16 v, int64_t n) {
+#if defined(__AVX512F__)
+    __builtin_ia32_storeups512_mask(p, v, (unsigned short)((1u << n) - 1));
+#else
+    if (n & 8) {
+        *(snn_f32x8 *)p = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+        v = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+        p += 8;
+    }
+    if (n & 4) {
+        *(snn_f32x4 *)p = __builtin_shufflevector(v, v, 0, 1, 2, 3);
+        v = __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
+        p += 4;
+    }
+    if (n & 2) {
+        p[0] = v[0];
+        p[1] = v[1];
+        v[0] = v[2];
+        p += 2;
+    }
+    if (n & 1) p[0] = v[0];
+#endif
+}
+static inline __attribute__((always_inline)) void snn_store_first_f64(double *p, snn_f64x8 v, int64_t n) {
+#if defined(__AVX512F__)
+    __builtin_ia32_storeupd512_mask(p, v, (unsigned char)((1u << n) - 1));
+#else
+    if (n & 4) {
+        *(snn_f64x4 *)p = __builtin_shufflevector(v, v, 0, 1, 2, 3);
+        v = __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7);
+        p += 4;
+    }
+    if (n & 2) {
+        p[0] = v[0];
+        p[1] = v[1];
+        v[0] = v[2];
+        p += 2;
+    }
+    if (n & 1) p[0] = v[0];
+#endif
+}
+
+/* p[i] = at[i] + first + i * step for the first n lanes. */
+static inline __attribute__((always_inline)) void snn_store_places8(
+    int64_t *p, snn_i64x8 at, int64_t first, int64_t step, int64_t n) {
+    at += (snn_i64x8){0, 1, 2, 3, 4, 5, 6, 7} * step + first;
+    if (n >= 8) {
+        *(snn_i64x8u *)p = at;
+        return;
+    }
+#if defined(__AVX512F__)
+    __builtin_ia32_storedqudi512_mask((snn_i64x8 *)p, at, (unsigned char)((1u << n) - 1));
+#else
+    for (int i = 0; i < 8; i++)
+        if (i < n) p[i] = at[i];
+#endif
+}
+static inline __attribute__((always_inline)) void snn_store_places16(
+    int64_t *p, snn_i32x16 at, int64_t first, int64_t step, int64_t n) {
+    snn_store_places8(p, __builtin_convertvector(__builtin_shufflevector(at, at, 0, 1, 2, 3, 4, 5, 6, 7), snn_i64x8), first, step, n);
+    if (n > 8) {
+        snn_i64x8 high = __builtin_convertvector(__builtin_shufflevector(at, at, 8, 9, 10, 11, 12, 13, 14, 15), snn_i64x8);
+        snn_store_places8(p + 8, high, first + 8 * step, step, n - 8);
+    }
+}
+
+/* Writes 16, 32 or 64 bytes past the caches: memory that is not read soon need not be read before it is written. p aligned to the size. */
 static inline __attribute__((always_inline)) void snn_stream16(void *p, snn_i64x2 v) { __builtin_nontemporal_store(v, (snn_i64x2 *)p); }
 static inline __attribute__((always_inline)) void snn_stream32(void *p, snn_i64x4 v) { __builtin_nontemporal_store(v, (snn_i64x4 *)p); }
 static inline __attribute__((always_inline)) void snn_stream64(void *p, snn_i64x8 v) { __builtin_nontemporal_store(v, (snn_i64x8 *)p); }
@@ -65,9 +209,6 @@ static inline __attribute__((always_inline)) void snn_store_partial_f64(double *
     __builtin_ia32_storeupd512_mask((snn_f64x8 *)p, v, (unsigned char)((1u << n) - 1));
 }
 #endif
-
-typedef float snn_f32x8 __attribute__((vector_size(32), aligned(4)));
-typedef double snn_f64x4 __attribute__((vector_size(32), aligned(8)));
 
 /* Asks for the cache line at p to be read into the second-level cache: it comes back from there sooner than from memory, and does not
  * push out what the first level holds. */

@@ -72,70 +72,86 @@ private func resultShape(_ s: PoolingShape, dims: Int, batched: Bool) -> Shape {
 }
 
 /// y = max over each window; padding is below every number. NaN wins (the last one), of equal values the first; indices are flat into the
-/// unpadded plane. Any number type. Threads: channels of images.
+/// unpadded plane. Any number type. Threads: planes, or rows of them.
 @_cdecl("snn_max_pool_forward") @implementation
 public func snn_max_pool_forward(_ args: UnsafePointer<snn_max_pool_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
         guard let x = args.pointee.x else { throw Message("max_pool: input is NULL").valueError }
         try requireDimensions(x, "input", "max_pool")
         switch x.pointee.dtype {
-        case Int32(SNN_FLOAT32): try maxPoolForward(args.pointee, Float.self, floatRow(Float.self))
-        case Int32(SNN_FLOAT64): try maxPoolForward(args.pointee, Double.self, floatRow(Double.self))
-        case Int32(SNN_INT64): try maxPoolForward(args.pointee, Int64.self, integerRow(Int64.self))
-        case Int32(SNN_INT32): try maxPoolForward(args.pointee, Int32.self, integerRow(Int32.self))
-        case Int32(SNN_INT16): try maxPoolForward(args.pointee, Int16.self, integerRow(Int16.self))
-        case Int32(SNN_INT8): try maxPoolForward(args.pointee, Int8.self, integerRow(Int8.self))
-        case Int32(SNN_UINT8): try maxPoolForward(args.pointee, UInt8.self, integerRow(UInt8.self))
+        case Int32(SNN_FLOAT32): try maxPoolForward(args.pointee, Float.self, vectorMaxPool(Float.self, -.infinity))
+        case Int32(SNN_FLOAT64): try maxPoolForward(args.pointee, Double.self, vectorMaxPool(Double.self, -.infinity))
+        case Int32(SNN_INT64): try maxPoolForward(args.pointee, Int64.self) { scalarMaxPool($0, Int64.min) }
+        case Int32(SNN_INT32): try maxPoolForward(args.pointee, Int32.self) { scalarMaxPool($0, Int32.min) }
+        case Int32(SNN_INT16): try maxPoolForward(args.pointee, Int16.self) { scalarMaxPool($0, Int16.min) }
+        case Int32(SNN_INT8): try maxPoolForward(args.pointee, Int8.self) { scalarMaxPool($0, Int8.min) }
+        case Int32(SNN_UINT8): try maxPoolForward(args.pointee, UInt8.self) { scalarMaxPool($0, UInt8.min) }
         default:
             throw Message("max_pool: input is ").dtype(x.pointee.dtype).text("; expected a float or integer array").typeError
         }
     }
 }
 
-private typealias PoolRowKernel = (inout snn_pool_row) -> Void
-
-private func floatRow<T: Element>(_: T.Type) -> PoolRowKernel { { T.kernels.pointee.max_pool_row(&$0) } }
-
-/// The first column of a window beginning at `left` that is not before the image: where the index of a window of nothing points.
-private func firstColumn(_ left: Int, _ dilation: Int) -> Int { left < 0 ? left + ceilDivide(-left, dilation) * dilation : left }
-
-private func integerRow<T: FixedWidthInteger>(_: T.Type) -> PoolRowKernel {
+private func vectorMaxPool<T: Element>(_: T.Type, _ least: T) -> (inout snn_pool) -> Void {
     { a in
-        let x = a.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-        let y = a.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-        for j in 0..<Int(a.q) {
-            var best = T.min
-            var choice = a.h0 * a.w + Int64(firstColumn(j * Int(a.stride_w) - Int(a.pad_w), Int(a.dilation_w)))
-            for r in 0..<Int(a.h1) {
-                let h = Int(a.h0) + r * Int(a.dilation_h)
-                for s in 0..<Int(a.kernel_w) {
-                    let column = j * Int(a.stride_w) - Int(a.pad_w) + s * Int(a.dilation_w)
-                    if column < 0 || column >= Int(a.w) { continue }
-                    let v = x[h * Int(a.hs) + column * Int(a.ws)]
-                    if v > best {
-                        best = v
-                        choice = Int64(h) * a.w + Int64(column)
+        // The kernel counts places from a window's beginning, in 32 bits for float32.
+        let span = Double(a.dilation_h * (a.kernel_h - 1) + 1) * Double(a.w) + Double(a.dilation_w * (a.kernel_w - 1))
+        if a.indices == nil || span < 0x1p31 { T.kernels.pointee.max_pool(&a) } else { scalarMaxPool(a, least) }
+    }
+}
+
+/// The first tap of a window beginning at `start` that is not before the image.
+private func firstInside(_ start: Int, _ dilation: Int) -> Int { start < 0 ? ceilDivide(-start, dilation) : 0 }
+
+/// The pooling of any numbers, one window after the other.
+private func scalarMaxPool<T: Comparable>(_ a: snn_pool, _ least: T) {
+    let h = Int(a.h), w = Int(a.w), p = Int(a.p), q = Int(a.q), dilationH = Int(a.dilation_h), dilationW = Int(a.dilation_w)
+    for plane in 0..<Int(a.planes) {
+        let x = a.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self) + plane * Int(a.cs)
+        for i in Int(a.p0)..<Int(a.p1) {
+            let top = i * Int(a.stride_h) - Int(a.pad_h)
+            let firstRow = top + firstInside(top, dilationH) * dilationH
+            let endRow = min(h, top + dilationH * (Int(a.kernel_h) - 1) + 1)
+            for j in 0..<q {
+                let left = j * Int(a.stride_w) - Int(a.pad_w)
+                let firstColumn = left + firstInside(left, dilationW) * dilationW
+                let endColumn = min(w, left + dilationW * (Int(a.kernel_w) - 1) + 1)
+                var best = least
+                // A window of nothing, or of nothing above the least, points to its first element.
+                var choice = firstRow * w + firstColumn
+                var row = firstRow
+                while row < endRow {
+                    var column = firstColumn
+                    while column < endColumn {
+                        let v = x[row * Int(a.hs) + column]
+                        if v > best || v != v {
+                            best = v
+                            choice = row * w + column
+                        }
+                        column += dilationW
                     }
+                    row += dilationH
                 }
+                let at = (plane * p + i) * q + j
+                a.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)[at] = best
+                a.indices?[at] = Int64(choice)
             }
-            y[j] = best
-            a.indices?[j] = choice
         }
     }
 }
 
-private func maxPoolForward<T>(_ a: snn_max_pool_forward_args, _: T.Type, _ row: PoolRowKernel) throws(Failure) {
+private func maxPoolForward<T>(_ a: snn_max_pool_forward_args, _: T.Type, _ kernel: (inout snn_pool) -> Void) throws(Failure) {
     var x = ArrayView<T>(a.x)
     let dims = Int(a.kernel_size_count)
     guard dims == 1 || dims == 2 else {
         throw Message("max_pool: kernel_size has ").number(dims).text(" numbers; expected 1 or 2").valueError
     }
     let (batched, given) = try pooled(&x, dims, "max_pool")
-    let kernel = try Spatial(a.kernel_size, a.kernel_size_count, dims: dims, filler: 1, "kernel_size", "max_pool")
+    let window = try Spatial(a.kernel_size, a.kernel_size_count, dims: dims, filler: 1, "kernel_size", "max_pool")
     let stride = try Spatial(a.stride, a.stride_count, dims: dims, filler: 1, "stride", "max_pool")
     let padding = try Spatial(a.padding, a.padding_count, dims: dims, filler: 0, "padding", "max_pool")
     let dilation = try Spatial(a.dilation, a.dilation_count, dims: dims, filler: 1, "dilation", "max_pool")
-    let s = try poolingShape(x.shape, given, kernel, stride, padding, dilation, ceil: a.ceil_mode != 0, "max_pool")
+    let s = try poolingShape(x.shape, given, window, stride, padding, dilation, ceil: a.ceil_mode != 0, "max_pool")
     let shape = resultShape(s, dims: dims, batched: batched)
     let hasY = try output(a.y, a.x.pointee.dtype, shape)
     var hasIndices = true
@@ -143,43 +159,95 @@ private func maxPoolForward<T>(_ a: snn_max_pool_forward_args, _: T.Type, _ row:
     guard hasY && hasIndices else { return }
     let y = a.y.pointee.data(T.self)
     let indices = a.indices?.pointee.data(Int64.self)
-    try poolPlanes(x, s) { window, plane, p in
-        let at = (plane * s.p + p) * s.q
-        window.y = UnsafeMutableRawPointer(y + at)
-        window.indices = indices.map { $0 + at }
-        row(&window)
+    try poolPlanes(x, s) { planes, plane in
+        planes.y = UnsafeMutableRawPointer(y + plane * s.p * s.q)
+        planes.indices = indices.map { $0 + plane * s.p * s.q }
+        kernel(&planes)
     }
 }
 
-/// Calls body(row, plane, p) for every output row of every channel, with the window's rows clipped to the image.
-private func poolPlanes<T>(
-    _ x: ArrayView<T>, _ s: PoolingShape, _ body: (inout snn_pool_row, Int, Int) -> Void
-) throws(Failure) {
-    let planes = s.n * s.c
-    let threads = ThreadPool.threads(forWork: planes * s.p * s.q * s.kernel.h * s.kernel.w)
-    let line = Int(
-        snn_pool_row_reach(Int64(s.w), Int64(s.padding.w), Int64(s.q), Int64(s.stride.w), Int64(s.kernel.w), Int64(s.dilation.w)))
-    let scratch = try Scratch<T>(line * threads)
+/// Calls body(planes, first) for some planes, from number `first` on, and some of their rows; the body adds where the result goes.
+private func poolPlanes<T>(_ x: ArrayView<T>, _ s: PoolingShape, _ body: (inout snn_pool, Int) -> Void) throws(Failure) {
+    let runs = PlaneRuns(x, rowSize: s.w * s.stride.h, rows: s.p)
+    let threads = ThreadPool.threads(forWork: s.n * s.c * s.p * s.q * min(s.kernel.h * s.kernel.w, 64))
+    let kernelScratch = Int(
+        snn_pool_scratch(Int64(s.h), Int64(s.kernel.h), Int64(s.stride.h), Int64(s.dilation.h), Int64(s.w), Int64(s.q)))
+    let perWorker = kernelScratch + runs.copySize(windowRows: (s.kernel.h - 1) * s.dilation.h + 1, stride: s.stride.h)
+    let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
-    // Some rows a task, so that a single large plane is shared too.
-    let rowsPerTask = max(1, min(s.p, 16_384 / max(1, s.w * s.stride.h)))
-    let perPlane = ceilDivide(s.p, rowsPerTask)
-    ThreadPool.run(planes * perPlane, threads: threads) { task, worker in
-        let plane = task / perPlane
-        let from = x.data + (plane / s.c * x.strides[0] + plane % s.c * x.strides[1])
-        for p in (task % perPlane * rowsPerTask)..<min(s.p, (task % perPlane + 1) * rowsPerTask) {
-            let top = p * s.stride.h - s.padding.h
-            // rows of the window that lie above the image are skipped, those below not reached
-            let skipped = top < 0 ? ceilDivide(-top, s.dilation.h) : 0
-            let h0 = top + skipped * s.dilation.h
-            let rows = max(0, min(s.kernel.h - skipped, h0 < s.h ? ceilDivide(s.h - h0, s.dilation.h) : 0))
-            var window = snn_pool_row(
-                x: from, hs: Int64(x.strides[2]), ws: Int64(x.strides[3]), h0: Int64(h0), h1: Int64(rows),
-                dilation_h: Int64(s.dilation.h), w: Int64(s.w), kernel_w: Int64(s.kernel.w), stride_w: Int64(s.stride.w),
-                pad_w: Int64(s.padding.w), dilation_w: Int64(s.dilation.w), q: Int64(s.q), y: nil, indices: nil,
-                scratch: scratch.base + worker * line)
-            body(&window, plane, p)
+    ThreadPool.run(runs.count, threads: threads) { task, worker in
+        let (plane, planes, p0, p1) = runs[task]
+        let own = scratch.base + worker * perWorker
+        let top = max(0, p0 * s.stride.h - s.padding.h)
+        let bottom = min(s.h, (p1 - 1) * s.stride.h - s.padding.h + (s.kernel.h - 1) * s.dilation.h + 1)
+        let (from, cs, hs) = runs.contiguousRows(plane, planes, top, max(top, bottom), own + kernelScratch)
+        var window = snn_pool(
+            x: from, cs: Int64(cs), hs: Int64(hs), h: Int64(s.h), w: Int64(s.w), kernel_h: Int64(s.kernel.h),
+            kernel_w: Int64(s.kernel.w), stride_h: Int64(s.stride.h), stride_w: Int64(s.stride.w), pad_h: Int64(s.padding.h),
+            pad_w: Int64(s.padding.w), dilation_h: Int64(s.dilation.h), dilation_w: Int64(s.dilation.w), planes: Int64(planes),
+            p: Int64(s.p), q: Int64(s.q), p0: Int64(p0), p1: Int64(p1), y: nil, indices: nil, count_pad: 0, divisor: 0, scratch: own)
+        body(&window, plane)
+    }
+}
+
+/// The planes of an array (n, c, h, w) cut into runs for kernels: several small planes, or some rows of a large one.
+struct PlaneRuns<T> {
+    private let x: ArrayView<T>
+    private let perTask: Int
+    private let tasksPerImage: Int
+    private let rows: Int
+    private let rowsPerTask: Int
+    private let blocks: Int
+    let count: Int
+
+    /// rowSize: the numbers of the input that a row of the result takes.
+    init(_ given: ArrayView<T>, rowSize: Int, rows: Int) {
+        // Images at the distance of their channels are further channels.
+        let joined = given.shape[0] <= 1 || given.strides[0] == given.strides[1] * given.shape[1]
+        x =
+            joined
+            ? ArrayView(
+                data: given.data, shape: Shape(1, given.shape[0] * given.shape[1], given.shape[2], given.shape[3]),
+                strides: Shape(0, given.strides[1], given.strides[2], given.strides[3]))
+            : given
+        self.rows = rows
+        rowsPerTask = max(1, min(rows, 16_384 / max(1, rowSize)))
+        blocks = ceilDivide(rows, rowsPerTask)
+        perTask = blocks > 1 ? 1 : max(1, min(x.shape[1], 16_384 / max(1, rowSize * rows)))
+        tasksPerImage = ceilDivide(x.shape[1], perTask)
+        count = x.shape[0] * tasksPerImage * blocks
+    }
+
+    subscript(task: Int) -> (plane: Int, planes: Int, p0: Int, p1: Int) {
+        let run = task / blocks, p0 = task % blocks * rowsPerTask
+        let channel = run % tasksPerImage * perTask
+        let planes = min(perTask, x.shape[1] - channel)
+        return (run / tasksPerImage * x.shape[1] + channel, planes, p0, min(rows, p0 + rowsPerTask))
+    }
+
+    private var isContiguous: Bool { x.strides[3] == 1 || x.shape[3] == 1 }
+
+    /// The numbers that contiguousRows needs: none where the rows are contiguous.
+    func copySize(windowRows: Int, stride: Int) -> Int {
+        isContiguous ? 0 : perTask * min(x.shape[2], (rowsPerTask - 1) * stride + windowRows) * x.shape[3]
+    }
+
+    /// The rows top ..< bottom of some planes with contiguous columns: the first plane's row 0, the distances of planes and rows.
+    func contiguousRows(
+        _ plane: Int, _ planes: Int, _ top: Int, _ bottom: Int, _ copy: UnsafeMutablePointer<T>
+    ) -> (UnsafePointer<T>, cs: Int, hs: Int) {
+        let channels = x.shape[1], w = x.shape[3]
+        let from = x.data + (plane / channels * x.strides[0] + plane % channels * x.strides[1])
+        if isContiguous { return (from, x.strides[1], x.strides[2]) }
+        let size = (bottom - top) * w
+        for i in top..<bottom {
+            for c in 0..<planes {
+                let row = from + (c * x.strides[1] + i * x.strides[2])
+                let to = copy + (c * size + (i - top) * w)
+                for j in 0..<w { to[j] = row[j &* x.strides[3]] }
+            }
         }
+        return (UnsafePointer(copy) - top * w, size, w)
     }
 }
 
@@ -210,26 +278,14 @@ private func avgPoolForward<T: Element>(_ a: snn_avg_pool_forward_args, _: T.Typ
         x.shape, given, kernel, stride, padding, Spatial(h: 1, w: 1), ceil: a.ceil_mode != 0, "avg_pool")
     guard try output(a.y, T.dtype, resultShape(s, dims: dims, batched: batched)) else { return }
     let y = a.y.pointee.data(T.self)
-    try poolPlanes(x, s) { window, plane, p in
-        let row = y + (plane * s.p + p) * s.q
-        window.y = UnsafeMutableRawPointer(row)
-        if window.h1 == 0 {
-            for j in 0..<s.q { row[j] = 0 }
-        } else {
-            T.kernels.pointee.avg_pool_row(&window)
-        }
-        // What a window is divided by: its part inside the padded image, or inside the image.
-        let top = p * s.stride.h - s.padding.h
-        for j in 0..<s.q {
-            let left = j * s.stride.w - s.padding.w
-            var divisor = Int(a.divisor_override)
-            if divisor == 0 && a.count_include_pad != 0 {
-                divisor = (min(top + s.kernel.h, s.h + s.padding.h) - top) * (min(left + s.kernel.w, s.w + s.padding.w) - left)
-            } else if divisor == 0 {
-                divisor = (min(top + s.kernel.h, s.h) - max(top, 0)) * (min(left + s.kernel.w, s.w) - max(left, 0))
-            }
-            row[j] /= T(divisor)
-        }
+    if s.p == 1 && s.q == 1 && padding.h == 0 && padding.w == 0 && s.h == kernel.h && s.w == kernel.w && a.divisor_override == 0 {
+        return try adaptiveAvgPool(x, s.p, s.q, y)
+    }
+    try poolPlanes(x, s) { planes, plane in
+        planes.y = UnsafeMutableRawPointer(y + plane * s.p * s.q)
+        planes.count_pad = a.count_include_pad
+        planes.divisor = a.divisor_override
+        T.kernels.pointee.avg_pool(&planes)
     }
 }
 
@@ -267,30 +323,43 @@ private func adaptiveAvgPoolForward<T: Element>(_ a: snn_adaptive_avg_pool_forwa
     shape.append(size.w)
     guard try output(a.y, T.dtype, shape) else { return }
     let y = a.y.pointee.data(T.self)
-    let source = x
+    if h % max(size.h, 1) == 0 && w % max(size.w, 1) == 0 && size.h * size.w > 1 {
+        // Windows of one size.
+        let kernel = Spatial(h: h / size.h, w: w / size.w)
+        let s = PoolingShape(
+            n: x.shape[0], c: channels, h: h, w: w, kernel: kernel, stride: kernel, padding: Spatial(h: 0, w: 0),
+            dilation: Spatial(h: 1, w: 1), p: size.h, q: size.w)
+        return try poolPlanes(x, s) { planes, plane in
+            planes.y = UnsafeMutableRawPointer(y + plane * s.p * s.q)
+            T.kernels.pointee.avg_pool(&planes)
+        }
+    }
+    try adaptiveAvgPool(x, size.h, size.w, y)
+}
+
+private func adaptiveAvgPool<T: Element>(
+    _ x: ArrayView<T>, _ p: Int, _ q: Int, _ y: UnsafeMutablePointer<T>
+) throws(Failure) {
+    if x.size == 0 || p * q == 0 { return }
+    let h = x.shape[2], w = x.shape[3]
+    // Whole planes: a mean over one of them must not depend on how its rows lie.
+    let planeView = ArrayView(data: x.data, shape: Shape(h, w), strides: x.strides.slice(2, 4))
+    let source = planeView.isContiguous ? x : nil
+    var whole: Contiguous<T>?
+    if source == nil { whole = try Contiguous(x) }
+    defer { whole?.release() }
+    let planesView = source ?? ArrayView(data: whole.unsafelyUnwrapped.data, shape: x.shape)
+    let runs = PlaneRuns(planesView, rowSize: h * w, rows: 1)
     let threads = ThreadPool.threads(forWork: x.size)
     let scratch = try Scratch<T>(w * threads)
     defer { scratch.release() }
-    let (outH, outW) = (size.h, size.w)
-    ThreadPool.run(x.shape[0] * channels, threads: threads) { plane, worker in
-        let from = source.data + (plane / channels * source.strides[0] + plane % channels * source.strides[1])
+    ThreadPool.run(runs.count, threads: threads) { task, worker in
+        let (plane, planes, _, _) = runs[task]
         let line = scratch.base + worker * w
-        for p in 0..<outH {
-            let h0 = p * h / outH, h1 = ceilDivide((p + 1) * h, outH)
-            T.kernels.pointee.copy(from + h0 * source.strides[2], Int64(source.strides[3]), line, Int64(w))
-            for i in (h0 + 1)..<max(h1, h0 + 1) {
-                let row = from + i * source.strides[2]
-                if source.strides[3] == 1 {
-                    T.kernels.pointee.add(line, row, line, Int64(w))
-                } else {
-                    for j in 0..<w { line[j] += row[j &* source.strides[3]] }
-                }
-            }
-            for q in 0..<outW {
-                let w0 = q * w / outW, w1 = ceilDivide((q + 1) * w, outW)
-                y[(plane * outH + p) * outW + q] =
-                    T(T.kernels.pointee.sum(line + w0, Int64(w1 - w0))) / T((h1 - h0) * (w1 - w0))
-            }
-        }
+        let (from, cs, _) = runs.contiguousRows(plane, planes, 0, h, line)
+        var grid = snn_adaptive_pool(
+            x: from, cs: Int64(cs), h: Int64(h), w: Int64(w), planes: Int64(planes), p: Int64(p), q: Int64(q), y: y + plane * p * q,
+            scratch: line)
+        T.kernels.pointee.adaptive_avg_pool(&grid)
     }
 }
