@@ -50,7 +50,7 @@ _TORCH_ISA = {
     "avx512": {},
 }
 _JAX_ISA = {"base": {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2"}, "avx2": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}, "avx512": {}}
-_INSTALL_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+_INSTALL_TORCH = "pip install torch  (the CPU build is enough)"
 
 OURS = "swiftnn"
 ENTRIES = {
