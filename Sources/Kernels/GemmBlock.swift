@@ -63,8 +63,8 @@ func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
 private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
     let nr = 2 * T.Tile.lanes
     gemmRow(
-        k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, 0, j), c: g.c + j, accumulate: !g.first,
-        zero: T.Tile(0))
+        k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, 0, j), c: g.c + j,
+        accumulate: !g.first, zero: T.Tile(0))
     if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
 }
 
@@ -74,8 +74,8 @@ private func fourRows<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) {
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     gemmFourRows(
-        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, i, j), c: c,
-        ldc: g.ldc, accumulate: !g.first, stream: g.stream, zero: T.Tile(0))
+        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride,
+        start: tileStart(g, i, j), c: c, ldc: g.ldc, accumulate: !g.first, stream: g.stream, zero: T.Tile(0))
     if g.last { epilogue(g, i, j, 4, 2 &* nr) }
 }
 
@@ -123,8 +123,8 @@ private func oneTile<T: Real>(
 /// The smallest variant of the tile with at least `rows` rows: every even number.
 @inline(__always)
 private func runTile<T: Real>(
-    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ bStride: Int, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>,
-    _ ldc: Int, _ accumulate: Bool, _ stream: Bool, _ skinny: Bool
+    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ bStride: Int, _ start: TileStart<T>,
+    _ c: UnsafeMutablePointer<T>, _ ldc: Int, _ accumulate: Bool, _ stream: Bool, _ skinny: Bool
 ) {
     let zero = T.Tile(0)
     @inline(__always) func tile(_ rows: Int) {

@@ -6,7 +6,8 @@ import CSwiftNN
 @inline(never)
 func multiplyAdds<V: TileVector>(_ rounds: Int, _: V.Type) -> Double where V.Scalar: BinaryFloatingPoint {
     let half = V(0.5), one = V(1)
-    var r0 = V(0), r1 = V(1), r2 = V(2), r3 = V(3), r4 = V(4), r5 = V(5), r6 = V(6), r7 = V(7), r8 = V(8), r9 = V(9), r10 = V(10), r11 = V(11)
+    var r0 = V(0), r1 = V(1), r2 = V(2), r3 = V(3), r4 = V(4), r5 = V(5), r6 = V(6)
+    var r7 = V(7), r8 = V(8), r9 = V(9), r10 = V(10), r11 = V(11)
     for _ in 0..<rounds {
         r0 = .fma(r0, half, one)
         r1 = .fma(r1, half, one)

@@ -14,7 +14,9 @@ private let depthBlock = 128
 
 /// B' of one line: m+2 numbers at x, xs apart, to y, ys apart. x may be y.
 @inline(__always)
-private func inputLine<V: Wide>(_ m: Int, _ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
+private func inputLine<V: Wide>(
+    _ m: Int, _ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type
+) {
     let d0 = V.load(x), d1 = V.load(x + xs), d2 = V.load(x + 2 &* xs), d3 = V.load(x + 3 &* xs)
     if m == 2 {
         (d0 - d2).store(y)
@@ -60,7 +62,9 @@ private func outputLine<V: Wide>(
 
 /// G of one line: 3 numbers at x, xs apart, to m+2 numbers at y, ys apart.
 @inline(__always)
-private func filterLine<V: Wide>(_ m: Int, _ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
+private func filterLine<V: Wide>(
+    _ m: Int, _ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type
+) {
     let g0 = V.load(x), g1 = V.load(x + xs), g2 = V.load(x + 2 &* xs)
     let half = V(0.5)
     g0.store(y)

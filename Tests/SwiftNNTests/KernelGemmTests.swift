@@ -223,6 +223,9 @@ private struct Window {
     let h, w: Int
     /// Distance of the elements of a row.
     let ws: Int
+    /// Columns of each residue modulo the stride stand together (ws 1).
+    var phased = false
+    let n = 2
     var p: Int { (h - dilation.h * (r - 1) - 1) / stride.h + 1 }
     var q: Int { (w - dilation.w * (s - 1) - 1) / stride.w + 1 }
 }
@@ -235,12 +238,17 @@ private func images<T: Number>(_: T.Type) {
                 for (w, ws) in [(17, 1), (40, 1), (75, 1), (23, 2), (16, -1)] {
                     windows.append(Window(c: 3, r: r, s: s, stride: stride, dilation: dilation, h: 9, w: w, ws: ws))
                 }
+                if stride.w > 1 {
+                    for w in [17, 18, 40, 75] {
+                        windows.append(Window(c: 3, r: r, s: s, stride: stride, dilation: dilation, h: 9, w: w, ws: 1, phased: true))
+                    }
+                }
             }
         }
     }
     for window in windows {
         let depth = window.c * window.r * window.s
-        let pixels = window.p * window.q
+        let pixels = window.n * window.p * window.q
         // the whole, and blocks that begin inside of a filter and of a row of pixels
         var blocks = [(k0: 0, k: depth, p0: 0, p: pixels)]
         if depth > 4 { blocks.append((k0: 2, k: depth - 3, p0: pixels / 3, p: pixels - pixels / 3)) }
@@ -250,8 +258,11 @@ private func images<T: Number>(_: T.Type) {
 }
 
 private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p0: Int, p: Int), _: T.Type) {
-    let hs = window.w * abs(window.ws), cs = window.h * hs + 1
-    let count = (window.c - 1) * cs + (window.h - 1) * hs + (window.w - 1) * abs(window.ws) + 1
+    let phases = window.phased ? window.stride.w : 1
+    let phase = (window.w + phases - 1) / phases
+    let hs = phases * phase * abs(window.ws), cs = window.h * hs + 1, ns = window.c * cs + 2
+    let width = window.phased ? hs : (window.w - 1) * abs(window.ws) + 1
+    let count = (window.n - 1) * ns + (window.c - 1) * cs + (window.h - 1) * hs + width
     var draw = Draw(window.w)
     let image = Fenced<T>(draw.numbers(count))
     let start = window.ws < 0 ? (window.w - 1) * -window.ws : 0
@@ -260,12 +271,13 @@ private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p
         let panel = nr * block.k + 2
         let size = ((block.p + nr - 1) / nr - 1) * panel + nr * block.k
         let out = Fenced<T>(size, .nan)
-        let runs = Fenced<Int64>(3 * nr, -1)
+        let runs = Fenced<Int64>(3 * block.p, -1)
         var p = snn_im2col()
         p.src = UnsafeRawPointer(image.pointer + start)
-        (p.cs, p.hs, p.ws) = (Int64(cs), Int64(hs), Int64(window.ws))
+        (p.ns, p.cs, p.hs, p.ws) = (Int64(ns), Int64(cs), Int64(hs), Int64(window.ws))
+        (p.phases, p.phase, p.pixels) = (Int64(phases), Int64(phase), Int64(window.p * window.q))
         (p.r, p.s, p.q) = (Int64(window.r), Int64(window.s), Int64(window.q))
-        (p.stride_h, p.stride_w) = (Int64(window.stride.h), Int64(window.stride.w))
+        (p.stride_h, p.stride_w) = (Int64(window.stride.h), Int64(window.phased ? 1 : window.stride.w))
         (p.dilation_h, p.dilation_w) = (Int64(window.dilation.h), Int64(window.dilation.w))
         (p.k0, p.k, p.p0, p.p) = (Int64(block.k0), Int64(block.k), Int64(block.p0), Int64(block.p))
         p.dst = UnsafeMutableRawPointer(out.pointer)
@@ -274,11 +286,13 @@ private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p
         kernels.table.im2col(&p)
         if !out.isIntact || !runs.isIntact { report("im2col \(kernels.name) wrote in front of its memory") }
         let expected = packed(rows: block.p, depth: block.k, width: nr, panel: panel) { column, row in
-            let k = block.k0 + row, pixel = block.p0 + column
+            let k = block.k0 + row
+            let (n, pixel) = (block.p0 + column).quotientAndRemainder(dividingBy: window.p * window.q)
             let c = k / (window.r * window.s), r = k / window.s % window.r, s = k % window.s
             let y = pixel / window.q * window.stride.h + r * window.dilation.h
             let x = pixel % window.q * window.stride.w + s * window.dilation.w
-            return image[start + c * cs + y * hs + x * window.ws]
+            let place = window.phased ? x % phases * phase + x / phases : x * window.ws
+            return image[start + n * ns + c * cs + y * hs + place]
         }
         if let wrong = exactly(out.values, expected.values) {
             report("im2col \(window) \(block) \(T.label) on \(kernels.name): \(wrong)")

@@ -68,7 +68,8 @@ private func packs<T: Number>(_: T.Type) {
                         // in two calls
                         for (first, n) in [(0, count / 2), (count / 2, count - count / 2)] {
                             var pack = snn_strip_pack(
-                                src: source.pointer, rs: Int64(transposed ? 1 : depth), ks: Int64(transposed ? rows : 1), gates: Int64(gates),
+                                src: source.pointer, rs: Int64(transposed ? 1 : depth), ks: Int64(transposed ? rows : 1),
+                                gates: Int64(gates),
                                 units: Int64(units), k: Int64(depth), first: Int64(first), count: Int64(n),
                                 dst: out.pointer + first * (gates == 1 ? 4 : gates) * lanes(T.self) * depth)
                             kernels.table.pack_strips(&pack)

@@ -323,7 +323,8 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
         } else {
             packPanels(a.keyRows(b, kh), 0, keys, 0, depth, nr, kPanels.data, kPanels.panel)
             gemmRows(
-                scaled, 0, rows, kPanels, n: keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(), block: block, tile: tile,
+                scaled, 0, rows, kPanels, n: keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(), block: block,
+                tile: tile,
                 padded: true)
         }
         for l in 0..<rows {

@@ -79,7 +79,8 @@ private func winogradFilters<T: Element>(
             let first = task * lanes
             let packed = scratch.base + worker * lanes * c * 9
             packPanels(
-                RowMatrix(filters.data, rows: o, rowStride: c * 9, columnStride: 1), first, min(lanes, o - first), 0, c * 9, lanes, packed, 0)
+                RowMatrix(filters.data, rows: o, rowStride: c * 9, columnStride: 1), first, min(lanes, o - first), 0, c * 9, lanes, packed,
+                0)
             T.kernels.pointee.winograd_filter(packed, Int64(c), Int64(m), to + task * lanes * c, Int64(plane))
         }
     }
@@ -158,7 +159,8 @@ func convolveWinograd<T: Element>(
 
         // The rows that fill up the last tile of the product: any numbers would do, but denormal ones are slow.
         for element in 0..<elements {
-            memset(u + (element * inPlane + count * inRow), 0, (roundUp(count, Winograd.productRows) - count) * inRow * MemoryLayout<T>.stride)
+            memset(
+                u + (element * inPlane + count * inRow), 0, (roundUp(count, Winograd.productRows) - count) * inRow * MemoryLayout<T>.stride)
         }
         let outGroup = inner == 1 ? roundUp(o, lanes) : 4 * lanes
         let outGroups = ceilDivide(o, outGroup)

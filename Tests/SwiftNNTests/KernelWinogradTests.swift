@@ -1,0 +1,151 @@
+// The Winograd kernels: the product against plain loops in the same order, exactly; the three transforms together against the convolution
+// that they compute.
+import CSwiftNN
+import Testing
+
+extension AllTests {
+    @Suite struct KernelWinogradTests {
+        @Test func winogradProduct() {
+            products(Float.self)
+            products(Double.self)
+        }
+        @Test func winogradTransforms() {
+            transforms(Float.self)
+            transforms(Double.self)
+        }
+    }
+}
+
+private func products<T: Number>(_: T.Type) {
+    for m in [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 25] {
+        for panels in [1, 2, 3, 5] {
+            for k in [1, 15, 16, 17, 33, 127, 128, 129, 300] { product(m, panels, k, T.self) }
+        }
+    }
+}
+
+private func product<T: Number>(_ m: Int, _ panels: Int, _ k: Int, _: T.Type) {
+    let lanes = Int(T.kernels[0].table.lanes)
+    let n = panels * lanes, lda = k + 3, ldc = n + 5, rows = (m + 5) / 6 * 6, panel = k * lanes + 2
+    var draw = Draw(m + n + k)
+    let a = Fenced<T>(draw.numbers(rows * lda))
+    let b = Fenced<T>(draw.numbers(panels * panel))
+    onEveryLevel("winograd_product \(m)x\(n)x\(k)") { (kernels: Kernels<T>) in
+        let c = Fenced<T>(rows * ldc, .nan)
+        var p = snn_winograd_product(
+            m: Int64(m), n: Int64(n), k: Int64(k), a: a.pointer, lda: Int64(lda), b: b.pointer, b_panel: Int64(panel), c: c.pointer,
+            ldc: Int64(ldc))
+        kernels.table.winograd_product(&p)
+        if !c.isIntact { report("winograd_product on \(kernels.name) wrote in front of its memory") }
+        return (0..<m).flatMap { i in (0..<n).map { c[i * ldc + $0] } }
+    } _: { kernels, got in
+        var expected = [T]()
+        for i in 0..<m {
+            for j in 0..<n {
+                var total: T?
+                for block in stride(from: 0, to: k, by: 128) {
+                    var sum = T(0)
+                    for first in stride(from: block, to: min(k, block + 128), by: 16) {
+                        var chain = T(0)
+                        for x in first..<min(k, block + 128, first + 16) {
+                            chain = kernels.fma(a[i * lda + x], b[j / lanes * panel + x * lanes + j % lanes], chain)
+                        }
+                        sum += chain
+                    }
+                    total = total.map { sum + $0 } ?? sum
+                }
+                expected.append(total ?? 0)
+            }
+        }
+        return exactly(got, expected)
+    }
+}
+
+private func transforms<T: Number>(_: T.Type) {
+    for m in [2, 4] {
+        for channels in [1, 7, 8, 15, 16, 17, 33] {
+            for tiles in [1, 2, 3, 5] {
+                // the part of the window inside the image: rows h0 ..< h1, columns w0 ..< w1
+                let width = m * tiles + 2
+                for (h0, h1, w0, w1) in [(0, m + 2, 0, width), (1, m + 2, 1, width - 1), (0, 2, 3, width), (0, 0, 0, width)] {
+                    for channelsLast in [false, true] {
+                        transform(m, channels, tiles, (h0, h1, w0, w1), channelsLast, T.self)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One filter for each channel: y[c] = act(bias + x[c] * g[c]) through U = B' x B, V = G g G', y = A' (U . V) A.
+private func transform<T: Number>(
+    _ m: Int, _ channels: Int, _ tiles: Int, _ inside: (h0: Int, h1: Int, w0: Int, w1: Int), _ channelsLast: Bool, _: T.Type
+) {
+    let lanes = Int(T.kernels[0].table.lanes)
+    let n = m + 2, width = m * tiles + 2
+    let h = inside.h1 - inside.h0, w = max(0, inside.w1 - inside.w0)
+    let padded = (channels + lanes - 1) / lanes * lanes
+    var draw = Draw(m + channels + tiles)
+    let image = Fenced<T>(draw.numbers(max(1, channels * h * w)))
+    let (cs, hs, ws) = channelsLast ? (1, w * channels, channels) : (h * w, w, 1)
+    let filters = Fenced<T>(draw.numbers(padded * 9))
+    let bias = Fenced<T>(draw.numbers(channels))
+    // the last outputs lie behind the end of the result
+    let p = m == 4 ? 3 : 2, q = m * tiles - 1
+    let rows = inside.h0..<max(inside.h0, inside.h1), columns = inside.w0..<inside.w1
+    onEveryLevel("winograd \(m) channels \(channels) tiles \(tiles) inside \(inside) \(channelsLast)") { (kernels: Kernels<T>) in
+        let row = padded, plane = tiles * row + 7
+        let planes = Fenced<T>((n * n - 1) * plane + tiles * row, .nan)
+        let scratch = Fenced<T>(n * width * lanes, .nan)
+        var lines = snn_winograd_row()
+        lines.m = Int64(m)
+        lines.tiles = Int64(tiles)
+        lines.channels = Int64(channels)
+        lines.image = UnsafeMutableRawPointer(image.pointer)
+        (lines.cs, lines.hs, lines.ws) = (Int64(cs), Int64(hs), Int64(ws))
+        (lines.h0, lines.h1, lines.w0, lines.w1) = (Int64(inside.h0), Int64(inside.h1), Int64(inside.w0), Int64(inside.w1))
+        lines.planes = UnsafeMutableRawPointer(planes.pointer)
+        (lines.plane, lines.row) = (Int64(plane), Int64(row))
+        lines.activation = -1
+        lines.scratch = UnsafeMutableRawPointer(scratch.pointer)
+        kernels.table.winograd_input(&lines)
+
+        // one "channel" of winograd_filter is a vector of filters here
+        let transformed = Fenced<T>(n * n * padded, .nan)
+        kernels.table.winograd_filter(filters.pointer, Int64(padded / lanes), Int64(m), transformed.pointer, Int64(padded))
+        for e in 0..<(n * n) {
+            for t in 0..<tiles {
+                for c in 0..<padded { planes.pointer[e * plane + t * row + c] *= transformed[e * padded + c] }
+            }
+        }
+        let y = Fenced<T>(channels * p * q, .nan)
+        lines.image = UnsafeMutableRawPointer(y.pointer)
+        (lines.cs, lines.hs, lines.ws) = (Int64(p * q), Int64(q), 1)
+        (lines.h0, lines.h1, lines.w0, lines.w1) = (0, Int64(p), 0, Int64(q))
+        lines.bias = UnsafeRawPointer(bias.pointer)
+        lines.activation = Int64(SNN_RELU)
+        kernels.table.winograd_output(&lines)
+        if !(planes.isIntact && scratch.isIntact && transformed.isIntact && y.isIntact) {
+            report("winograd on \(kernels.name) wrote in front of its memory")
+        }
+        return y.values
+    } _: { _, got in
+        var expected = [Double]()
+        for c in 0..<channels {
+            for i in 0..<p {
+                for j in 0..<q {
+                    var sum = Double(bias[c])
+                    for r in 0..<3 {
+                        for s in 0..<3 where rows.contains(i + r) && columns.contains(j + s) {
+                            let x = image[c * cs + (i + r - inside.h0) * hs + (j + s - inside.w0) * ws]
+                            sum += Double(x) * Double(filters[(c / lanes * 9 + r * 3 + s) * lanes + c % lanes])
+                        }
+                    }
+                    expected.append(max(0, sum))
+                }
+            }
+        }
+        let largest = expected.reduce(1) { max($0, $1.magnitude) }
+        return within(got, expected, [Double](repeating: largest * 60 * Double(T.ulpOfOne), count: expected.count))
+    }
+}
