@@ -14,12 +14,28 @@ from __future__ import annotations
 
 from . import _native
 from .errors import ShapeError
-from .tensor import Parameter, Tensor, apply
+from .gradient_check import GradcheckError, gradcheck
+from .operators import (
+    cat,
+    chunk,
+    clamp,
+    einsum,
+    gather,
+    masked_fill,
+    matmul,
+    maximum,
+    minimum,
+    split,
+    stack,
+    where,
+)
+from .tape import Function, FunctionContext, apply, enable_grad, grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .tensor import Parameter, Tensor
 
 # The binding has to know these classes before it meets the first argument.
 _native._setup(Tensor, Parameter, apply, ShapeError)
 
-from . import functional, init, modules, random, utils  # noqa: E402
+from . import functional, init, modules, operators, random, utils  # noqa: E402
 from .modules import *  # noqa: E402, F403
 from .random import manual_seed  # noqa: E402
 from .runtime import (  # noqa: E402
@@ -35,20 +51,43 @@ from .runtime import (  # noqa: E402
 __version__ = "0.1.0"
 
 __all__ = [
+    "Function",
+    "FunctionContext",
+    "GradcheckError",
     "Parameter",
     "ShapeError",
     "Tensor",
+    "cat",
+    "chunk",
+    "clamp",
+    "einsum",
+    "enable_grad",
     "functional",
+    "gather",
     "get_num_threads",
     "get_winograd",
+    "grad",
+    "gradcheck",
+    "inference_mode",
     "init",
+    "is_grad_enabled",
     "manual_seed",
+    "masked_fill",
+    "matmul",
+    "maximum",
     "memory_stats",
+    "minimum",
+    "no_grad",
+    "operators",
     "random",
     "release_memory",
+    "set_grad_enabled",
     "set_num_threads",
     "set_winograd",
+    "split",
+    "stack",
     "threads",
     "utils",
+    "where",
 ]
 __all__ += modules.__all__

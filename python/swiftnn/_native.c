@@ -402,7 +402,8 @@ typedef struct {
     Py_ssize_t n, capacity;
     size_t work; /* bytes of all arrays */
     int n_ints, n_outs;
-    bool hand_over; /* a Tensor is among the arguments */
+    bool hand_over; /* a Tensor that is no Parameter is among the arguments */
+    bool parameter, plain; /* so is a Parameter; and an array that is no Tensor */
     slot slots[MAX_SLOTS];
     snn_array outs[MAX_OUTS];
     bool wanted[MAX_OUTS];
@@ -491,12 +492,13 @@ static int add_entry(call_frame *c, PyObject *object, int field, int32_t index)
             }
             Py_INCREF(t->data);
             e->object = t->data;
-            e->parameter = true;
+            e->parameter = c->parameter = true;
             c->n++;
             return 0;
         }
         if (PyType_IsSubtype(type, (PyTypeObject *)tensor_type)) c->hand_over = true;
     }
+    c->plain = true;
     Py_INCREF(object);
     e->object = object;
     c->n++;
@@ -936,7 +938,8 @@ failed:
     return NULL;
 }
 
-/* A Tensor is among the arguments: tensor.apply unwraps, calls this operation again and wraps what it returns. */
+/* Tensors decide the type of the result (Parameters only where there is nothing else): tape.apply unwraps them, calls this operation again,
+ * wraps what it returns and records it. */
 static PyObject *hand_over(PyObject *module, const op_row *op, PyObject *const *args, Py_ssize_t nargs)
 {
     PyObject *result = NULL, *function = PyObject_GetAttrString(module, op->name), *tuple = PyTuple_New(nargs);
@@ -971,12 +974,12 @@ static PyObject *call_op(PyObject *module, const op_row *op, PyObject *const *ar
     c.n = 0;
     c.work = 0;
     c.n_ints = c.n_outs = 0;
-    c.hand_over = false;
+    c.hand_over = c.parameter = c.plain = false;
     if (make_room(&c, args) < 0) return NULL;
     PyObject *result = NULL;
     int type;
     if (collect(&c, args) < 0) goto done;
-    if (c.hand_over) {
+    if (c.hand_over || (c.parameter && !c.plain)) {
         result = hand_over(module, op, args, nargs);
         goto done;
     }

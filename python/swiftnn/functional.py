@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import random
+from . import operators, random, tape
 from ._native import (
     activation_forward,
     adaptive_avg_pool_forward,
@@ -145,14 +145,6 @@ def _beside(weight: Any, x: Any) -> Any:
     return weight if _recorded(x) else _raw(weight)
 
 
-def _with_numpy(compute: Callable[..., Any], *arrays: Any) -> Array:
-    """compute on the ndarrays in `arrays`, floats of one width; a Tensor where one of them is."""
-    raw = [_raw(a) for a in arrays]
-    raw = [a.astype(_width(a), copy=False) for a in raw]
-    y = np.asarray(compute(*raw))
-    return Tensor(y) if any(_recorded(a) for a in arrays) else y
-
-
 def _ints(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:
     """value as `count` ints: one int (or one in a tuple) stands for all."""
     try:
@@ -195,6 +187,14 @@ def _check_writable(x: Any) -> None:
 
 
 def _write(x: Any, y: Any) -> Any:
+    """y in the memory of x; a Tensor on the tape goes on as y, since earlier operations may need what it held."""
+    if isinstance(x, Tensor):
+        if isinstance(y, Tensor) and y.requires_grad:
+            if x.is_leaf and x.requires_grad:
+                raise RuntimeError(f"inplace=True cannot change a {type(x).__name__} that requires a gradient; use inplace=False")
+            x._become(y)
+            return x
+        tape.wrote(x)
     _raw(x)[...] = _raw(y)
     return x
 
@@ -1660,7 +1660,7 @@ def batch_norm(
         if array is not None and tuple(_as_array(array).shape) != (shape[1],):
             got = tuple(_as_array(array).shape)
             raise ShapeError(f"batch_norm: {name} has shape {got}; expected ({shape[1]},), the channels of input {tuple(shape)}")
-    mean, variance = batch_stats_forward(x)
+    mean, variance = batch_stats_forward(_raw(x))
     if count:
         _move(running_mean, mean, momentum)
         _move(running_var, variance, momentum, count / (count - 1))
@@ -1750,10 +1750,8 @@ def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) ->
         array([[0.6, 0.8]])
     """
 
-    def compute(x: Any) -> Any:
-        return x / np.maximum(np.linalg.norm(x, ord=p, axis=_axis(dim, x.ndim), keepdims=True), x.dtype.type(eps))
-
-    return _with_numpy(compute, input)
+    x = _floats(input)
+    return x / operators.clamp(operators.norm(x, p, _axis(dim, x.ndim), True), min=x.dtype.type(eps))
 
 
 def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> Array:
@@ -1778,15 +1776,11 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
         array([0.6])
     """
 
-    def compute(a: Any, b: Any) -> Any:
-        a, b = _broadcast(a, b)
-        axis = _axis(dim, a.ndim)
-        least = a.dtype.type(eps)
-        a = a / np.maximum(np.linalg.norm(a, axis=axis, keepdims=True), least)
-        b = b / np.maximum(np.linalg.norm(b, axis=axis, keepdims=True), least)
-        return (a * b).sum(axis=axis)
-
-    return _with_numpy(compute, x1, x2)
+    a, b = _broadcast(_floats(x1), _floats(x2))
+    axis = _axis(dim, a.ndim)
+    a = a / operators.clamp(operators.norm(a, 2.0, axis, True), min=a.dtype.type(eps))
+    b = b / operators.clamp(operators.norm(b, 2.0, axis, True), min=b.dtype.type(eps))
+    return operators.sum(a * b, axis)
 
 
 def pairwise_distance(x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Array:
@@ -1811,18 +1805,23 @@ def pairwise_distance(x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, k
         array([5.])
     """
 
-    def compute(a: Any, b: Any) -> Any:
-        a, b = _broadcast(a, b)
-        return np.linalg.norm(a - b + a.dtype.type(eps), ord=p, axis=-1, keepdims=keepdim)
+    a, b = _broadcast(_floats(x1), _floats(x2))
+    return operators.norm(a - b + a.dtype.type(eps), p, -1, keepdim)
 
-    return _with_numpy(compute, x1, x2)
+
+def _floats(x: Any) -> Any:
+    """x as an array or Tensor of float32 or float64."""
+    a = _as_array(x)
+    width = _width(a)
+    return a if a.dtype == width else a.astype(width)
 
 
 def _broadcast(a: Any, b: Any) -> Any:
     try:
-        return np.broadcast_arrays(a, b)
+        shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         raise ShapeError(f"x1 and x2 must have shapes that broadcast, but got {a.shape} and {b.shape}") from None
+    return operators.broadcast_to(a, shape), operators.broadcast_to(b, shape)
 
 
 # Attention.
@@ -1876,7 +1875,7 @@ def scaled_dot_product_attention(
         if is_causal:
             raise ShapeError("attn_mask and is_causal=True cannot be given together; put the causal mask into attn_mask")
         mask = _mask(attn_mask, "attn_mask", q)
-        attn_mask = np.logical_not(mask) if mask.dtype == np.bool_ else mask
+        attn_mask = np.logical_not(_raw(mask)) if mask.dtype == np.bool_ else mask
     _check_probability(dropout_p)
     lead = tuple(q.shape[:-2])
     if q.ndim != 4 or k.ndim != 4 or v.ndim != 4:
@@ -1902,7 +1901,7 @@ def _four_dimensions(q: Any, k: Any, v: Any, mask: Any) -> tuple[Any, Any, Any, 
     batch = math.prod(lead)
     if mask is not None and mask.ndim > 3:
         heads = mask.shape[-3]
-        mask = np.broadcast_to(_raw(mask), (*lead, heads, length, source)).reshape((batch, heads, length, source))
+        mask = operators.broadcast_to(mask, (*lead, heads, length, source)).reshape((batch, heads, length, source))
     return (*(a.reshape((batch, *a.shape[-3:])) for a in (q, k, v)), mask)
 
 
@@ -2130,11 +2129,9 @@ def _multi_head_attention(
 
 def _append(a: Any, entry: Any, axis: int = 2, times: int = 1) -> Any:
     """a with `entry`, broadcast to its other dimensions, put behind it."""
-    raw = _raw(a)
-    shape = list(raw.shape)
+    shape = list(a.shape)
     shape[axis] = times
-    y = np.concatenate([raw, np.broadcast_to(_raw(entry), shape)], axis=axis)
-    return Tensor(y) if _recorded(a) or _recorded(entry) else y
+    return operators.cat([a, operators.broadcast_to(entry, shape)], axis % a.ndim)
 
 
 def _static(a: Any, name: str, batch: int, num_heads: int, head_dim: int) -> Any:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import functional as F
-from .. import init, random
+from .. import init, operators, random
 from .._native import rnn_cell_forward, rnn_forward
 from ..errors import ShapeError
 from ..tensor import Parameter
@@ -227,8 +226,7 @@ class RNNBase(Module):
         if packed is not None:
             y = PackedSequence(y, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
             if packed.unsorted_indices is not None:
-                back = partial(np.take, indices=packed.unsorted_indices, axis=1)
-                finals = tuple(F._with_numpy(back, s) for s in finals)
+                finals = tuple(operators.take(s, packed.unsorted_indices, 1) for s in finals)
         return y, finals
 
     def _check_states(self, states: tuple[Any, ...], batch: int, batched: bool) -> tuple[Any, ...]:
