@@ -33,6 +33,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.depthwise_row = { depthwiseRow($0.unsafelyUnwrapped, Float.self) }
     s.copy = { copy(f32($0), Int($1), f32($2), Int($3)) }
     s.unary = { unary(Int($0), $1, $2, f32($3), f32($4), Int($5), Float.self) }
+    s.unary_backward = { unaryBackward(Int($0), $1, $2, f32($3), f32($4), f32($5), Int($6), Float.self) }
     s.add = { add(f32($0), f32($1), f32($2), Int($3)) }
     s.scale_shift = { scaleShift(f32($0), Float($1), Float($2), f32($3), Int($4)) }
     s.dot = { Double(dot(f32($0), f32($1), Int($2))) }
@@ -46,6 +47,16 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.normalize = { (x, mean, rstd, weight, bias, y, n) in
         normalize(f32(x), Float(mean), Float(rstd), weight.map { f32($0) }, bias.map { f32($0) }, f32(y), Int(n))
     }
+    s.normalize_backward = { normalizeBackward($0.unsafelyUnwrapped, Float.self) }
+    s.centered_sums = { (dy, x, center, n, sum, dot) in
+        let sums = centeredSums(f32(dy), f32(x), Float(center), Int(n))
+        sum.unsafelyUnwrapped.pointee = Double(sums.sum)
+        dot.unsafelyUnwrapped.pointee = Double(sums.dot)
+    }
+    s.affine = { affine($0.unsafelyUnwrapped, Float.self) }
+    s.column_sums = { columnSums($0.unsafelyUnwrapped, Float.self) }
+    s.negative_dot = { Double(negativeDot(f32($0), f32($1), Int($2))) }
+    s.softmax_backward = { softmaxBackward(f32($0), f32($1), f32($2), Int($3), log: $4 != 0) }
     s.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Float.self) }
     s.softmax = { softmax(f32($0), f32($1), Int($2), log: $3 == 1, masked: $3 == 2) }
     s.mask_add = { add(f32($0), f32($1), f32($0), Int($2)) }
@@ -74,6 +85,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.depthwise_row = { depthwiseRow($0.unsafelyUnwrapped, Double.self) }
     d.copy = { copy(f64($0), Int($1), f64($2), Int($3)) }
     d.unary = { unary(Int($0), $1, $2, f64($3), f64($4), Int($5), Double.self) }
+    d.unary_backward = { unaryBackward(Int($0), $1, $2, f64($3), f64($4), f64($5), Int($6), Double.self) }
     d.add = { add(f64($0), f64($1), f64($2), Int($3)) }
     d.scale_shift = { scaleShift(f64($0), Double($1), Double($2), f64($3), Int($4)) }
     d.dot = { dot(f64($0), f64($1), Int($2)) }
@@ -87,6 +99,16 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.normalize = { (x, mean, rstd, weight, bias, y, n) in
         normalize(f64(x), mean, rstd, weight.map { f64($0) }, bias.map { f64($0) }, f64(y), Int(n))
     }
+    d.normalize_backward = { normalizeBackward($0.unsafelyUnwrapped, Double.self) }
+    d.centered_sums = { (dy, x, center, n, sum, dot) in
+        let sums = centeredSums(f64(dy), f64(x), center, Int(n))
+        sum.unsafelyUnwrapped.pointee = sums.sum
+        dot.unsafelyUnwrapped.pointee = sums.dot
+    }
+    d.affine = { affine($0.unsafelyUnwrapped, Double.self) }
+    d.column_sums = { columnSums($0.unsafelyUnwrapped, Double.self) }
+    d.negative_dot = { negativeDot(f64($0), f64($1), Int($2)) }
+    d.softmax_backward = { softmaxBackward(f64($0), f64($1), f64($2), Int($3), log: $4 != 0) }
     d.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Double.self) }
     d.softmax = { softmax(f64($0), f64($1), Int($2), log: $3 == 1, masked: $3 == 2) }
     d.mask_add = { add(f64($0), f64($1), f64($0), Int($2)) }

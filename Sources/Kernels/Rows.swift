@@ -9,6 +9,27 @@ func withPadding<V: Wide>(_ value: V.Scalar, _ p: UnsafePointer<V.Scalar>, _ n: 
 @inline(__always)
 func storePartial<V: Wide>(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ n: Int) { v.store(p, first: n) }
 
+extension Wide {
+    /// The numbers at p, or where fewer than a vector are left those and zeros.
+    @inline(__always) static func part(_ p: UnsafePointer<Scalar>, _ left: Int) -> Self {
+        left >= lanes ? load(p) : withPadding(0, p, left, Self.self)
+    }
+    @inline(__always) func put(_ p: UnsafeMutablePointer<Scalar>, _ left: Int) {
+        if left >= Self.lanes { store(p) } else { storePartial(self, p, left) }
+    }
+}
+
+/// Calls body(i, n - i) for i = 0, lanes, 2 lanes, ... below n: `part` and `put` treat the last vector.
+@inline(__always)
+func walk<V: Wide>(_ n: Int, _: V.Type, _ body: (_ i: Int, _ left: Int) -> Void) {
+    var i = 0
+    while i &+ V.lanes <= n {
+        body(i, V.lanes)
+        i &+= V.lanes
+    }
+    if i < n { body(i, n &- i) }
+}
+
 /// y[i] = f(x[i]); x may be y.
 @inline(__always)
 func map<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ n: Int, _ f: (V) -> V) {

@@ -44,6 +44,19 @@ func requireDimensions(_ array: UnsafePointer<snn_array>, _ name: StaticString, 
     }
 }
 
+/// The sizes of a shape that is given as numbers.
+func sizes(
+    _ values: UnsafePointer<Int64>?, _ count: Int64, _ name: StaticString, _ operation: StaticString
+) throws(Failure) -> Shape {
+    guard count >= 0 && count <= Int64(SNN_MAX_DIMS) else { throw badDimensions(Int(count), name, operation) }
+    var shape = Shape()
+    for i in 0..<Int(count) { shape.append(Int(values.unsafelyUnwrapped[i])) }
+    for i in 0..<Int(count) where shape[i] < 0 {
+        throw Message(operation).text(": ").text(name).text(" is ").shape(shape).text("; sizes cannot be negative").shapeError
+    }
+    return shape
+}
+
 /// An array of int64.
 func indexView(
     _ array: UnsafePointer<snn_array>?, _ name: StaticString, _ operation: StaticString

@@ -207,3 +207,8 @@ func output(_ array: UnsafeMutablePointer<snn_array>?, _ dtype: Int32, _ shape: 
     array.pointee.data = snn_allocate(max(bytes, 1))
     return array.pointee.data != nil
 }
+
+/// The same for a result that the caller may do without (NULL): true then too.
+func outputIfWanted(_ array: UnsafeMutablePointer<snn_array>?, _ dtype: Int32, _ shape: Shape) throws(Failure) -> Bool {
+    array == nil ? true : try output(array, dtype, shape)
+}

@@ -58,7 +58,7 @@ def linear(r: Numbers) -> Iterator[Case]:
     for i, (n, o, a, b) in enumerate([(1, 1, 1, 1), (4, 3, 5, 7), (9, 17, 8, 16), (33, 2, 17, 3)]):
         yield "bilinear_forward", f"{i}", dict(x1=r(n, a), x2=r(n, b), weight=r(o, a, b), bias=r(o) if i % 2 else None), SUMS
     for s in SIZES:
-        yield "embedding_forward", f"{s}", dict(indices=r.ints(0, 11, 3, 2), weight=r(11, s)), EXACT
+        yield "embedding_forward", f"{s}", dict(indices=r.ints(0, 11, 3, 2), weight=r(11, s), padding_idx=-1, scale_grad_by_freq=0), EXACT
 
 
 def conv(r: Numbers) -> Iterator[Case]:
@@ -242,7 +242,7 @@ def normalization(r: Numbers) -> Iterator[Case]:
         yield "rms_norm_forward", f"{s}", dict(x=x, normalized_shape=(s,), weight=r(s) if s % 2 else None, eps=1e-6), SUMS
         x = r(3, 4, s) + r.dtype(2)
         yield "batch_stats_forward", f"{s}", dict(x=x), SUMS
-        fields = dict(x=x, mean=r(4), variance=np.abs(r(4)), weight=r(4), bias=r(4), eps=1e-5)
+        fields = dict(x=x, mean=r(4), variance=np.abs(r(4)), weight=r(4), bias=r(4), eps=1e-5, training=s % 2)
         yield "batch_norm_forward", f"{s}", fields, SUMS
         for groups in (1, 2, 4):
             if s > 1 or groups < 4:
@@ -251,7 +251,7 @@ def normalization(r: Numbers) -> Iterator[Case]:
     yield "layer_norm_forward", "bare", dict(x=r(2, 300), normalized_shape=(300,), weight=None, bias=None, eps=1e-12), SUMS
     yield "rms_norm_forward", "two", dict(x=r(2, 3, 5, 7), normalized_shape=(5, 7), weight=r(5, 7), eps=1e-3), SUMS
     yield "group_norm_forward", "plane", dict(x=r(2, 6, 5, 7), groups=3, weight=None, bias=r(6), eps=1e-5), SUMS
-    fields = dict(x=r(7, 33), mean=r(33), variance=np.abs(r(33)), weight=None, bias=None, eps=1e-5)
+    fields = dict(x=r(7, 33), mean=r(33), variance=np.abs(r(33)), weight=None, bias=None, eps=1e-5, training=0)
     yield "batch_norm_forward", "flat", fields, SUMS
     yield "batch_stats_forward", "flat", dict(x=r(7, 33)), SUMS
     yield "batch_stats_forward", "plane", dict(x=r(2, 3, 9, 17)), SUMS

@@ -50,8 +50,8 @@ def group_norm_forward(x, groups, weight=None, bias=None, eps=1e-5):
     return _affine_channels(y, weight, bias)
 
 
-def batch_norm_forward(x, mean, variance, weight=None, bias=None, eps=1e-5):
-    """y = (x - mean[c]) / √(variance[c] + ε) · weight[c] + bias[c]"""
+def batch_norm_forward(x, mean, variance, weight=None, bias=None, eps=1e-5, training=0):
+    """y = (x - mean[c]) / √(variance[c] + ε) · weight[c] + bias[c]; training matters for the gradient alone"""
     x = real(x)
     y = (x - _per_channel(mean, x)) / np.sqrt(_per_channel(variance, x) + eps)
     return _affine_channels(y, weight, bias)

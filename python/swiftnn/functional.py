@@ -293,7 +293,7 @@ def embedding(
             raise ArgumentError(f"padding_idx must be within num_embeddings={rows}, but got {padding_idx}")
     if max_norm is not None:
         _renormalize_rows(_raw(weight), _raw(input), max_norm, norm_type)
-    return embedding_forward(input, weight)
+    return embedding_forward(input, weight, -1 if padding_idx is None else padding_idx % rows, scale_grad_by_freq)
 
 
 def _renormalize_rows(weight: np.ndarray[Any, Any], indices: np.ndarray[Any, Any], max_norm: float, norm_type: float) -> None:
@@ -1647,7 +1647,7 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ShapeError("running_mean and running_var must be given when training=False")
-        return batch_norm_forward(input, running_mean, running_var, weight, bias, eps)
+        return batch_norm_forward(input, running_mean, running_var, weight, bias, eps, False)
     x = _as_array(input)
     shape = x.shape
     if len(shape) < 2:
@@ -1664,7 +1664,7 @@ def batch_norm(
     if count:
         _move(running_mean, mean, momentum)
         _move(running_var, variance, momentum, count / (count - 1))
-    return batch_norm_forward(x, mean, variance, weight, bias, eps)
+    return batch_norm_forward(x, mean, variance, weight, bias, eps, True)
 
 
 def _move(running: Any, batch: Any, momentum: float, factor: float = 1.0) -> None:
@@ -1714,7 +1714,7 @@ def instance_norm(
     if not use_input_stats:
         if running_mean is None or running_var is None:
             raise ShapeError("running_mean and running_var must be given when use_input_stats=False")
-        return batch_norm_forward(input, running_mean, running_var, weight, bias, eps)
+        return batch_norm_forward(input, running_mean, running_var, weight, bias, eps, False)
     x = _as_array(input)
     shape = x.shape
     if len(shape) < 2:

@@ -146,6 +146,33 @@ typedef struct snn_adaptive_pool {
     void *scratch;                            /* w numbers */
 } snn_adaptive_pool;
 
+/* A row's gradients of y = (x - mean) * rstd * weight + bias, mean (where center) and rstd taken from the row itself. */
+typedef struct snn_normalize_backward {
+    const void *dy, *x;
+    const void *weight;                       /* or NULL */
+    int64_t n, center;
+    double mean, rstd;
+    void *dx;                                 /* or NULL */
+    void *dweight, *dbias;                    /* added to; or NULL */
+} snn_normalize_backward;
+
+/* y = b (x - center) + c + a dy; without a dy where dy is NULL. */
+typedef struct snn_affine {
+    const void *dy, *x;
+    const void *a, *b, *center, *c;           /* n numbers each where `each`, else one */
+    int64_t each, n;
+    void *y;
+} snn_affine;
+
+/* sums += dy and dots += dy (x - center), row by row of n numbers; without dy dots += (x - center)^2. sums or dots may be NULL. */
+typedef struct snn_column_sums {
+    int64_t rows, n;
+    const void *dy; int64_t ldy;
+    const void *x; int64_t ldx;
+    const void *center;                       /* n numbers */
+    void *sums, *dots;
+} snn_column_sums;
+
 typedef struct snn_kernels {
     int64_t mr, nr;
     int64_t lanes;                                                              /* numbers of a vector, the same on every level */
@@ -161,6 +188,8 @@ typedef struct snn_kernels {
     void (*depthwise_row)(const snn_depthwise_row *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */
     void (*unary)(int64_t kind, double alpha, double beta, const void *x, void *y, int64_t n); /* x may be y */
+    /* dx = dy f'(.), s: f's input or result (RowsBackward.swift says which); dx may be dy or s */
+    void (*unary_backward)(int64_t kind, double alpha, double beta, const void *dy, const void *s, void *dx, int64_t n);
     void (*add)(const void *a, const void *b, void *y, int64_t n);              /* y = a + b; any may be the same */
     void (*scale_shift)(const void *x, double scale, double shift, void *y, int64_t n); /* y = x*scale + shift, in T */
     double (*dot)(const void *a, const void *b, int64_t n);
@@ -168,7 +197,13 @@ typedef struct snn_kernels {
     void (*moments)(const void *x, int64_t n, double *mean, double *variance);  /* biased; two passes */
     double (*mean_square)(const void *x, int64_t n);
     void (*normalize)(const void *x, double mean, double rstd, const void *weight, const void *bias, void *y, int64_t n); /* weight, bias or NULL */
+    void (*normalize_backward)(const snn_normalize_backward *);
+    void (*centered_sums)(const void *dy, const void *x, double center, int64_t n, double *sum, double *dot); /* sums of dy and dy (x - center) */
+    void (*affine)(const snn_affine *);
+    void (*column_sums)(const snn_column_sums *);
+    double (*negative_dot)(const void *dy, const void *x, int64_t n);           /* sum of dy x where x is not above 0 */
     void (*softmax)(const void *x, void *y, int64_t n, int64_t kind);           /* 0 softmax, 1 its logarithm, 2 exp(x - max) alone, zeros from a row of -inf */
+    void (*softmax_backward)(const void *dy, const void *y, void *dx, int64_t n, int64_t log);
     void (*softmax_columns)(const snn_softmax_columns *);
     void (*mask_add)(void *x, const void *mask, int64_t n);                     /* x += mask */
     void (*mask_block)(void *x, const uint8_t *mask, int64_t stride, int64_t n); /* x = mask ? -inf : x */

@@ -42,3 +42,86 @@ func embeddingForward<T: Element>(_ args: snn_embedding_forward_args, _: T.Type)
         }
     }
 }
+
+/// Of y[..., :] = weight[indices[...], :]: dweight[i, :] = Σ dy[place, :] over the places where indices is i, in their order; with
+/// scale_grad_by_freq divided by their number; zeros in row padding_idx. Threads: rows of dweight.
+@_cdecl("snn_embedding_backward") @implementation
+public func snn_embedding_backward(_ args: UnsafePointer<snn_embedding_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.dy, "embedding_backward") == Int32(SNN_FLOAT32) {
+            try embeddingBackward(args.pointee, Float.self)
+        } else {
+            try embeddingBackward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func embeddingBackward<T: Element>(_ args: snn_embedding_backward_args, _: T.Type) throws(Failure) {
+    let name: StaticString = "embedding_backward"
+    let dy = try view(args.dy, "dy", name, T.self)
+    let indices = try indexView(args.indices, "indices", name)
+    let shape = try sizes(args.weight_shape, args.weight_shape_count, "weight_shape", name)
+    guard shape.count == 2 else {
+        throw Message(name).text(": weight_shape is ").shape(shape).text("; expected (num_embeddings, embedding_dim)").shapeError
+    }
+    let rows = shape[0], width = shape[1]
+    guard dy.count == indices.count + 1, dy.shape.slice(0, indices.count) == indices.shape, dy.shape[indices.count] == width else {
+        throw Message(name).text(": dy has shape ").shape(dy.shape).text("; expected indices' ").shape(indices.shape)
+            .text(" and embedding_dim = ").number(width).shapeError
+    }
+    guard try output(args.dweight, T.dtype, shape) else { return }
+    let dweight = args.dweight.pointee.data(T.self)
+    let count = indices.size
+    // The places in the order of their indices, and where each index's places end.
+    let scratch = try Scratch<Int>(2 * count + rows + 1)
+    defer { scratch.release() }
+    let index = scratch.base, places = index + count, ends = places + count
+    memset(ends, 0, (rows + 1) * MemoryLayout<Int>.stride)
+    for i in 0..<count {
+        let row = Int(indices.data[indices.offset(i, dims: indices.count)])
+        guard row >= 0 && row < rows else {
+            throw Message(name).text(": indices has the index ").number(row).text("; expected 0 <= index < num_embeddings = ").number(rows)
+                .indexError
+        }
+        index[i] = row
+        ends[row + 1] += 1
+    }
+    for row in 0..<rows { ends[row + 1] += ends[row] }
+    for i in 0..<count {
+        places[ends[index[i]]] = i
+        ends[index[i]] += 1
+    }
+    let perTask = max(1, 16_384 / max(width, 1))
+    let work = rows &* width / 4 &+ count &* width / 2
+    ThreadPool.run(ceilDivide(rows, perTask), threads: ThreadPool.threads(forWork: work)) { task, _ in
+        withUnsafeTemporaryAllocation(of: T.self, capacity: 256) { buffer in
+            for row in (task * perTask)..<min(rows, (task + 1) * perTask) {
+                let first = row == 0 ? 0 : ends[row - 1], last = row == Int(args.padding_idx) ? first : ends[row]
+                let to = dweight + row * width
+                if first == last {
+                    memset(to, 0, width * MemoryLayout<T>.stride)
+                    continue
+                }
+                for i in first..<last {
+                    let from = dy.data + dy.offset(places[i], dims: indices.count)
+                    let step = Int64(dy.strides[indices.count])
+                    if i == first {
+                        T.kernels.pointee.copy(from, step, to, Int64(width))
+                    } else if step == 1 {
+                        T.kernels.pointee.add(to, from, to, Int64(width))
+                    } else {
+                        let piece = buffer.baseAddress.unsafelyUnwrapped
+                        for at in stride(from: 0, to: width, by: 256) {
+                            let n = Int64(min(256, width - at))
+                            T.kernels.pointee.copy(from + at * Int(step), step, piece, n)
+                            T.kernels.pointee.add(to + at, piece, to + at, n)
+                        }
+                    }
+                }
+                if args.scale_grad_by_freq != 0 && last - first > 1 {
+                    T.kernels.pointee.scale(to, 1 / Double(last - first), Int64(width))
+                }
+            }
+        }
+    }
+}

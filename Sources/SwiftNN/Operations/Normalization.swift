@@ -29,18 +29,46 @@ public func snn_rms_norm_forward(_ args: UnsafePointer<snn_rms_norm_forward_args
     }
 }
 
+/// The sizes that an input's last dimensions have to have.
+private func normalizedShape(
+    _ sizes: UnsafePointer<Int64>?, _ count: Int64, _ input: Shape, _ name: StaticString
+) throws(Failure) -> Shape {
+    var shape = Shape()
+    for i in 0..<Int(min(count, Int64(SNN_MAX_DIMS))) { shape.append(Int(sizes.unsafelyUnwrapped[i])) }
+    guard count >= 1, shape.count <= input.count, input.slice(input.count - shape.count, input.count) == shape else {
+        throw Message(name).text(": input has shape ").shape(input).text("; its last dimensions have to be normalized_shape = ")
+            .shape(shape).shapeError
+    }
+    return shape
+}
+
+/// A view's last dimensions as contiguous rows: the caller's memory where they are, whatever the strides of the others, else a copy.
+private struct Rows<T: Element> {
+    private let x: ArrayView<T>
+    private let leading: Int
+    private let n: Int
+    private let copy: Contiguous<T>?
+
+    init(_ x: ArrayView<T>, trailing: Int) throws(Failure) {
+        self.x = x
+        leading = x.count - trailing
+        let row = ArrayView(data: x.data, shape: x.shape.slice(leading, x.count), strides: x.strides.slice(leading, x.count))
+        n = row.shape.size
+        copy = row.isContiguous ? nil : try Contiguous(x)
+    }
+    subscript(row: Int) -> UnsafePointer<T> {
+        copy.map { $0.data + row * n } ?? x.data + x.offset(row, dims: leading)
+    }
+    func release() { copy?.release() }
+}
+
 private func rowNorm<T: Element>(
     _ input: UnsafePointer<snn_array>?, _ sizes: UnsafePointer<Int64>?, _ count: Int64, _ weightArray: UnsafePointer<snn_array>?,
     _ biasArray: UnsafePointer<snn_array>?, _ eps: Double, center: Bool, _ result: UnsafeMutablePointer<snn_array>?,
     _ name: StaticString, _: T.Type
 ) throws(Failure) {
     let x = try view(input, "input", name, T.self)
-    var shape = Shape()
-    for i in 0..<Int(min(count, Int64(SNN_MAX_DIMS))) { shape.append(Int(sizes.unsafelyUnwrapped[i])) }
-    guard count >= 1, shape.count <= x.count, x.shape.slice(x.count - shape.count, x.count) == shape else {
-        throw Message(name).text(": input has shape ").shape(x.shape).text("; its last dimensions have to be normalized_shape = ")
-            .shape(shape).shapeError
-    }
+    let shape = try normalizedShape(sizes, count, x.shape, name)
     let weight = try optionalView(weightArray, "weight", name, T.self)
     let bias = try optionalView(biasArray, "bias", name, T.self)
     try require(weight, shape, "weight", name)
@@ -53,18 +81,14 @@ private func rowNorm<T: Element>(
     defer { w?.release() }
     let b = try bias.map { (b) throws(Failure) in try Contiguous(b) }
     defer { b?.release() }
-    // The rows themselves have to be contiguous, not the array of rows.
-    let rowView = ArrayView(data: x.data, shape: shape, strides: x.strides.slice(x.count - shape.count, x.count))
-    let leading = x.count - shape.count
-    var whole: Contiguous<T>?
-    if !rowView.isContiguous { whole = try Contiguous(x) }
-    defer { whole?.release() }
+    let inputs = try Rows(x, trailing: shape.count)
+    defer { inputs.release() }
     let kernels = T.kernels
     let rows = x.size / n
     let perTask = max(1, 16_384 / n)
     ThreadPool.run(ceilDivide(rows, perTask), threads: ThreadPool.threads(forWork: x.size * 2)) { task, _ in
         for row in (task * perTask)..<min(rows, (task + 1) * perTask) {
-            let from = whole.map { $0.data + row * n } ?? x.data + x.offset(row, dims: leading)
+            let from = inputs[row]
             var mean = 0.0, variance = 0.0
             if center {
                 kernels.pointee.moments(from, Int64(n), &mean, &variance)
@@ -72,6 +96,78 @@ private func rowNorm<T: Element>(
                 variance = kernels.pointee.mean_square(from, Int64(n))
             }
             kernels.pointee.normalize(from, mean, 1 / (variance + eps).squareRoot(), w?.data, b?.data, y + row * n, Int64(n))
+        }
+    }
+}
+
+/// Of y = z * weight + bias, z = (x - mean) / sqrt(variance + eps), with g = dy * weight and means over the last dimensions:
+/// dx = (g - mean(g) - z mean(g z)) / sqrt(variance + eps); dweight and dbias are the sums of dy z and dy over the rows. Threads: rows.
+@_cdecl("snn_layer_norm_backward") @implementation
+public func snn_layer_norm_backward(_ args: UnsafePointer<snn_layer_norm_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.x, "layer_norm_backward") == Int32(SNN_FLOAT32) {
+            try rowNormBackward(args.pointee, center: true, "layer_norm_backward", Float.self)
+        } else {
+            try rowNormBackward(args.pointee, center: true, "layer_norm_backward", Double.self)
+        }
+    }
+}
+
+/// Of y = z * weight, z = x / sqrt(mean(x^2) + eps), with g = dy * weight: dx = (g - z mean(g z)) / sqrt(mean(x^2) + eps),
+/// dweight = sum of dy z over the rows. Threads: rows.
+@_cdecl("snn_rms_norm_backward") @implementation
+public func snn_rms_norm_backward(_ args: UnsafePointer<snn_rms_norm_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        let a = args.pointee
+        let same = snn_layer_norm_backward_args(
+            dy: a.dy, x: a.x, normalized_shape: a.normalized_shape, normalized_shape_count: a.normalized_shape_count, weight: a.weight,
+            eps: a.eps, dx: a.dx, dweight: a.dweight, dbias: nil)
+        if try floatType(a.x, "rms_norm_backward") == Int32(SNN_FLOAT32) {
+            try rowNormBackward(same, center: false, "rms_norm_backward", Float.self)
+        } else {
+            try rowNormBackward(same, center: false, "rms_norm_backward", Double.self)
+        }
+    }
+}
+
+private func rowNormBackward<T: Element>(
+    _ a: snn_layer_norm_backward_args, center: Bool, _ name: StaticString, _: T.Type
+) throws(Failure) {
+    let dy = try view(a.dy, "dy", name, T.self)
+    let x = try view(a.x, "input", name, T.self)
+    let shape = try normalizedShape(a.normalized_shape, a.normalized_shape_count, x.shape, name)
+    let weight = try optionalView(a.weight, "weight", name, T.self)
+    try require(weight, shape, "weight", name)
+    try require(dy, x.shape, "dy", name)
+    let hasX = try outputIfWanted(a.dx, T.dtype, x.shape)
+    let hasWeight = try outputIfWanted(a.dweight, T.dtype, shape)
+    let hasBias = try outputIfWanted(a.dbias, T.dtype, shape)
+    guard hasX && hasWeight && hasBias else { return }
+    let dx = a.dx?.pointee.data(T.self)
+    let n = shape.size
+    let rows = x.shape.slice(0, x.count - shape.count).size
+    let w = try weight.map { (w) throws(Failure) in try Contiguous(w) }
+    defer { w?.release() }
+    let inputs = try Rows(x, trailing: shape.count)
+    defer { inputs.release() }
+    let gradients = try Rows(dy, trailing: shape.count)
+    defer { gradients.release() }
+    if n == 0 { return }
+    try accumulateRows(
+        rows, n, a.dweight?.pointee.data(T.self), a.dbias?.pointee.data(T.self), work: x.size * 4
+    ) { part, dweight, dbias in
+        for row in part {
+            let from = inputs[row]
+            var mean = 0.0, variance = 0.0
+            if center {
+                T.kernels.pointee.moments(from, Int64(n), &mean, &variance)
+            } else {
+                variance = T.kernels.pointee.mean_square(from, Int64(n))
+            }
+            var p = snn_normalize_backward(
+                dy: gradients[row], x: from, weight: w?.data, n: Int64(n), center: center ? 1 : 0, mean: mean,
+                rstd: 1 / (variance + a.eps).squareRoot(), dx: dx.map { $0 + row * n }, dweight: dweight, dbias: dbias)
+            T.kernels.pointee.normalize_backward(&p)
         }
     }
 }
@@ -122,16 +218,117 @@ private func groupNormForward<T: Element>(_ a: snn_group_norm_forward_args, _: T
     }
 }
 
-/// y = (x - mean) * rstd * weight[c] + bias[c] as x * scale + shift
+/// y = (x - mean) * rstd * weight[c] + bias[c]. Centred first, so that a large mean does not cost digits.
 private func channelAffine<T: Element>(
     _ x: UnsafePointer<T>, _ mean: Double, _ rstd: Double, _ weight: ArrayView<T>?, _ bias: ArrayView<T>?, _ c: Int,
     _ y: UnsafeMutablePointer<T>, _ n: Int
 ) {
     let scale = rstd * (weight.map { Double($0.data[c * $0.strides[0]]) } ?? 1)
     let shift = bias.map { Double($0.data[c * $0.strides[0]]) } ?? 0
-    // Centred first, so that a large mean does not cost digits.
-    T.kernels.pointee.normalize(x, mean, scale, nil, nil, y, Int64(n))
-    if shift != 0 { T.kernels.pointee.scale_shift(y, 1, shift, y, Int64(n)) }
+    affine(nil, 0, x, scale, mean, shift, y, n)
+}
+
+/// y = b (x - center) + c + a dy
+private func affine<T: Element>(
+    _ dy: UnsafePointer<T>?, _ a: Double, _ x: UnsafePointer<T>, _ b: Double, _ center: Double, _ c: Double, _ y: UnsafeMutablePointer<T>,
+    _ n: Int
+) {
+    var a = T(a), b = T(b), center = T(center), c = T(c)
+    withUnsafePointer(to: &a) { a in
+        withUnsafePointer(to: &b) { b in
+            withUnsafePointer(to: &center) { center in
+                withUnsafePointer(to: &c) { c in
+                    var p = snn_affine(dy: dy, x: x, a: a, b: b, center: center, c: c, each: 0, n: Int64(n), y: y)
+                    T.kernels.pointee.affine(&p)
+                }
+            }
+        }
+    }
+}
+
+/// With z = (x - mean) * rstd of a group and g = dy * weight[c]: dx = rstd (g - mean(g) - z mean(g z)); dweight and dbias are the sums of
+/// dy z and dy over images and positions. Threads: groups.
+@_cdecl("snn_group_norm_backward") @implementation
+public func snn_group_norm_backward(_ args: UnsafePointer<snn_group_norm_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.x, "group_norm_backward") == Int32(SNN_FLOAT32) {
+            try groupNormBackward(args.pointee, Float.self)
+        } else {
+            try groupNormBackward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func groupNormBackward<T: Element>(_ a: snn_group_norm_backward_args, _: T.Type) throws(Failure) {
+    let name: StaticString = "group_norm_backward"
+    let dy = try view(a.dy, "dy", name, T.self)
+    let x = try view(a.x, "input", name, T.self)
+    let weight = try optionalView(a.weight, "weight", name, T.self)
+    let channels = try channelCount(x, name), groups = Int(a.groups)
+    guard groups >= 1 && channels % groups == 0 else {
+        throw Message(name).text(": num_groups is ").number(groups).text("; it has to be positive and divide the ").number(channels)
+            .text(" channels of input ").shape(x.shape).valueError
+    }
+    try require(weight, Shape(channels), "weight", name)
+    try require(dy, x.shape, "dy", name)
+    let hasX = try outputIfWanted(a.dx, T.dtype, x.shape)
+    let hasWeight = try outputIfWanted(a.dweight, T.dtype, Shape(channels))
+    let hasBias = try outputIfWanted(a.dbias, T.dtype, Shape(channels))
+    guard hasX && hasWeight && hasBias else { return }
+    let dx = a.dx?.pointee.data(T.self), dweight = a.dweight?.pointee.data(T.self), dbias = a.dbias?.pointee.data(T.self)
+    let images = x.shape[0]
+    let perGroup = channels / groups
+    let plane = x.shape.slice(2, x.count).size
+    let n = perGroup * plane
+    let from = try Contiguous(x)
+    defer { from.release() }
+    let gradient = try Contiguous(dy)
+    defer { gradient.release() }
+    // Of each image and channel: the sums of dy and of dy z
+    let sums = try Scratch<Double>(2 * images * channels)
+    defer { sums.release() }
+    ThreadPool.run(images * groups, threads: ThreadPool.threads(forWork: x.size * 4)) { task, _ in
+        let base = task * n
+        var mean = 0.0, variance = 0.0
+        T.kernels.pointee.moments(from.data + base, Int64(n), &mean, &variance)
+        let rstd = 1 / (variance + a.eps).squareRoot()
+        var sum = 0.0, dot = 0.0
+        for c in 0..<perGroup {
+            let at = 2 * (task * perGroup + c)
+            let offset = base + c * plane
+            var s = 0.0, d = 0.0
+            T.kernels.pointee.centered_sums(gradient.data + offset, from.data + offset, mean, Int64(plane), &s, &d)
+            (sums.base[at], sums.base[at + 1]) = (s, d * rstd)
+            let w = number(weight, task % groups * perGroup + c)
+            sum += w * s
+            dot += w * d * rstd
+        }
+        guard let dx else { return }
+        for c in 0..<perGroup {
+            let offset = base + c * plane
+            let w = number(weight, task % groups * perGroup + c)
+            affine(
+                gradient.data + offset, rstd * w, from.data + offset, -rstd * rstd * dot / Double(n), mean, -rstd * sum / Double(n),
+                dx + offset, plane)
+        }
+    }
+    for c in 0..<channels {
+        var sum = 0.0, dot = 0.0
+        for i in 0..<images {
+            sum += sums.base[2 * (i * channels + c)]
+            dot += sums.base[2 * (i * channels + c) + 1]
+        }
+        dweight?[c] = T(dot)
+        dbias?[c] = T(sum)
+    }
+}
+
+/// values[c], 1 where there are none
+private func number<T: Element>(_ values: ArrayView<T>?, _ c: Int) -> Double { values.map { Double($0.data[c * $0.strides[0]]) } ?? 1 }
+
+private func channelCount<T: Element>(_ x: ArrayView<T>, _ name: StaticString) throws(Failure) -> Int {
+    guard x.count >= 2 else { throw Message(name).text(": input has shape ").shape(x.shape).text("; expected (N, C, ...)").shapeError }
+    return x.shape[1]
 }
 
 /// Batch norm with given statistics. Threads: images and channels.
@@ -216,5 +413,74 @@ private func batchStatsForward<T: Element>(_ a: snn_batch_stats_forward_args, _:
         }
         mean[c] = T(center)
         variance[c] = T(squares / Double(images * plane))
+    }
+}
+
+/// Of y = (x - mean[c]) * rstd[c] * weight[c] + bias[c], with M numbers a channel: dbias = Σ dy, dweight = Σ dy (x - mean) rstd,
+/// dx = dy rstd weight, and with `training`, where mean and variance are x's own,
+/// dx = rstd weight (dy - dbias / M - (x - mean) rstd dweight / M). Threads: channels.
+@_cdecl("snn_batch_norm_backward") @implementation
+public func snn_batch_norm_backward(_ args: UnsafePointer<snn_batch_norm_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.x, "batch_norm_backward") == Int32(SNN_FLOAT32) {
+            try batchNormBackward(args.pointee, Float.self)
+        } else {
+            try batchNormBackward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func batchNormBackward<T: Element>(_ a: snn_batch_norm_backward_args, _: T.Type) throws(Failure) {
+    let name: StaticString = "batch_norm_backward"
+    let dy = try view(a.dy, "dy", name, T.self)
+    let x = try view(a.x, "input", name, T.self)
+    let mean = try view(a.mean, "running_mean", name, T.self)
+    let variance = try view(a.variance, "running_var", name, T.self)
+    let weight = try optionalView(a.weight, "weight", name, T.self)
+    let channels = try channelCount(x, name)
+    try require(mean, Shape(channels), "running_mean", name)
+    try require(variance, Shape(channels), "running_var", name)
+    try require(weight, Shape(channels), "weight", name)
+    try require(dy, x.shape, "dy", name)
+    let hasX = try outputIfWanted(a.dx, T.dtype, x.shape)
+    let hasWeight = try outputIfWanted(a.dweight, T.dtype, Shape(channels))
+    let hasBias = try outputIfWanted(a.dbias, T.dtype, Shape(channels))
+    guard hasX && hasWeight && hasBias else { return }
+    let dx = a.dx?.pointee.data(T.self), dweight = a.dweight?.pointee.data(T.self), dbias = a.dbias?.pointee.data(T.self)
+    let images = x.shape[0]
+    let plane = x.shape.slice(2, x.count).size
+    let count = Double(images * plane)
+    let training = a.training != 0
+    let from = try Contiguous(x)
+    defer { from.release() }
+    let gradient = try Contiguous(dy)
+    defer { gradient.release() }
+    let needsSums = training || dweight != nil || dbias != nil
+    ThreadPool.run(channels, threads: ThreadPool.threads(forWork: x.size * 2)) { c, _ in
+        let center = number(mean, c)
+        let rstd = 1 / (number(variance, c) + a.eps).squareRoot()
+        var sum = 0.0, dot = 0.0
+        if needsSums {
+            for i in 0..<images {
+                let at = (i * channels + c) * plane
+                var s = 0.0, d = 0.0
+                T.kernels.pointee.centered_sums(gradient.data + at, from.data + at, center, Int64(plane), &s, &d)
+                sum += s
+                dot += d * rstd
+            }
+        }
+        dweight?[c] = T(dot)
+        dbias?[c] = T(sum)
+        guard let dx else { return }
+        let scale = rstd * number(weight, c)
+        for i in 0..<images {
+            let at = (i * channels + c) * plane
+            if training {
+                affine(
+                    gradient.data + at, scale, from.data + at, -scale * rstd * dot / count, center, -scale * sum / count, dx + at, plane)
+            } else {
+                T.kernels.pointee.scale_shift(gradient.data + at, scale, 0, dx + at, Int64(plane))
+            }
+        }
     }
 }

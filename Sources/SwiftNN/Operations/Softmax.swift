@@ -52,3 +52,64 @@ func softmaxForward<T: Element>(_ args: snn_softmax_forward_args, _: T.Type) thr
         }
     }
 }
+
+/// dx = y (dy - Σ dy y) along the axis for y = exp(x - max) / Σ exp(x - max); for its logarithm dx = dy - exp(y) Σ dy. Threads: rows.
+@_cdecl("snn_softmax_backward") @implementation
+public func snn_softmax_backward(_ args: UnsafePointer<snn_softmax_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.y, "softmax_backward") == Int32(SNN_FLOAT32) {
+            try softmaxBackward(args.pointee, Float.self)
+        } else {
+            try softmaxBackward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func softmaxBackward<T: Element>(_ args: snn_softmax_backward_args, _: T.Type) throws(Failure) {
+    let dy = try view(args.dy, "dy", "softmax_backward", T.self)
+    let y = try view(args.y, "y", "softmax_backward", T.self)
+    let dims = max(y.count, 1)
+    guard args.axis >= -Int64(dims) && args.axis < Int64(dims) else {
+        throw Message("softmax_backward: dim is ").number(Int(args.axis)).text("; y has ").number(y.count).text(" dimensions").indexError
+    }
+    try require(dy, y.shape, "dy", "softmax_backward")
+    guard try output(args.dx, T.dtype, y.shape) else { return }
+    let dx = args.dx.pointee.data(T.self)
+    if y.size == 0 { return }
+    let axis = Int(args.axis) < 0 ? Int(args.axis) + dims : Int(args.axis)
+    let n = y.count == 0 ? 1 : y.shape[axis]
+    let steps = y.count == 0 ? (1, 1) : (dy.strides[axis], y.strides[axis])
+    var others = Shape()
+    var gradientStrides = Shape()
+    var resultStrides = Shape()
+    for i in 0..<y.count where i != axis {
+        others.append(y.shape[i])
+        gradientStrides.append(dy.strides[i])
+        resultStrides.append(y.strides[i])
+    }
+    let gradients = ArrayView(data: dy.data, shape: others, strides: gradientStrides)
+    let results = ArrayView(data: y.data, shape: others, strides: resultStrides)
+    let behind = y.count == 0 ? 1 : y.shape.slice(axis + 1, y.count).size
+    let threads = ThreadPool.threads(forWork: y.size * 4)
+    let scratch = try Scratch<T>(2 * n * threads)
+    defer { scratch.release() }
+    let perTask = max(1, 4096 / n)
+    ThreadPool.run(ceilDivide(others.size, perTask), threads: threads) { task, worker in
+        let gradientLine = scratch.base + 2 * n * worker, line = gradientLine + n
+        for row in (task * perTask)..<min(others.size, (task + 1) * perTask) {
+            var d = gradients.data + gradients.offset(row, dims: others.count)
+            var r = results.data + results.offset(row, dims: others.count)
+            if steps.0 != 1 {
+                T.kernels.pointee.copy(d, Int64(steps.0), gradientLine, Int64(n))
+                d = UnsafePointer(gradientLine)
+            }
+            if steps.1 != 1 {
+                T.kernels.pointee.copy(r, Int64(steps.1), line, Int64(n))
+                r = UnsafePointer(line)
+            }
+            let to = dx + (row / behind * n * behind + row % behind)
+            T.kernels.pointee.softmax_backward(d, r, behind == 1 ? to : line, Int64(n), args.log)
+            if behind != 1 { for i in 0..<n { to[i &* behind] = line[i] } }
+        }
+    }
+}

@@ -110,7 +110,7 @@ class Embedding(Module):
 
     def forward(self, input: Array) -> Array:
         if self.max_norm is None and self.padding_idx is None:
-            return embedding_forward(input, self.weight)
+            return embedding_forward(input, self.weight, -1, self.scale_grad_by_freq)
         return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
 
     def extra_repr(self) -> str:

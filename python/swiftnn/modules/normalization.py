@@ -315,7 +315,7 @@ class _BatchNorm(_NormBase):
             mean, var = self.running_mean, self.running_var
             if mean is not None and var is not None:
                 if self.eps >= 0:
-                    return batch_norm_forward(x, mean, var, self.weight, self.bias, self.eps)
+                    return batch_norm_forward(x, mean, var, self.weight, self.bias, self.eps, False)
                 return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.eps)
         track = training and self.track_running_stats
         counter = self.num_batches_tracked
