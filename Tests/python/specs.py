@@ -141,7 +141,7 @@ def flat(result: Any) -> list[np.ndarray]:
         return [np.asarray(result.data)]
     if isinstance(result, (tuple, list)):
         return [array for part in result for array in flat(part)]
-    return [np.asarray(result)]
+    return [np.asarray(result.numpy() if hasattr(result, "numpy") and not isinstance(result, np.ndarray) else result)]
 
 
 def difference(got: np.ndarray, expected: np.ndarray) -> float:

@@ -131,7 +131,9 @@ def test_values_and_derivatives(name):
     expected = theirs(*inputs)
     for tensors in ([nn.Tensor(a.copy(), requires_grad=True) for a in inputs], [nn.Tensor(a.copy()) for a in inputs]):
         result = ours(*tensors)
-        for y, e in zip(result if isinstance(result, tuple) else (result,), expected if isinstance(expected, tuple) else (expected,), strict=True):
+        for y, e in zip(
+            result if isinstance(result, tuple) else (result,), expected if isinstance(expected, tuple) else (expected,), strict=True
+        ):
             assert type(y) is nn.Tensor and y.shape == np.shape(e) and y.requires_grad == tensors[0].requires_grad
             np.testing.assert_allclose(y.numpy(), e, rtol=1e-12, atol=1e-12)
     assert nn.gradcheck(ours, [nn.Tensor(a.copy(), requires_grad=True) for a in inputs])

@@ -231,7 +231,7 @@ def test_functions():
     class Split(nn.Function):
         @staticmethod
         def forward(ctx, x, n):
-            assert type(x) is np.ndarray and ctx.needs_input_grad == (True, False)
+            assert type(ctx) is nn.FunctionContext and type(x) is np.ndarray and ctx.needs_input_grad == (True, False)
             ctx.save_for_backward(x)
             return x[:n], x[n:] * 2
 

@@ -25,6 +25,14 @@ class TensorBase:
     def ndim(self) -> int: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
+    # What its only subclass, Tensor, adds.
+    _keeps: bool
+    _weak: bool
+    _requires_grad: bool
+    _node: Any
+    _index: int
+    _hooks: list[Any] | None
+    grad: NDArray[Any] | None
 
 class ModuleBase: ...
 

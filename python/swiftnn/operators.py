@@ -339,7 +339,9 @@ def _product(a: Any, b: Any) -> Any:
     a = np.broadcast_to(a, lead + a.shape[-2:])
     b = np.broadcast_to(b, lead + b.shape[-2:]).swapaxes(-1, -2)
     if a.shape[-1] != b.shape[-1]:
-        raise ValueError(f"matmul: shapes {a.shape} and {b.swapaxes(-1, -2).shape} do not fit: {a.shape[-1]} columns and {b.shape[-1]} rows")
+        raise ValueError(
+            f"matmul: shapes {a.shape} and {b.swapaxes(-1, -2).shape} do not fit: {a.shape[-1]} columns and {b.shape[-1]} rows"
+        )
     y = np.empty((*lead, a.shape[-2], b.shape[-2]), a.dtype)
     for i in np.ndindex(lead):
         y[i] = _native.linear_forward(a[i], b[i], None, None, -1, 0, 0)
@@ -379,7 +381,7 @@ def matmul(a: Array, b: Array) -> tuple[Any, Backward]:
 
 
 def einsum(equation: str, *operands: Array) -> Array:
-    """Sums of products of elements, in Einstein's notation: explicit or implicit, without repeated letters in one operand and without "...".
+    """Sums of products of elements in Einstein's notation, without repeated letters in one operand and without "...".
 
     Example:
         >>> nn.einsum("ij,jk->ik", np.ones((2, 3)), np.ones((3, 2)))
@@ -412,7 +414,10 @@ def _einsum(*operands: Any, inputs: tuple[str, ...], result: str) -> tuple[Any, 
             known = set(result).union(*others)
             kept = "".join(c for c in term if c in known)
             g = np.einsum(
-                ",".join([result, *others]) + "->" + kept, dy, *(operands[j] for j in range(len(inputs)) if j != i), optimize=len(inputs) > 1
+                ",".join([result, *others]) + "->" + kept,
+                dy,
+                *(operands[j] for j in range(len(inputs)) if j != i),
+                optimize=len(inputs) > 1,
             )
             # Letters that stand in this operand alone were summed: every element gets the gradient of the sum.
             places = tuple(builtins.slice(None) if c in known else None for c in term)
@@ -833,7 +838,7 @@ def _plain_key(key: Any) -> Any:
     if type(key) is tuple:
         return tuple(_plain_key(k) for k in key)
     if isinstance(key, TensorBase):
-        return key._data  # type: ignore[attr-defined]
+        return key._data
     return key
 
 
@@ -913,7 +918,7 @@ def _array(x: Any) -> Any:
 
 
 def _raw(x: Any) -> Any:
-    return x._data if isinstance(x, TensorBase) else x  # type: ignore[attr-defined]
+    return x._data if isinstance(x, TensorBase) else x
 
 
 def _as(x: Any, array: Any) -> Any:
@@ -922,4 +927,4 @@ def _as(x: Any, array: Any) -> Any:
         return array
     from . import tape
 
-    return tape._new_tensor(array, x._weak)  # type: ignore[attr-defined]
+    return tape._new_tensor(array, x._weak)

@@ -25,14 +25,14 @@ from . import _native
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .tensor import Tensor
-
 __all__ = ["Function", "FunctionContext", "apply", "enable_grad", "grad", "is_grad_enabled", "no_grad", "operation", "set_grad_enabled"]
 
 TensorBase = _native.TensorBase
 
-# Set by tensor.py: wraps an array into a Tensor (array, weak, node, index).
-_new_tensor: Callable[..., Any]
+
+def _new_tensor(array: NDArray[Any], weak: bool = False, node: Node | None = None, index: int = 0) -> Any:
+    """Wraps an array into a Tensor; tensor.py puts its own in this place."""
+    raise NotImplementedError
 
 
 # Whether operations record.
@@ -165,7 +165,7 @@ def _check_saved(node: Node, values: Iterable[Any]) -> None:
             _check_saved(node, value)
             continue
         if isinstance(value, TensorBase):
-            value = value._data  # type: ignore[attr-defined]
+            value = value._data
         if isinstance(value, np.ndarray) and _Writes.last.get(id(_root(value)), (0,))[0] > node.stamp:
             raise RuntimeError(
                 f"an array of shape {value.shape} that {node.name}'s derivative needs was changed in place after {node.name} had used it; "
@@ -226,12 +226,12 @@ def operation(compute: Callable[..., Any]) -> Callable[..., Any]:
         raw = list(args)
         for i, a in enumerate(args):
             if isinstance(a, TensorBase):
-                if a._weak:  # type: ignore[attr-defined]
+                if a._weak:
                     weak = True
                 else:
                     strong = True
-                needs |= a._requires_grad  # type: ignore[attr-defined]
-                raw[i] = a._data  # type: ignore[attr-defined]
+                needs |= a._requires_grad
+                raw[i] = a._data
             elif isinstance(a, np.ndarray):
                 plain = True
         if not strong and (plain or not weak):
@@ -261,8 +261,8 @@ def _call_closure(node: Node, grads: Sequence[Any], wanted: Sequence[bool]) -> A
 def apply(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
     """Calls `op` with Tensors among its arguments, and records it where a gradient is wanted.
 
-    The result is a Tensor, or a tuple of them and Nones, where an argument is a Tensor that follows an input. Parameters, and Tensors made of
-    Parameters alone, leave that to the other arrays: without any other Tensor arrays come back.
+    The result is a Tensor, or a tuple of them and Nones, where an argument is a Tensor that follows an input. Parameters, and Tensors
+    made of Parameters alone, leave that to the other arrays: without any other Tensor arrays come back.
 
     Args:
         op: an operation of `_native`, or a function of arrays that has no derivative.
@@ -287,7 +287,7 @@ def apply(op: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] 
 def _unwrap(value: Any, found: list[Any]) -> Any:
     if isinstance(value, TensorBase):
         found.append(value)
-        return value._data  # type: ignore[attr-defined]
+        return value._data
     if type(value) in (list, tuple):
         return type(value)(_unwrap(v, found) for v in value)
     return value
@@ -338,20 +338,21 @@ class _Rule:
         outputs = [field for kind, field in fields if kind in ("OUT", "OPTOUT")]
         self.residual = place.get("residual", -1)
         self.activation = place.get("activation", -1)
+        # OPTOUTs of forward that backward needs: (its argument place, its number among the results)
+        self.optional: list[tuple[int, int]] = []
         self.backward = None
         backward_name = name.removesuffix("_forward") + "_backward"
         if name == "dropout_forward":
             # The derivative of dropout is dropout with the same mask.
             self.backward = lambda dy, p, seed, offset: self.op(dy, None, p, seed, offset)
             self.sources = [("gradient", 0), *(("argument", place[field]) for field in ("p", "seed", "offset"))]
-            self.targets, self.optional, self.single = [place["x"]], [], True
+            self.targets, self.single = [place["x"]], True
             return
         if not name.endswith("_forward") or backward_name not in rows:
             return
         self.backward = getattr(_native, backward_name)
         self.sources = []  # where each argument of backward comes from
         self.targets = []  # the forward argument whose gradient each result of backward is
-        self.optional = []  # OPTOUTs of forward that backward needs: (its argument place, its number among the results)
         for kind, field in rows[backward_name]:
             if kind in ("OUT", "OPTOUT"):
                 self.targets.append(place[field[1:]])
@@ -377,20 +378,20 @@ class _Rule:
             if a is None:
                 continue
             if isinstance(a, TensorBase):
-                strong |= not a._weak  # type: ignore[attr-defined]
-                needs |= a._requires_grad  # type: ignore[attr-defined]
-                if not a._keeps:  # type: ignore[attr-defined]
-                    raw[i] = a._data  # type: ignore[attr-defined]
+                strong |= not a._weak
+                needs |= a._requires_grad
+                if not a._keeps:
+                    raw[i] = a._data
             else:
                 plain = True
         for i in self.lists:
             values = list(args[i])
             for j, a in enumerate(values):
                 if isinstance(a, TensorBase):
-                    strong |= not a._weak  # type: ignore[attr-defined]
-                    needs |= a._requires_grad  # type: ignore[attr-defined]
-                    if not a._keeps:  # type: ignore[attr-defined]
-                        values[j] = a._data  # type: ignore[attr-defined]
+                    strong |= not a._weak
+                    needs |= a._requires_grad
+                    if not a._keeps:
+                        values[j] = a._data
             raw[i] = values
         if not strong:
             if plain:
@@ -435,9 +436,7 @@ class _Rule:
         outputs = [(None, None) if r is None else (r.shape, r.dtype) for r in results]
         lengths = {i: [None if a is None else tuple(a.shape) for a in raw[i]] for i in self.lists}
         node = Node(self.name, self._backward, edges, outputs, (saved, first, lengths))
-        tensors = [
-            None if r is None else _new_tensor(r, weak, *((node, i) if r.dtype.kind == "f" else ())) for i, r in enumerate(results)
-        ]
+        tensors = [None if r is None else _new_tensor(r, weak, *((node, i) if r.dtype.kind == "f" else ())) for i, r in enumerate(results)]
         for place, i in self.optional:
             if not args[place]:
                 tensors[i] = None
@@ -615,7 +614,7 @@ def start_gradient(tensor: Any, gradient: Any, name: str = "gradient") -> NDArra
                 f"call .sum() or .mean() first, or pass {name}"
             )
         return np.ones(shape, dtype)
-    array: NDArray[Any] = np.asarray(gradient._data if isinstance(gradient, TensorBase) else gradient)  # type: ignore[attr-defined]
+    array: NDArray[Any] = np.asarray(gradient._data if isinstance(gradient, TensorBase) else gradient)
     if array.shape != tuple(shape):
         raise ValueError(f"{name} has shape {array.shape}; expected {tuple(shape)}, the Tensor's")
     return array.astype(dtype, copy=False)
@@ -651,7 +650,7 @@ def grad(
     else:
         given = (grad_outputs,) if isinstance(grad_outputs, (TensorBase, np.ndarray)) else tuple(grad_outputs)
     for t in wanted:
-        if not t._requires_grad:  # type: ignore[attr-defined]
+        if not t._requires_grad:
             raise RuntimeError("one of the inputs does not require a gradient; make it with requires_grad=True")
     starts = [start_gradient(t, g, "grad_outputs") for t, g in zip(tensors, given, strict=True)]
     found = run_backward(tensors, starts, retain_graph, wanted)
@@ -726,10 +725,10 @@ class Function:
     def apply(cls, *args: Any) -> Any:
         """Calls forward and records it: arrays in, arrays out; Tensors in, Tensors out."""
         tensors = [a for a in args if isinstance(a, TensorBase)]
-        needs = tuple(isinstance(a, TensorBase) and a._requires_grad for a in args)  # type: ignore[attr-defined]
+        needs = tuple(isinstance(a, TensorBase) and a._requires_grad for a in args)
         context = FunctionContext(needs)
-        result = cls.forward(context, *(a._data if isinstance(a, TensorBase) else a for a in args))  # type: ignore[attr-defined]
-        strong = any(not t._weak for t in tensors)  # type: ignore[attr-defined]
+        result = cls.forward(context, *(a._data if isinstance(a, TensorBase) else a for a in args))
+        strong = any(not t._weak for t in tensors)
         if not strong and (not tensors or any(isinstance(a, np.ndarray) for a in args)):
             return result
         many = type(result) in (list, tuple)
@@ -755,7 +754,9 @@ class Function:
         result = cls.backward(context, *filled)
         result = tuple(result) if type(result) in (list, tuple) else (result,)
         if len(result) != len(wanted):
-            raise TypeError(f"{cls.__name__}.backward returned {len(result)} gradients; expected one for each of forward's {len(wanted)} arguments")
+            raise TypeError(
+                f"{cls.__name__}.backward returned {len(result)} gradients; expected one for each of forward's {len(wanted)} arguments"
+            )
         gradients: list[Any] = []
         for i, (g, wants, shape) in enumerate(zip(result, wanted, shapes, strict=True)):
             if g is None or not wants:
@@ -763,7 +764,9 @@ class Function:
                 continue
             g = np.asarray(g._data if isinstance(g, TensorBase) else g)
             if g.shape != tuple(shape):
-                raise ValueError(f"{cls.__name__}.backward returned a gradient of shape {g.shape} for argument {i}; expected {tuple(shape)}")
+                raise ValueError(
+                    f"{cls.__name__}.backward returned a gradient of shape {g.shape} for argument {i}; expected {tuple(shape)}"
+                )
             gradients.append(g)
         return gradients
 

@@ -285,7 +285,7 @@ class Tensor(TensorBase):
         """The array, for a write in place that no tape has to follow."""
         if self._requires_grad and tape.is_grad_enabled():
             raise RuntimeError(
-                f"cannot change a {type(self).__name__} that requires a gradient in place; do it under nn.no_grad(), or write into its .data"
+                f"cannot change a {type(self).__name__} that requires a gradient in place; do it under nn.no_grad() or write into .data"
             )
         tape.wrote(self)
         return self._data
@@ -311,7 +311,7 @@ class Tensor(TensorBase):
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: Any) -> bool:
-        return (value._data if isinstance(value, TensorBase) else value) in self._data  # type: ignore[attr-defined]
+        return (value._data if isinstance(value, TensorBase) else value) in self._data
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self.numel() == 1 else format(str(self), spec)
@@ -366,7 +366,7 @@ class Tensor(TensorBase):
         """Whether a change in place has to be recorded: the Tensor was computed on the tape, or what is written into it was."""
         if not tape.is_grad_enabled():
             return False
-        return self._node is not None or (not self._requires_grad and isinstance(other, TensorBase) and other._requires_grad)  # type: ignore[attr-defined]
+        return self._node is not None or (not self._requires_grad and isinstance(other, TensorBase) and other._requires_grad)
 
     def _become(self, result: Tensor) -> None:
         """This Tensor goes on as `result`; what earlier operations have kept of its array stays as it was."""
@@ -498,7 +498,7 @@ class Tensor(TensorBase):
         """The elements converted to a dtype, or to that of another Tensor; the device is always the CPU."""
         for a in args:
             if isinstance(a, (TensorBase, np.ndarray)):
-                dtype = a.dtype  # type: ignore[attr-defined]
+                dtype = a.dtype
             elif isinstance(a, str) and a.partition(":")[0] in ("cpu", "cuda", "mps", "xpu"):
                 if a.partition(":")[0] != "cpu":
                     raise ValueError(f"to: swiftnn computes on the CPU, got device {a!r}")
@@ -536,23 +536,41 @@ class Tensor(TensorBase):
 
     # Reductions. NumPy's names of the options, axis and keepdims, are understood too.
 
-    def sum(self, dim: Any = None, keepdim: Any = False, dtype: Any = None, *, axis: Any = None, keepdims: Any = False, out: None = None) -> Any:
+    def sum(
+        self, dim: Any = None, keepdim: Any = False, dtype: Any = None, *, axis: Any = None, keepdims: Any = False, out: None = None
+    ) -> Any:
         """The sum of all elements or along dim."""
         return operators.sum(self, _first(dim, axis), keepdim or keepdims, _no_out(dtype, out))
 
-    def mean(self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False, dtype: Any = None, out: None = None) -> Any:
+    def mean(
+        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False, dtype: Any = None, out: None = None
+    ) -> Any:
         """The mean of all elements or along dim."""
         x = self if _no_out(dtype, out) is None else self.to(dtype)
         return operators.mean(x, _first(dim, axis), keepdim or keepdims)
 
     def var(
-        self, dim: Any = None, unbiased: Any = True, keepdim: Any = False, *, correction: Any = None, axis: Any = None, keepdims: Any = False
+        self,
+        dim: Any = None,
+        unbiased: Any = True,
+        keepdim: Any = False,
+        *,
+        correction: Any = None,
+        axis: Any = None,
+        keepdims: Any = False,
     ) -> Any:
-        """The variance of all elements or along dim, divided by n - correction; correction is 1 (unbiased) unless something else is said."""
+        """The variance of all elements or along dim, divided by n - correction, which is 1 (unbiased) by default."""
         return operators.var(self, _first(dim, axis), unbiased, keepdim or keepdims, correction)
 
     def std(
-        self, dim: Any = None, unbiased: Any = True, keepdim: Any = False, *, correction: Any = None, axis: Any = None, keepdims: Any = False
+        self,
+        dim: Any = None,
+        unbiased: Any = True,
+        keepdim: Any = False,
+        *,
+        correction: Any = None,
+        axis: Any = None,
+        keepdims: Any = False,
     ) -> Any:
         """The standard deviation of all elements or along dim."""
         return operators.std(self, _first(dim, axis), unbiased, keepdim or keepdims, correction)
@@ -845,7 +863,7 @@ def _compare(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     result = ufunc(operators._raw(a), operators._raw(b))
     if result is NotImplemented or not isinstance(result, (np.ndarray, np.generic)):
         return result
-    strong = any(isinstance(t, TensorBase) and not t._weak for t in (a, b))  # type: ignore[attr-defined]
+    strong = any(isinstance(t, TensorBase) and not t._weak for t in (a, b))
     if not strong and (isinstance(a, np.ndarray) or isinstance(b, np.ndarray)):
         return result
     return _tensor(np.asarray(result), not strong)

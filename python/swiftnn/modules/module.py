@@ -576,7 +576,7 @@ class Module(ModuleBase):
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad.data[...] = 0
+                parameter.grad[...] = 0
 
     def apply(self, fn: Callable[[Module], object]) -> Self:
         """Calls `fn` on all modules inside and then on this one, typically to initialise them.
@@ -603,7 +603,7 @@ class Module(ModuleBase):
             if parameter is not None:
                 parameter.data = fn(parameter.data)
                 if parameter.grad is not None:
-                    parameter.grad.data = fn(parameter.grad.data)
+                    parameter.grad = fn(parameter.grad)
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 self._buffers[name] = fn(buffer)
