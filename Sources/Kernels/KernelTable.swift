@@ -68,6 +68,21 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.max_pool = { maxPool($0.unsafelyUnwrapped, Float.self) }
     s.avg_pool = { avgPool($0.unsafelyUnwrapped, Float.self) }
     s.adaptive_avg_pool = { adaptiveAvgPool($0.unsafelyUnwrapped, Float.self) }
+    s.log_sum_exp = { (x, w, n, out) in
+        let (largest, log, weighted) = logSumExp(f32(x), w.map { f32($0) }, Int(n))
+        out.unsafelyUnwrapped[0] = Double(largest)
+        out.unsafelyUnwrapped[1] = Double(log)
+        out.unsafelyUnwrapped[2] = Double(weighted)
+    }
+    s.log_sum_exp_columns = { logSumExpColumns($0.unsafelyUnwrapped, Float.self) }
+    s.exp_row = { expRow($0.unsafelyUnwrapped, Float.self) }
+    s.multiply = { multiply(f32($0), f32($1), f32($2), Int($3)) }
+    s.pointwise_loss = { (kind, part, alpha, x, t, w, y, n) in
+        pointwiseLoss(Int(kind), Int(part), Float(alpha), f32(x), f32(t), w.map { f32($0) }, f32(y), Int(n), Float.self) ? 1 : 0
+    }
+    s.ctc_step = { ctcStep(f32($0), f32($1), f32($2), f32($3), Int($4)) }
+    s.optimizer_step = { optimizerStep($0.unsafelyUnwrapped, Float.self) }
+    s.absolutes = { Double(absolutes(f32($0), Int($1), largest: $2 != 0)) }
     single.pointee = s
 
     var d = snn_kernels()
@@ -120,5 +135,20 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.max_pool = { maxPool($0.unsafelyUnwrapped, Double.self) }
     d.avg_pool = { avgPool($0.unsafelyUnwrapped, Double.self) }
     d.adaptive_avg_pool = { adaptiveAvgPool($0.unsafelyUnwrapped, Double.self) }
+    d.log_sum_exp = { (x, w, n, out) in
+        let (largest, log, weighted) = logSumExp(f64(x), w.map { f64($0) }, Int(n))
+        out.unsafelyUnwrapped[0] = largest
+        out.unsafelyUnwrapped[1] = log
+        out.unsafelyUnwrapped[2] = weighted
+    }
+    d.log_sum_exp_columns = { logSumExpColumns($0.unsafelyUnwrapped, Double.self) }
+    d.exp_row = { expRow($0.unsafelyUnwrapped, Double.self) }
+    d.multiply = { multiply(f64($0), f64($1), f64($2), Int($3)) }
+    d.pointwise_loss = { (kind, part, alpha, x, t, w, y, n) in
+        pointwiseLoss(Int(kind), Int(part), Double(alpha), f64(x), f64(t), w.map { f64($0) }, f64(y), Int(n), Double.self) ? 1 : 0
+    }
+    d.ctc_step = { ctcStep(f64($0), f64($1), f64($2), f64($3), Int($4)) }
+    d.optimizer_step = { optimizerStep($0.unsafelyUnwrapped, Double.self) }
+    d.absolutes = { absolutes(f64($0), Int($1), largest: $2 != 0) }
     double.pointee = d
 }

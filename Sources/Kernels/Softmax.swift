@@ -49,6 +49,7 @@ func softmaxColumns<T: Real>(_ argument: UnsafePointer<snn_softmax_columns>, _: 
     let mask = p.mask?.assumingMemoryBound(to: T.self)
     let bias = p.bias?.assumingMemoryBound(to: T.self)
     let inverse = p.inverse.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let logs = p.log_sum_exp?.assumingMemoryBound(to: T.self)
     let n = Int(p.n), stride = Int(p.stride), limit = Int(p.limit)
     var j = 0
     while j < Int(p.width) {
@@ -59,6 +60,7 @@ func softmaxColumns<T: Real>(_ argument: UnsafePointer<snn_softmax_columns>, _: 
         let center = V.select(V.less(largest, V(-.greatestFiniteMagnitude)), .zero, largest)
         let total = columnExp(column, n, stride, center, T.self)
         V.select(V.less(.zero, total), V(1) / total, V.select(V.isNaN(total), total, .zero)).store(inverse + j)
+        if let logs { (center + V.log(total)).store(logs + j) }
         j &+= V.lanes
     }
 }

@@ -131,7 +131,46 @@ typedef struct snn_softmax_columns {
     const void *bias;                         /* n numbers or NULL */
     int64_t limit;                            /* n or more: every row counts in every column */
     void *inverse;                            /* width numbers */
+    void *log_sum_exp;                        /* width numbers, -inf for a column of -inf; or NULL */
 } snn_softmax_columns;
+
+/* max and log(sum exp(x - max)) down the columns of x, and the sum of w[row] (x - max - log) unless w is NULL. */
+typedef struct snn_log_sum_exp_columns {
+    const void *x; int64_t rows, stride, n;   /* n columns */
+    const void *w;                            /* a number for each row */
+    void *max, *log, *weighted;               /* n numbers each */
+} snn_log_sum_exp_columns;
+
+/* y = scale exp(x - shift) - less w, for a row of n numbers. Where `each`, shift, scale and less have n numbers and w one; else w has n. */
+typedef struct snn_exp_row {
+    const void *x; int64_t n;
+    const void *shift, *scale;
+    const void *less, *w;                     /* or NULL */
+    int64_t each;
+    void *y;
+} snn_exp_row;
+
+/* What a pointwise loss computes. */
+enum { SNN_LOSS_VALUE = 0, SNN_LOSS_DX = 1, SNN_LOSS_DTARGET = 2 };
+
+/* One optimizer step for n numbers, in place. g = grad, negated with SNN_MAXIMIZE, + decay * param with SNN_DECAY. A state that is not there
+ * is NULL and has no flag.
+ * SGD      state 1: momentum. a: momentum, b: dampening; SNN_FIRST: the state is g
+ * ADAM     states: mean, mean of squares, their maximum (amsgrad). a, b: betas; lr: step size; correction: sqrt(1 - b^step);
+ *          SNN_DECOUPLED: param *= shrink first
+ * RMSPROP  states: mean of squares, momentum, mean (centered). a: momentum, b: alpha
+ * ADAGRAD  state 1: sum of squares */
+enum { SNN_SGD = 0, SNN_ADAM = 1, SNN_RMSPROP = 2, SNN_ADAGRAD = 3 };
+enum {
+    SNN_MAXIMIZE = 1, SNN_DECAY = 2, SNN_DECOUPLED = 4, SNN_NESTEROV = 8, SNN_FIRST = 16, SNN_STATE_1 = 32, SNN_STATE_2 = 64, SNN_STATE_3 = 128,
+};
+typedef struct snn_optimizer_step {
+    int64_t kind, flags, n;
+    void *param;
+    const void *grad;
+    void *states[3];
+    double lr, decay, shrink, a, b, eps, correction;
+} snn_optimizer_step;
 static inline __attribute__((always_inline)) int64_t snn_pool_scratch(
     int64_t h, int64_t kernel_h, int64_t stride_h, int64_t dilation_h, int64_t w, int64_t q) {
     int64_t line = (q + 15) / 16 * 16;
@@ -214,6 +253,17 @@ typedef struct snn_kernels {
     void (*max_pool)(const snn_pool *);
     void (*avg_pool)(const snn_pool *);
     void (*adaptive_avg_pool)(const snn_adaptive_pool *);
+    /* max, log(sum exp(x - max)), sum of w (x - max - log) where w is not NULL */
+    void (*log_sum_exp)(const void *x, const void *w, int64_t n, double out[3]);
+    void (*log_sum_exp_columns)(const snn_log_sum_exp_columns *);
+    void (*exp_row)(const snn_exp_row *);
+    void (*multiply)(const void *a, const void *b, void *y, int64_t n);         /* y = a * b; any may be the same */
+    /* kind: snn_loss; part: SNN_LOSS_VALUE...; returns whether every x may be what it is */
+    int64_t (*pointwise_loss)(int64_t kind, int64_t part, double alpha, const void *x, const void *target, const void *pos_weight, void *y, int64_t n);
+    /* y[s] = log(exp(x[s]) + exp(x[s-1]) + exp(x[s-2] + skip[s])) + emit[s] */
+    void (*ctc_step)(const void *x, const void *skip, const void *emit, void *y, int64_t n);
+    void (*optimizer_step)(const snn_optimizer_step *);
+    double (*absolutes)(const void *x, int64_t n, int64_t largest);             /* sum |x| or max |x| */
 } snn_kernels;
 
 void snn_kernels_base(snn_kernels *f32, snn_kernels *f64);

@@ -56,6 +56,12 @@ enum { SNN_NEAREST = 0, SNN_BILINEAR = 1 /* linear in 1-D */, SNN_NEAREST_EXACT 
 enum { SNN_RNN_TANH = 0, SNN_RNN_RELU = 1, SNN_LSTM = 2, SNN_GRU = 3 };
 enum { SNN_UNIFORM = 0, SNN_NORMAL = 1, SNN_BERNOULLI = 2, SNN_INTEGERS = 3 };
 
+enum { SNN_NO_REDUCTION = 0, SNN_MEAN = 1, SNN_SUM = 2 };
+enum { /* snn_loss: pointwise losses; alpha in brackets */
+    SNN_MSE = 0, SNN_L1 = 1, SNN_SMOOTH_L1 = 2 /* beta */, SNN_HUBER = 3 /* delta */, SNN_BCE = 4, SNN_BCE_WITH_LOGITS = 5,
+    SNN_KL_DIV = 6 /* 1: the target is a logarithm */, SNN_LOSS_COUNT = 7,
+};
+
 typedef struct snn_array {
     void *data;
     int32_t dtype;

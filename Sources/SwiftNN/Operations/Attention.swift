@@ -242,7 +242,7 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
                 var softmax = snn_softmax_columns(
                     x: scores, n: Int64(reach), width: Int64(roundUp(rows, block / 2)), stride: Int64(block),
                     mask: a.mask == nil ? nil : UnsafeRawPointer(maskColumns), bias: a.padding == nil ? nil : UnsafeRawPointer(bias),
-                    limit: Int64(a.isCausal ? first + 1 : keys), inverse: inverse)
+                    limit: Int64(a.isCausal ? first + 1 : keys), inverse: inverse, log_sum_exp: nil)
                 T.kernels.pointee.softmax_columns(&softmax)
                 if a.weights != nil || a.dropout != nil {
                     finishWeights(a, b, h, first, rows, reach, scores, block, inverse, line)
