@@ -58,14 +58,14 @@ def test_every_function_has_a_spec() -> None:
     assert not missing, f"add rows to specs_functional.py: {missing}"
 
 
-@pytest.mark.parametrize("module", [nn, nn.init, nn.random, nn.utils, nn.utils.rnn], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [nn, nn.data, nn.init, nn.random, nn.utils, nn.utils.rnn], ids=lambda module: module.__name__)
 def test_every_other_name_is_tested(module) -> None:
     names = {name for name in module.__all__ if not inspect.ismodule(getattr(module, name))}
     missing = sorted(names - _tested_words() - {row.name for row in LAYERS})
     assert not missing, f"names that no test mentions: {missing}"
 
 
-@pytest.mark.parametrize("module", [nn, nn.functional, nn.init, nn.utils.rnn], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [nn, nn.data, nn.functional, nn.init, nn.utils.rnn], ids=lambda module: module.__name__)
 def test_all_lists_what_there_is(module) -> None:
     assert sorted(module.__all__) == sorted(set(module.__all__))
     for name in module.__all__:

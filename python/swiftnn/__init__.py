@@ -12,6 +12,8 @@ state-dict keys are PyTorch's.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import _native
 from .errors import ShapeError
 from .gradient_check import GradcheckError, gradcheck
@@ -48,6 +50,9 @@ from .runtime import (  # noqa: E402
     threads,
 )
 
+if TYPE_CHECKING:
+    from . import data
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -60,6 +65,7 @@ __all__ = [
     "cat",
     "chunk",
     "clamp",
+    "data",
     "einsum",
     "enable_grad",
     "functional",
@@ -91,3 +97,18 @@ __all__ = [
     "where",
 ]
 __all__ += modules.__all__
+
+# What training alone needs is imported when it is first asked for: who only calls layers does not wait for it.
+_LAZY = ("data",)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
