@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from . import arrangement, distance
+from . import arrangement, distance, losses
 from . import constants as k
 from .activation import activation_forward, prelu_forward, sigmoid
 from .arrays import real
@@ -529,3 +529,30 @@ def Transformer(
     return TransformerDecoder(
         _under(p, "decoder"), tgt, memory, *masks, decoder_layer=layer, num_layers=num_decoder_layers, norm=layer_norm_eps
     )
+
+
+def _loss(function):
+    """The layer of a loss: weights are buffers, the other options the function's."""
+
+    def layer(buffers, /, *inputs, weight=None, pos_weight=None, **options):
+        return function(*inputs, **options, **buffers)
+
+    return layer
+
+
+BCELoss = _loss(losses.binary_cross_entropy)
+BCEWithLogitsLoss = _loss(losses.binary_cross_entropy_with_logits)
+CTCLoss = _loss(losses.ctc_loss)
+CosineEmbeddingLoss = _loss(losses.cosine_embedding_loss)
+CrossEntropyLoss = _loss(losses.cross_entropy)
+GaussianNLLLoss = _loss(losses.gaussian_nll_loss)
+HingeEmbeddingLoss = _loss(losses.hinge_embedding_loss)
+HuberLoss = _loss(losses.huber_loss)
+KLDivLoss = _loss(losses.kl_div)
+L1Loss = _loss(losses.l1_loss)
+MSELoss = _loss(losses.mse_loss)
+MarginRankingLoss = _loss(losses.margin_ranking_loss)
+NLLLoss = _loss(losses.nll_loss)
+PoissonNLLLoss = _loss(losses.poisson_nll_loss)
+SmoothL1Loss = _loss(losses.smooth_l1_loss)
+TripletMarginLoss = _loss(losses.triplet_margin_loss)

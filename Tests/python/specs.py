@@ -49,6 +49,20 @@ class Special:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """Numbers in (0, 1)."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Signs:
+    """1 and -1, floats."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Packed:
     """A PackedSequence of random sequences of these lengths."""
 
@@ -97,7 +111,7 @@ def value_of(item: Any, rng: Stream, dtype: Any, nn: Any) -> Any:
     if is_shape(item):
         return rng.values(item).astype(dtype)
     if isinstance(item, Ints):
-        return rng.integers(0, item.high, item.shape)
+        return np.asarray(rng.integers(0, item.high, item.shape))
     if isinstance(item, Mask):
         blocked = rng.random(item.shape) < 0.4
         blocked[..., 0] = False
@@ -105,6 +119,10 @@ def value_of(item: Any, rng: Stream, dtype: Any, nn: Any) -> Any:
     if isinstance(item, Causal):
         above = np.triu(np.ones((item.size, item.size), bool), 1)
         return above if item.boolean else np.where(above, -np.inf, 0.0).astype(dtype)
+    if isinstance(item, Unit):
+        return (rng.random(item.shape) * 0.98 + 0.01).astype(np.float32).astype(dtype)
+    if isinstance(item, Signs):
+        return np.where(rng.random(item.shape) < 0.5, -1.0, 1.0).astype(dtype)
     if isinstance(item, Special):
         x = rng.integers(-3, 4, item.shape).astype(dtype)
         x[rng.random(item.shape) < 0.05] = np.nan
@@ -126,7 +144,7 @@ def weights_for(row: Layer, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.
         rng = Stream(f"{row.id}.{name}")
         if name.endswith("num_batches_tracked"):
             state[name] = np.array(0)
-        elif name.endswith("running_var"):
+        elif name.endswith("running_var") or row.name.endswith("Loss"):
             state[name] = (rng.random(shape) + 0.5).astype(np.float32)
         else:
             state[name] = (rng.values(shape) * 0.5).astype(np.float32)
@@ -461,7 +479,63 @@ def _others() -> Iterator[Layer]:
     yield Layer("UpsamplingBilinear2d", dict(size=(7, 3)), ((2, 3, 4, 5),))
 
 
-LAYERS: list[Layer] = [
-    row for family in (_convolutions, _pools, _recurrent, _attentions, _transformers, _elementwise, _others) for row in family()
-]
+def _weighted(name: str, shapes: dict[str, tuple[int, ...]]) -> Callable[[Any, dict[str, Any]], Any]:
+    """A loss with arrays for weights, which the test then fills."""
+
+    def build(nn: Any, o: dict[str, Any]) -> Any:
+        # A fresh LayerNorm's weight is an array of ones in either library.
+        return getattr(nn, name)(**{**o, **{key: nn.LayerNorm(shape).weight.detach() for key, shape in shapes.items()}})
+
+    return build
+
+
+def _losses() -> Iterator[Layer]:
+    def row(name: str, options: dict[str, Any], inputs: tuple[Any, ...], desc: str = "default", **shapes: tuple[int, ...]) -> Layer:
+        return Layer(name, options, inputs, desc, build=_weighted(name, shapes) if shapes else None, batch=None)
+
+    for reduction in ("mean", "sum", "none"):
+        o = dict(reduction=reduction)
+        for name in ("CrossEntropyLoss", "NLLLoss"):
+            yield row(name, o, ((7, 5), Ints(5, (7,))), reduction)
+            yield row(name, o, ((7, 5), Ints(5, (7,))), f"{reduction}, weight", weight=(5,))
+            yield row(name, {**o, "ignore_index": 2}, ((7, 5), Ints(5, (7,))), f"{reduction}, ignored, weight", weight=(5,))
+            yield row(name, o, ((3, 5, 4, 2), Ints(5, (3, 4, 2))), f"{reduction}, planes", weight=(5,))
+            yield row(name, o, ((5,), Ints(5, ())), f"{reduction}, one sample")
+        smooth = {**o, "label_smoothing": 0.2}
+        yield row("CrossEntropyLoss", {**smooth, "ignore_index": 1}, ((7, 5), Ints(5, (7,))), f"{reduction}, smoothing", weight=(5,))
+        yield row("CrossEntropyLoss", smooth, ((3, 5, 4), Ints(5, (3, 4))), f"{reduction}, smoothing, lines")
+        yield row("CrossEntropyLoss", o, ((7, 5), Unit((7, 5))), f"{reduction}, probabilities")
+        yield row("CrossEntropyLoss", smooth, ((3, 5, 4), Unit((3, 5, 4))), f"{reduction}, probabilities, smoothing", weight=(5,))
+        for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"):
+            yield row(name, o, ((3, 17), (3, 17)), reduction)
+        yield row("SmoothL1Loss", {**o, "beta": 0.3}, ((3, 17), (3, 17)), f"{reduction}, beta")
+        yield row("HuberLoss", {**o, "delta": 0.7}, ((3, 17), (3, 17)), f"{reduction}, delta")
+        yield row("BCELoss", o, (Unit((3, 17)), Unit((3, 17))), reduction)
+        yield row("BCELoss", o, (Unit((3, 17)), Unit((3, 17))), f"{reduction}, weight", weight=(17,))
+        yield row("BCEWithLogitsLoss", o, ((3, 17), Unit((3, 17))), reduction)
+        both = dict(weight=(3, 1), pos_weight=(17,))
+        yield row("BCEWithLogitsLoss", o, ((3, 17), Unit((3, 17))), f"{reduction}, weights", **both)
+        yield row("KLDivLoss", o, ((3, 17), Unit((3, 17))), reduction)
+        yield row("KLDivLoss", {**o, "log_target": True}, ((3, 17), (3, 17)), f"{reduction}, log target")
+        lengths = np.array([9, 7, 8]), np.array([4, 0, 3])
+        yield row("CTCLoss", {**o, "blank": 4}, ((9, 3, 5), Ints(4, (3, 4)), *lengths), reduction)
+        yield row("CTCLoss", {**o, "blank": 4}, ((9, 3, 5), Ints(4, (7,)), *lengths), f"{reduction}, joined")
+        yield row("CTCLoss", {**o, "blank": 4}, ((9, 5), Ints(4, (3,)), np.array(9), np.array(3)), f"{reduction}, one sequence")
+        short = (np.array([3, 7, 8]), np.array([4, 2, 3]))
+        yield row("CTCLoss", {**o, "blank": 4, "zero_infinity": True}, ((9, 3, 5), Ints(4, (3, 4)), *short), f"{reduction}, no infinity")
+        yield row("CosineEmbeddingLoss", o, ((7, 5), (7, 5), Signs((7,))), reduction)
+        yield row("CosineEmbeddingLoss", {**o, "margin": 0.3}, ((5,), (5,), Signs(())), f"{reduction}, one pair")
+        yield row("MarginRankingLoss", {**o, "margin": 0.5}, ((7,), (7,), Signs((7,))), reduction)
+        yield row("HingeEmbeddingLoss", {**o, "margin": 1.5}, ((3, 5), Signs((3, 5))), reduction)
+        yield row("TripletMarginLoss", o, ((7, 5),) * 3, reduction)
+        yield row("TripletMarginLoss", {**o, "p": 3.0, "swap": True, "margin": 2.0}, ((7, 5),) * 3, f"{reduction}, swap")
+        yield row("GaussianNLLLoss", o, ((3, 5), (3, 5), Unit((3, 5))), reduction)
+        yield row("GaussianNLLLoss", {**o, "full": True, "eps": 1e-3}, ((3, 5), (3, 5), Unit((3,))), f"{reduction}, full")
+        yield row("PoissonNLLLoss", o, ((3, 5), (3, 5)), reduction)
+        yield row("PoissonNLLLoss", {**o, "full": True, "log_input": False}, (Unit((3, 5)), (3, 5)), f"{reduction}, full")
+    yield row("KLDivLoss", dict(reduction="batchmean"), ((3, 17), Unit((3, 17))), "batchmean")
+
+
+FAMILIES = (_convolutions, _pools, _recurrent, _attentions, _transformers, _elementwise, _others, _losses)
+LAYERS: list[Layer] = [row for family in FAMILIES for row in family()]
 assert len({row.id for row in LAYERS}) == len(LAYERS), "two rows have the same name and description"

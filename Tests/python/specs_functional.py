@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 import Reference as operations
-from Reference import arrangement, distance, layers
+from Reference import arrangement, distance, layers, losses
 from Reference import constants as k
 from Reference.activation import sigmoid
-from specs import Causal, Ints, Mask, Special, value_of
+from specs import Causal, Ints, Mask, Signs, Special, Unit, value_of
 from stream import Stream
 
 
@@ -34,7 +34,8 @@ class Function:
 
         def value(item: Any) -> Any:
             if isinstance(item, Value):
-                return item.value.astype(dtype) if isinstance(item.value, np.ndarray) else item.value
+                is_real = isinstance(item.value, np.ndarray) and item.value.dtype.kind == "f"
+                return item.value.astype(dtype) if is_real else item.value
             return value_of(item, rng, dtype, None)
 
         return [value(item) for item in self.args], {name: value(item) for name, item in self.kwargs.items()}
@@ -202,7 +203,27 @@ def _attentions() -> Iterator[Function]:
     yield Function("multi_head_attention_forward", same, heads, dict(attn_mask=Causal(5, True)), "masked")
 
 
-FUNCTIONS: list[Function] = [
-    row for family in (_convolutions, _pools, _elementwise, _distances, _products, _attentions) for row in family()
-]
+def _losses() -> Iterator[Function]:
+    x = (7, 5)
+    calls: dict[str, tuple[Any, ...]] = dict(
+        cross_entropy=(x, Ints(5, (7,))), nll_loss=(x, Ints(5, (7,))), mse_loss=(x, x), l1_loss=(x, x), smooth_l1_loss=(x, x),
+        huber_loss=(x, x), binary_cross_entropy=(Unit(x), Unit(x)), binary_cross_entropy_with_logits=(x, Unit(x)), kl_div=(x, Unit(x)),
+        ctc_loss=((9, 3, 5), Value(np.array([[1, 2], [3, 3], [4, 1]])), Value(np.array([9, 6, 5])), Value(np.array([2, 2, 0]))),
+        cosine_embedding_loss=(x, x, Signs((7,))), margin_ranking_loss=(x, x, Signs(x)), hinge_embedding_loss=(x, Signs(x)),
+        triplet_margin_loss=(x, x, x), gaussian_nll_loss=(x, x, Unit(x)), poisson_nll_loss=(x, x),
+    )  # fmt: skip
+    for name, args in calls.items():
+        for reduction in ("mean", "sum", "none"):
+            yield Function(name, args, getattr(losses, name), dict(reduction=reduction), reduction)
+    yield Function("kl_div", calls["kl_div"], losses.kl_div, dict(reduction="batchmean"), "batchmean")
+    for name in ("mse_loss", "l1_loss", "huber_loss"):
+        for reduction in ("mean", "sum", "none"):
+            yield Function(name, (x, x), getattr(losses, name), dict(reduction=reduction, weight=Unit(x)), f"{reduction}, weight")
+    yield Function("smooth_l1_loss", (x, x), losses.smooth_l1_loss, dict(beta=0.0), "beta 0")
+    yield Function("cross_entropy", (x, Ints(5, (7,))), losses.cross_entropy, dict(label_smoothing=0.3, ignore_index=1), "options")
+    yield Function("gaussian_nll_loss", (x, x, Unit((7, 1))), losses.gaussian_nll_loss, dict(full=True, eps=0.5), "options")
+
+
+FAMILIES = (_convolutions, _pools, _elementwise, _distances, _products, _attentions, _losses)
+FUNCTIONS: list[Function] = [row for family in FAMILIES for row in family()]
 assert len({row.id for row in FUNCTIONS}) == len(FUNCTIONS), "two rows have the same name and description"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ArgumentError", "AttentionShapeError", "ShapeError"]
+__all__ = ["ArgumentError", "AttentionShapeError", "DomainError", "ShapeError"]
 
 
 class ShapeError(ValueError, RuntimeError):
@@ -21,6 +21,10 @@ class ShapeError(ValueError, RuntimeError):
 
 class ArgumentError(ValueError, AssertionError):
     """A wrong value where PyTorch raises AssertionError: code that catches either keeps working."""
+
+
+class DomainError(ValueError, RuntimeError):
+    """A value out of range where PyTorch raises RuntimeError: code that catches either keeps working."""
 
 
 class AttentionShapeError(ShapeError, AssertionError):

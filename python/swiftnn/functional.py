@@ -2197,3 +2197,11 @@ def _check_attention(
             raise AttentionShapeError(
                 f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should be {expected}."
             )
+
+
+# Losses: a file of their own, which needs what stands above.
+
+from . import loss_functions  # noqa: E402
+from .loss_functions import *  # noqa: E402, F403
+
+__all__ += loss_functions.__all__

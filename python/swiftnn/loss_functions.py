@@ -1,0 +1,875 @@
+"""The losses of swiftnn.functional: what an output is measured by, and trained on."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import operators
+from ._native import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward, softmax_forward
+from .errors import DomainError, ShapeError
+from .functional import _as_array, _floats, _raw, pairwise_distance
+
+if TYPE_CHECKING:
+    from .functional import Array
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "cross_entropy",
+    "ctc_loss",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "nll_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "triplet_margin_loss",
+]
+
+# The numbers of swiftnn.h.
+_NONE, _MEAN, _SUM = range(3)
+_MSE, _L1, _SMOOTH_L1, _HUBER, _BCE, _BCE_WITH_LOGITS, _KL_DIV = range(7)
+
+
+# Reductions.
+
+
+def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str, stacklevel: int = 4) -> str:
+    """What the deprecated size_average and reduce mean together; `reduction` where neither is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    meant = "none" if reduce is False else "sum" if size_average is False else "mean"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", UserWarning, stacklevel=stacklevel
+    )
+    return meant
+
+
+def _number(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> int:
+    """The kernels' number of a reduction."""
+    reduction = legacy_reduction(size_average, reduce, reduction, 5)
+    if reduction == "elementwise_mean":
+        warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", UserWarning, stacklevel=4)
+        reduction = "mean"
+    try:
+        return ("none", "mean", "sum").index(reduction)
+    except ValueError:
+        raise ValueError(f"{reduction} is not a valid value for reduction; use 'mean', 'sum' or 'none'") from None
+
+
+def _reduced(y: Any, reduction: int) -> Array:
+    if reduction == _NONE:
+        return y
+    # The order of a sum is that of memory: it must not depend on the inputs' strides.
+    y = operators.contiguous(y)
+    return operators.mean(y) if reduction == _MEAN else operators.sum(y)
+
+
+# Element by element.
+
+
+def _pointwise(
+    kind: int, input: Array, target: Array, reduction: int, alpha: float = 0.0, weight: Array | None = None, pos_weight: Array | None = None
+) -> Array:
+    x, t = _together(input, target)
+    shape = tuple(x.shape)
+    weight, pos_weight = _expanded(weight, shape, "weight"), _expanded(pos_weight, shape, "pos_weight")
+    return pointwise_loss_forward(x, t, weight, pos_weight, kind, alpha, reduction)
+
+
+def _together(input: Array, target: Array) -> tuple[Any, Any]:
+    """Both as floats of one shape; numbers and integers take the input's float type."""
+    x = _floats(input)
+    t = _as_array(target, x)
+    if t.dtype.kind != "f":
+        t = t.astype(x.dtype)
+    if x.shape == t.shape:
+        return x, t
+    try:
+        shape = np.broadcast_shapes(x.shape, t.shape)
+    except ValueError:
+        raise ShapeError(f"input has shape {tuple(x.shape)}, target {tuple(t.shape)}: they must be the same, or broadcast") from None
+    return operators.broadcast_to(x, shape), operators.broadcast_to(t, shape)
+
+
+def _expanded(weight: Array | None, shape: tuple[int, ...], name: str) -> Any:
+    if weight is None or tuple(_as_array(weight).shape) == shape:
+        return weight
+    try:
+        return operators.broadcast_to(_as_array(weight), shape)
+    except ValueError:
+        raise ShapeError(f"{name} has shape {tuple(_as_array(weight).shape)}, which does not broadcast to the input's {shape}") from None
+
+
+def _warn_of_broadcasting(input: Array, target: Array) -> None:
+    sizes = np.shape(_raw(target)), np.shape(_raw(input))
+    if sizes[0] != sizes[1]:
+        warnings.warn(
+            f"Using a target size ({sizes[0]}) that is different to the input size ({sizes[1]}). "
+            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _check_weight(weight: Array | None, input: Array) -> None:
+    if weight is not None and np.shape(_raw(weight)) != np.shape(_raw(input)):
+        raise ShapeError(
+            f"Weights and input must have the same size; weight has shape {np.shape(_raw(weight))}, input {np.shape(_raw(input))}"
+        )
+
+
+def _weighted_mean(kind: int, input: Array, target: Array, weight: Array, reduction: int) -> Array:
+    if reduction != _MEAN:
+        return _pointwise(kind, input, target, reduction, weight=weight)
+    return _pointwise(kind, input, target, _SUM, weight=weight) / operators.sum(_as_array(weight))
+
+
+def mse_loss(
+    input: Array,
+    target: Array,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Array | None = None,
+) -> Array:
+    """The mean of squared differences.
+
+    l = w · (x - y)²; the mean is Σ l / Σ w
+
+    Args:
+        input: array (*).
+        target: array (*).
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+        weight: array (*), a factor for each element.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast, or weight's is not the input's.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.functional.mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+        array(2.)
+    """
+    _warn_of_broadcasting(input, target)
+    number = _number(reduction, size_average, reduce)
+    _check_weight(weight, input)
+    if weight is not None:
+        return _weighted_mean(_MSE, input, target, weight, number)
+    return _pointwise(_MSE, input, target, number)
+
+
+def l1_loss(
+    input: Array,
+    target: Array,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Array | None = None,
+) -> Array:
+    """The mean of absolute differences.
+
+    l = w · |x - y|; the mean is Σ l / Σ w
+
+    Args:
+        input: array (*).
+        target: array (*).
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+        weight: array (*), a factor for each element.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast, or weight's is not the input's.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.functional.l1_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+        array(1.)
+    """
+    _warn_of_broadcasting(input, target)
+    number = _number(reduction, size_average, reduce)
+    _check_weight(weight, input)
+    if weight is not None:
+        return _weighted_mean(_L1, input, target, weight, number)
+    return _pointwise(_L1, input, target, number)
+
+
+def smooth_l1_loss(
+    input: Array,
+    target: Array,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Array:
+    """Squared differences where they are small, absolute ones where they are large.
+
+    l = (x - y)² / (2 · beta) if |x - y| < beta else |x - y| - beta / 2
+
+    Args:
+        input: array (*).
+        target: array (*).
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+        beta: where the one becomes the other.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown, or beta negative.
+
+    Example:
+        >>> nn.functional.smooth_l1_loss(np.array([0.5, 3.0]), np.zeros(2), reduction="none")
+        array([0.125, 2.5  ])
+
+    Reference: Girshick: Fast R-CNN (2015).
+    """
+    _warn_of_broadcasting(input, target)
+    number = _number(reduction, size_average, reduce)
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
+    if beta == 0:
+        return _pointwise(_L1, input, target, number)
+    return _pointwise(_SMOOTH_L1, input, target, number, beta)
+
+
+def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0, weight: Array | None = None) -> Array:
+    """Squared differences where they are small, absolute ones times delta where they are large.
+
+    l = w · (x - y)² / 2 if |x - y| <= delta else w · delta · (|x - y| - delta / 2)
+
+    Args:
+        input: array (*).
+        target: array (*).
+        reduction: "mean", "sum" or "none".
+        delta: where the one becomes the other.
+        weight: array (*), a factor for each element; the mean is over the number of elements.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast, or weight's is not the input's.
+        ValueError: reduction is unknown, or delta not positive.
+
+    Example:
+        >>> nn.functional.huber_loss(np.array([1.0, 3.0]), np.zeros(2), reduction="none", delta=2.0)
+        array([0.5, 4. ])
+
+    Reference: Huber: Robust Estimation of a Location Parameter (1964).
+    """
+    _warn_of_broadcasting(input, target)
+    _check_weight(weight, input)
+    if not delta > 0:
+        raise ValueError(f"huber_loss does not support non-positive values for delta, got {delta}")
+    return _pointwise(_HUBER, input, target, _number(reduction), delta, weight)
+
+
+def binary_cross_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """The cross entropy of probabilities, element by element.
+
+    l = -w · (y · log(x) + (1 - y) · log(1 - x)), logarithms at least -100
+
+    Args:
+        input: array (*) of probabilities.
+        target: array (*) of probabilities.
+        weight: array that broadcasts to (*), a factor for each element.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ValueError: the shapes differ, or reduction is unknown.
+        RuntimeError: an input is not in [0, 1].
+
+    Example:
+        >>> round(float(nn.functional.binary_cross_entropy(np.array([0.5, 0.5]), np.array([0.0, 1.0]))), 4)
+        0.6931
+    """
+    number = _number(reduction, size_average, reduce)
+    sizes = np.shape(_raw(target)), np.shape(_raw(input))
+    if sizes[0] != sizes[1]:
+        raise ShapeError(f"Using a target size ({sizes[0]}) that is different to the input size ({sizes[1]}): they must be the same")
+    try:
+        return _pointwise(_BCE, input, target, number, weight=weight)
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise DomainError(f"all elements of input should be between 0 and 1: {error}") from None
+
+
+def binary_cross_entropy_with_logits(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Array | None = None,
+) -> Array:
+    """The cross entropy of the sigmoid of scores, element by element.
+
+    l = -w · (p · y · log σ(x) + (1 - y) · log(1 - σ(x)))
+
+    Args:
+        input: array (*) of scores.
+        target: array (*) of probabilities.
+        weight: array that broadcasts to (*), a factor for each element.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+        pos_weight: array that broadcasts to (*), p, a factor for positive targets.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ValueError: the shapes differ, or reduction is unknown.
+
+    Example:
+        >>> round(float(nn.functional.binary_cross_entropy_with_logits(np.zeros(2), np.array([0.0, 1.0]))), 4)
+        0.6931
+    """
+    number = _number(reduction, size_average, reduce)
+    sizes = np.shape(_raw(target)), np.shape(_raw(input))
+    if sizes[0] != sizes[1]:
+        raise ShapeError(f"Target size ({sizes[0]}) must be the same as input size ({sizes[1]})")
+    return _pointwise(_BCE_WITH_LOGITS, input, target, number, weight=weight, pos_weight=pos_weight)
+
+
+def kl_div(
+    input: Array,
+    target: Array,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Array:
+    """The Kullback-Leibler divergence of probabilities from log-probabilities.
+
+    l = y · (log(y) - x), or exp(y) · (y - x) with log_target
+
+    Args:
+        input: array (*) of log-probabilities.
+        target: array (*) of probabilities, or log-probabilities.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "batchmean" (the sum divided by the batch's size: the mathematical one), "mean", "sum" or "none".
+        log_target: the target is log-probabilities too.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> round(float(nn.functional.kl_div(np.log([[0.5, 0.5]]), np.array([[0.25, 0.75]]), reduction="batchmean")), 4)
+        0.1308
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction, 3)
+    if reduction == "mean" and size_average is None and reduce is None:
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides only by the batch "
+            "size, and aligns with the KL div math definition.",
+            UserWarning,
+            stacklevel=2,
+        )
+    number = _SUM if reduction == "batchmean" else _number(reduction)
+    y = _pointwise(_KL_DIV, input, target, number, float(log_target))
+    shape = np.shape(_raw(input))
+    return y / shape[0] if reduction == "batchmean" and shape else y
+
+
+# Classes.
+
+
+def cross_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """The negative log-likelihood of classes under the softmax of scores.
+
+    l[n] = -w[y[n]] · log softmax(x[n])[y[n]], or for probabilities -Σ_c w[c] · p[n,c] · log softmax(x[n])[c];
+    the mean is Σ l[n] / Σ w[y[n]] over the samples that are not ignored, for probabilities Σ l[n] / N
+
+    Args:
+        input: array (C), (N, C) or (N, C, d1, ...) of scores.
+        target: class numbers, integers (), (N) or (N, d1, ...), or probabilities, floats of the input's shape.
+        weight: array (C), a factor for each class.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        ignore_index: class number of samples that do not count.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: part of the target that is spread evenly over all classes, 0 to 1.
+
+    **Shape**: (N, C, d1, ...), (N, d1, ...) -> (), or (N, d1, ...) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        TypeError: class numbers are not integers.
+        ValueError: reduction is unknown, or label_smoothing not in [0, 1].
+
+    Example:
+        >>> round(float(nn.functional.cross_entropy(np.zeros((3, 4)), np.array([0, 1, 3]))), 4)
+        1.3863
+    """
+    number = _number(reduction, size_average, reduce)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    x, t = _floats(input), _as_array(target)
+    if x.ndim == 0:
+        raise ShapeError("input of cross_entropy must have classes, (C), (N, C) or (N, C, d1, ...), got shape ()")
+    if t.shape == x.shape:
+        if t.dtype.kind != "f":
+            raise TypeError(
+                f"target has the input's shape {tuple(x.shape)}, so it must hold probabilities, floats, but has dtype {t.dtype}; "
+                "class numbers have the shape without the dimension of the classes"
+            )
+        return _soft_cross_entropy(x, t, weight, number, label_smoothing)
+    return cross_entropy_forward(x, _classes(t, x), weight, ignore_index, label_smoothing, number, False)[0]
+
+
+def _classes(target: Any, input: Any) -> Any:
+    if target.dtype.kind not in "iu":
+        raise TypeError(
+            f"target must hold class numbers, integers, but has dtype {target.dtype} and shape {tuple(target.shape)} for an input of shape "
+            f"{tuple(input.shape)}; convert it: target.astype(np.int64)"
+        )
+    return target
+
+
+def _soft_cross_entropy(x: Any, target: Any, weight: Array | None, reduction: int, smoothing: float) -> Array:
+    axis = 0 if x.ndim == 1 else 1
+    classes = x.shape[axis]
+    if smoothing > 0:
+        target = target * (1 - smoothing) + smoothing / classes
+    y = softmax_forward(x, axis, True) * target
+    if weight is not None:
+        w = _as_array(weight)
+        if tuple(w.shape) != (classes,):
+            raise ShapeError(f"cross_entropy: weight should be defined for all {classes} classes, but has shape {tuple(w.shape)}")
+        y = y * w.reshape((classes,) + (1,) * (x.ndim - axis - 1))
+    y = operators.contiguous(y)
+    if reduction == _NONE:
+        return -operators.sum(y, axis)
+    samples = math.prod(x.shape) // max(classes, 1)
+    return -operators.sum(y) / samples if reduction == _MEAN else -operators.sum(y)
+
+
+def nll_loss(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """The negative log-likelihood of classes, given log-probabilities.
+
+    l[n] = -w[y[n]] · x[n, y[n]]; the mean is Σ l[n] / Σ w[y[n]] over the samples that are not ignored
+
+    Args:
+        input: array (C), (N, C) or (N, C, d1, ...) of log-probabilities.
+        target: class numbers, integers (), (N) or (N, d1, ...).
+        weight: array (C), a factor for each class.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        ignore_index: class number of samples that do not count.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, C, d1, ...), (N, d1, ...) -> (), or (N, d1, ...) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        TypeError: class numbers are not integers.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> round(float(nn.functional.nll_loss(np.log(np.full((2, 4), 0.25)), np.array([0, 3]))), 4)
+        1.3863
+    """
+    number = _number(reduction, size_average, reduce)
+    x = _floats(input)
+    return nll_loss_forward(x, _classes(_as_array(target), x), weight, ignore_index, number)
+
+
+def ctc_loss(
+    log_probs: Array,
+    targets: Array,
+    input_lengths: Array,
+    target_lengths: Array,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Array:
+    """The negative log-likelihood of label sequences over all their alignments with the input.
+
+    l = -log Σ_π Π_t p[t, π[t]] over the paths π that give the target when repeats are merged and blanks removed;
+    the mean divides each by its target's length first
+
+    Args:
+        log_probs: array (T, N, C) or (T, C), what log_softmax over the classes gives; its gradient is that of PyTorch, which is right
+            where it goes on through log_softmax.
+        targets: class numbers (N, S), or those of all sequences one after the other (Σ target_lengths).
+        input_lengths: integers (N) or (), at most T.
+        target_lengths: integers (N) or ().
+        blank: class number of the blank.
+        reduction: "mean", "sum" or "none".
+        zero_infinity: 0 instead of an infinite loss, where a target does not fit its input.
+
+    **Shape**: (T, N, C) -> (), or (N) without reduction; (T, C) -> ().
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        ValueError: reduction is unknown; a length or the blank is out of range.
+
+    Example:
+        >>> log_probs = nn.functional.log_softmax(np.zeros((4, 1, 3)), 2)
+        >>> round(float(nn.functional.ctc_loss(log_probs, np.array([[1, 2]]), np.array([4]), np.array([2]), reduction="sum")), 4)
+        1.6864
+
+    Reference: Graves, Fernández, Gomez, Schmidhuber: Connectionist Temporal Classification (2006).
+    """
+    number = _number(reduction)
+    given = {"targets": targets, "input_lengths": input_lengths, "target_lengths": target_lengths}
+    indices = [_integers(values, name) for name, values in given.items()]
+    return ctc_loss_forward(_floats(log_probs), *indices, blank, number, zero_infinity, False)[0]
+
+
+def _integers(values: Array, name: str) -> Any:
+    a = np.asarray(_raw(values))
+    if a.size and a.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, but has dtype {a.dtype}")
+    return a.astype(np.int64, copy=False)
+
+
+# Pairs and triplets.
+
+
+def cosine_embedding_loss(
+    input1: Array,
+    input2: Array,
+    target: Array,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Brings vectors of alike pairs (target 1) together and those of others (target -1) apart.
+
+    l = 1 - cos(x₁, x₂) if y = 1 else max(0, cos(x₁, x₂) - margin)
+
+    Args:
+        input1: array (N, D) or (D).
+        input2: array (N, D) or (D).
+        target: array (N) or () of 1 and -1.
+        margin: cosine that pairs of different kinds may have.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, D), (N, D), (N) -> (), or (N) without reduction; (D), (D), () -> ().
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> round(float(nn.functional.cosine_embedding_loss(np.array([[3.0, 4.0]]), np.array([[4.0, 3.0]]), np.array([-1]))), 4)
+        0.96
+    """
+    number = _number(reduction, size_average, reduce)
+    a, b, t = _floats(input1), _floats(input2), _raw(target)
+    if t.ndim > 1:
+        raise ShapeError("0D or 1D target tensor expected, multi-target not supported")
+    if a.ndim != t.ndim + 1 or b.ndim != t.ndim + 1:
+        raise ShapeError(
+            f"{t.ndim}D target tensor expects {t.ndim + 1}D input tensors, "
+            f"but found inputs with sizes {tuple(a.shape)} and {tuple(b.shape)}."
+        )
+    least = 1e-12
+    product = operators.sum(_checked_product(a, b), -1)
+    lengths = (operators.sum(operators.square(a), -1) + least) * (operators.sum(operators.square(b), -1) + least)
+    cosine = product / operators.sqrt(lengths)
+    zeros = np.zeros((), a.dtype)
+    alike = operators.where(t == 1, 1 - cosine, zeros)
+    return _reduced(alike + operators.where(t == -1, operators.clamp(cosine - margin, min=0), zeros), number)
+
+
+def _checked_product(a: Any, b: Any) -> Any:
+    try:
+        return a * b
+    except ValueError:
+        raise ShapeError(f"inputs must have shapes that broadcast, but got {tuple(a.shape)} and {tuple(b.shape)}") from None
+
+
+def margin_ranking_loss(
+    input1: Array,
+    input2: Array,
+    target: Array,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Ranks the first input above the second (target 1) or below it (target -1).
+
+    l = max(0, -y · (x₁ - x₂) + margin)
+
+    Args:
+        input1: array (*).
+        input2: array (*).
+        target: array (*) of 1 and -1.
+        margin: how far apart they have to be.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the numbers of dimensions differ, or the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.functional.margin_ranking_loss(np.array([1.0, 2.0]), np.array([2.0, 1.0]), np.array([1.0, 1.0]))
+        array(0.5)
+    """
+    number = _number(reduction, size_average, reduce)
+    a, b, t = _floats(input1), _floats(input2), _as_array(target)
+    if not a.ndim == b.ndim == t.ndim:
+        raise ShapeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {tuple(a.shape)}, input2: {tuple(b.shape)}, target: {tuple(t.shape)}"
+        )
+    difference = _checked_product(a - b, -_like(t, a))
+    return _reduced(operators.clamp(difference + margin, min=0), number)
+
+
+def _like(target: Any, x: Any) -> Any:
+    """Integers in the float type of x."""
+    return target if target.dtype.kind == "f" else target.astype(x.dtype)
+
+
+def hinge_embedding_loss(
+    input: Array,
+    target: Array,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Makes distances of alike pairs (target 1) small and those of others (target -1) at least margin.
+
+    l = x if y = 1 else max(0, margin - x)
+
+    Args:
+        input: array (*) of distances.
+        target: array (*) of 1 and -1.
+        margin: distance that pairs of different kinds have to have.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.functional.hinge_embedding_loss(np.array([0.25, 0.25]), np.array([1, -1]), reduction="none")
+        array([0.25, 0.75])
+    """
+    number = _number(reduction, size_average, reduce)
+    x, t = _together(input, target)
+    t, zeros = _raw(t), np.zeros((), x.dtype)
+    apart = operators.where(t != 1, operators.clamp(margin - x, min=0), zeros)
+    return _reduced(apart + operators.where(t != -1, x, zeros), number)
+
+
+def triplet_margin_loss(
+    anchor: Array,
+    positive: Array,
+    negative: Array,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Brings an anchor nearer to a positive example than to a negative one.
+
+    l = max(0, ‖a - p + eps‖ₚ - ‖a - n + eps‖ₚ + margin)
+
+    Args:
+        anchor: array (N, D) or (D).
+        positive: array (N, D) or (D).
+        negative: array (N, D) or (D).
+        margin: how much nearer.
+        p: exponent of the norm.
+        eps: added to differences.
+        swap: takes the distance of positive and negative where that is smaller.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, D), (N, D), (N, D) -> (), or (N) without reduction; (D), (D), (D) -> ().
+
+    Raises:
+        ShapeError: the numbers of dimensions differ, or the shapes do not broadcast.
+        ValueError: margin is not positive, or reduction unknown.
+
+    Example:
+        >>> a = np.zeros((1, 2))
+        >>> nn.functional.triplet_margin_loss(a, a + 3.0, a + 3.0)
+        array(1.)
+
+    Reference: Balntas, Riba, Ponsa, Mikolajczyk: Learning local feature descriptors with triplets and shallow convolutional neural
+    networks (2016).
+    """
+    number = _number(reduction, size_average, reduce)
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    a, b, c = _floats(anchor), _floats(positive), _floats(negative)
+    if not a.ndim == b.ndim == c.ndim:
+        raise ShapeError(
+            f"The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor {a.ndim}D, "
+            f"positive {b.ndim}D, and negative {c.ndim}D inputs"
+        )
+    near = pairwise_distance(a, b, p, eps)
+    far = pairwise_distance(a, c, p, eps)
+    if swap:
+        far = operators.minimum(far, pairwise_distance(b, c, p, eps))
+    return _reduced(operators.clamp(near - far + margin, min=0), number)
+
+
+# Distributions.
+
+
+def gaussian_nll_loss(
+    input: Array, target: Array, var: Array | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Array:
+    """The negative log-likelihood of targets under normal distributions of given means and variances.
+
+    l = (log(max(var, eps)) + (x - y)² / max(var, eps)) / 2, with full + log(2π) / 2
+
+    Args:
+        input: array (*), the means.
+        target: array (*).
+        var: array (*), (*) without the last dimension, or with 1 in one dimension; or a number.
+        full: adds the constant.
+        eps: smallest variance; where it takes the place of var, var still gets its gradient.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ValueError: var is negative somewhere or of another shape, or reduction is unknown.
+
+    Example:
+        >>> nn.functional.gaussian_nll_loss(np.zeros(3), np.full(3, 2.0), np.ones(3))
+        array(2.)
+
+    Reference: Nix, Weigend: Estimating the mean and variance of the target probability distribution (1994).
+    """
+    number = _number(reduction)
+    x = _floats(input)
+    t = _like(_as_array(target, x), x)
+    v: Any = np.full(x.shape, var, x.dtype) if isinstance(var, (float, int)) else _floats(var)
+    raw = _raw(v)
+    if (raw < 0).any():
+        raise ValueError("var has negative entry/entries")
+    if v.shape != x.shape:
+        if v.shape == x.shape[:-1]:
+            v = v.reshape((*v.shape, 1))
+        elif v.ndim != x.ndim or sum(b for a, b in zip(x.shape, v.shape) if a != b) != 1:
+            raise ShapeError(f"var is of incorrect size: it has shape {tuple(v.shape)}, input {tuple(x.shape)}")
+        raw = _raw(v)
+    if (raw < eps).any():
+        v = v + (np.maximum(raw, raw.dtype.type(eps)) - raw)
+    loss = 0.5 * (operators.log(v) + operators.square(x - t) / v)
+    return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, number)
+
+
+def poisson_nll_loss(
+    input: Array,
+    target: Array,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """The negative log-likelihood of counts under Poisson distributions.
+
+    l = exp(x) - y · x, or x - y · log(x + eps) where log_input is False; with full + y · log(y) - y + log(2πy) / 2 where y > 1
+
+    Args:
+        input: array (*), the expected counts or their logarithms.
+        target: array (*), the counts.
+        log_input: the input is the logarithm of the expected counts.
+        full: adds Stirling's approximation of log(y!).
+        size_average: deprecated, as reduce: together they say what reduction says.
+        eps: keeps the logarithm away from 0.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.functional.poisson_nll_loss(np.zeros(2), np.array([1.0, 3.0]))
+        array(1.)
+    """
+    number = _number(reduction, size_average, reduce)
+    x, t = _together(input, target)
+    loss = operators.exp(x) - t * x if log_input else x - t * operators.log(x + eps)
+    if full:
+        # Below 1, where the logarithm would be of 0 or the approximation poor, 0 takes the place of log(y!).
+        large = _raw(t) > 1
+        y = operators.where(large, t, np.ones((), x.dtype))
+        stirling = y * operators.log(y) - y + 0.5 * operators.log(2 * math.pi * y)
+        loss = loss + operators.where(large, stirling, np.zeros((), x.dtype))
+    return _reduced(loss, number)

@@ -1,0 +1,643 @@
+"""Losses: what a model's output is measured by and trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import functional as F
+from ..loss_functions import legacy_reduction
+from .module import Module
+from .utils import Array
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CTCLoss",
+    "CosineEmbeddingLoss",
+    "CrossEntropyLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MSELoss",
+    "MarginRankingLoss",
+    "NLLLoss",
+    "PoissonNLLLoss",
+    "SmoothL1Loss",
+    "TripletMarginLoss",
+]
+
+
+class _Loss(Module):
+    reduction: str
+
+    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = legacy_reduction(size_average, reduce, reduction)
+
+
+class _WeightedLoss(_Loss):
+    weight: NDArray[Any] | None
+
+    def __init__(
+        self,
+        weight: NDArray[Any] | None = None,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+
+
+class CrossEntropyLoss(_WeightedLoss):
+    """The negative log-likelihood of classes under the softmax of scores.
+
+    l[n] = -w[y[n]] · log softmax(x[n])[y[n]], or for probabilities -Σ_c w[c] · p[n,c] · log softmax(x[n])[c];
+    the mean is Σ l[n] / Σ w[y[n]] over the samples that are not ignored, for probabilities Σ l[n] / N
+
+    Args:
+        weight: array (C), a factor for each class.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        ignore_index: class number of samples that do not count.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: part of the target that is spread evenly over all classes, 0 to 1.
+
+    **Shape**: (C), () or (C) -> (); (N, C), (N) or (N, C) -> (), or (N) without reduction; (N, C, d1, ...), (N, d1, ...) or
+    (N, C, d1, ...) likewise. Integer targets are class numbers, floats are probabilities.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        ValueError: reduction is unknown, or label_smoothing not in [0, 1].
+
+    Example:
+        >>> round(float(nn.CrossEntropyLoss()(np.zeros((3, 4)), np.array([0, 1, 3]))), 4)
+        1.3863
+    """
+
+    ignore_index: int
+    label_smoothing: float
+
+    def __init__(
+        self,
+        weight: NDArray[Any] | None = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(weight, size_average, reduce, reduction)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.cross_entropy(
+            input,
+            target,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+class NLLLoss(_WeightedLoss):
+    """The negative log-likelihood of classes, given log-probabilities.
+
+    l[n] = -w[y[n]] · x[n, y[n]]; the mean is Σ l[n] / Σ w[y[n]] over the samples that are not ignored
+
+    Args:
+        weight: array (C), a factor for each class.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        ignore_index: class number of samples that do not count.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (C), () -> (); (N, C), (N) -> (), or (N) without reduction; (N, C, d1, ...), (N, d1, ...) likewise.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> round(float(nn.NLLLoss()(np.log(np.full((2, 4), 0.25)), np.array([0, 3]))), 4)
+        1.3863
+    """
+
+    ignore_index: int
+
+    def __init__(
+        self,
+        weight: NDArray[Any] | None = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(weight, size_average, reduce, reduction)
+        self.ignore_index = ignore_index
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+
+class MSELoss(_Loss):
+    """The mean of squared differences.
+
+    l = (x - y)²
+
+    Args:
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.MSELoss()(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+        array(2.)
+    """
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.mse_loss(input, target, reduction=self.reduction)
+
+
+class L1Loss(_Loss):
+    """The mean of absolute differences.
+
+    l = |x - y|
+
+    Args:
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.L1Loss()(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+        array(1.)
+    """
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.l1_loss(input, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """Squared differences where they are small, absolute ones where they are large.
+
+    l = (x - y)² / (2 · beta) if |x - y| < beta else |x - y| - beta / 2
+
+    Args:
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+        beta: where the one becomes the other.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown, or beta negative.
+
+    Example:
+        >>> nn.SmoothL1Loss(reduction="none")(np.array([0.5, 3.0]), np.zeros(2))
+        array([0.125, 2.5  ])
+
+    Reference: Girshick: Fast R-CNN (2015).
+    """
+
+    beta: float
+
+    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.beta = beta
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
+class HuberLoss(_Loss):
+    """Squared differences where they are small, absolute ones times delta where they are large.
+
+    l = (x - y)² / 2 if |x - y| <= delta else delta · (|x - y| - delta / 2)
+
+    Args:
+        reduction: "mean", "sum" or "none".
+        delta: where the one becomes the other.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        TypeError: delta is not a number.
+        ValueError: reduction is unknown, or delta not positive.
+
+    Example:
+        >>> nn.HuberLoss(reduction="none", delta=2.0)(np.array([1.0, 3.0]), np.zeros(2))
+        array([0.5, 4. ])
+
+    Reference: Huber: Robust Estimation of a Location Parameter (1964).
+    """
+
+    delta: float
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, (float, int)):
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
+        super().__init__(reduction=reduction)
+        self.delta = delta
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+
+
+class BCELoss(_WeightedLoss):
+    """The cross entropy of probabilities, element by element.
+
+    l = -w · (y · log(x) + (1 - y) · log(1 - x)), logarithms at least -100
+
+    Args:
+        weight: array that broadcasts to the input, a factor for each element.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ValueError: the shapes differ, or reduction is unknown.
+        RuntimeError: an input is not in [0, 1].
+
+    Example:
+        >>> round(float(nn.BCELoss()(np.array([0.5, 0.5]), np.array([0.0, 1.0]))), 4)
+        0.6931
+    """
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """The cross entropy of the sigmoid of scores, element by element.
+
+    l = -w · (p · y · log σ(x) + (1 - y) · log(1 - σ(x)))
+
+    Args:
+        weight: array that broadcasts to the input, a factor for each element.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+        pos_weight: array that broadcasts to the input, p, a factor for positive targets.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ValueError: the shapes differ, or reduction is unknown.
+
+    Example:
+        >>> round(float(nn.BCEWithLogitsLoss()(np.zeros(2), np.array([0.0, 1.0]))), 4)
+        0.6931
+    """
+
+    weight: NDArray[Any] | None
+    pos_weight: NDArray[Any] | None
+
+    def __init__(
+        self,
+        weight: NDArray[Any] | None = None,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        pos_weight: NDArray[Any] | None = None,
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.binary_cross_entropy_with_logits(input, target, weight=self.weight, reduction=self.reduction, pos_weight=self.pos_weight)
+
+
+class KLDivLoss(_Loss):
+    """The Kullback-Leibler divergence of probabilities from log-probabilities.
+
+    l = y · (log(y) - x), or exp(y) · (y - x) with log_target
+
+    Args:
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "batchmean" (the sum divided by the batch's size: the mathematical one), "mean", "sum" or "none".
+        log_target: the target is log-probabilities too.
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> round(float(nn.KLDivLoss(reduction="batchmean")(np.log([[0.5, 0.5]]), np.array([[0.25, 0.75]]))), 4)
+        0.1308
+    """
+
+    log_target: bool
+
+    def __init__(
+        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", log_target: bool = False
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
+class CTCLoss(_Loss):
+    """The negative log-likelihood of label sequences over all their alignments with the input.
+
+    l = -log Σ_π Π_t p[t, π[t]] over the paths π that give the target when repeats are merged and blanks removed;
+    the mean divides each by its target's length first
+
+    Args:
+        blank: class number of the blank.
+        reduction: "mean", "sum" or "none".
+        zero_infinity: 0 instead of an infinite loss, where a target does not fit its input.
+
+    **Shape**: log_probs (T, N, C) or (T, C), targets (N, S) or (Σ target_lengths), lengths (N) or () -> (), or (N) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        ValueError: reduction is unknown; a length or the blank is out of range.
+
+    Example:
+        >>> log_probs = nn.functional.log_softmax(np.zeros((4, 1, 3)), 2)
+        >>> round(float(nn.CTCLoss()(log_probs, np.array([[1, 2]]), np.array([4]), np.array([2]))), 4)
+        0.8432
+
+    Reference: Graves, Fernández, Gomez, Schmidhuber: Connectionist Temporal Classification (2006).
+    """
+
+    blank: int
+    zero_infinity: bool
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(self, log_probs: Array, targets: Array, input_lengths: Array, target_lengths: Array) -> Array:
+        return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity)
+
+
+class CosineEmbeddingLoss(_Loss):
+    """Brings vectors of alike pairs (target 1) together and those of others (target -1) apart.
+
+    l = 1 - cos(x₁, x₂) if y = 1 else max(0, cos(x₁, x₂) - margin)
+
+    Args:
+        margin: cosine that pairs of different kinds may have.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, D), (N, D), (N) -> (), or (N) without reduction; (D), (D), () -> ().
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> round(float(nn.CosineEmbeddingLoss()(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), np.array([1]))), 4)
+        1.0
+    """
+
+    margin: float
+
+    def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.margin = margin
+
+    def forward(self, input1: Array, input2: Array, target: Array) -> Array:
+        return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+
+
+class MarginRankingLoss(_Loss):
+    """Ranks the first input above the second (target 1) or below it (target -1).
+
+    l = max(0, -y · (x₁ - x₂) + margin)
+
+    Args:
+        margin: how far apart they have to be.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N), (N), (N) -> (), or (N) without reduction.
+
+    Raises:
+        ShapeError: the numbers of dimensions differ, or the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.MarginRankingLoss()(np.array([1.0, 2.0]), np.array([2.0, 1.0]), np.array([1.0, 1.0]))
+        array(0.5)
+    """
+
+    margin: float
+
+    def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.margin = margin
+
+    def forward(self, input1: Array, input2: Array, target: Array) -> Array:
+        return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+
+
+class HingeEmbeddingLoss(_Loss):
+    """Makes distances of alike pairs (target 1) small and those of others (target -1) at least margin.
+
+    l = x if y = 1 else max(0, margin - x)
+
+    Args:
+        margin: distance that pairs of different kinds have to have.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.HingeEmbeddingLoss(reduction="none")(np.array([0.25, 0.25]), np.array([1, -1]))
+        array([0.25, 0.75])
+    """
+
+    margin: float
+
+    def __init__(self, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.margin = margin
+
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
+
+
+class TripletMarginLoss(_Loss):
+    """Brings an anchor nearer to a positive example than to a negative one.
+
+    l = max(0, ‖a - p + eps‖ₚ - ‖a - n + eps‖ₚ + margin)
+
+    Args:
+        margin: how much nearer.
+        p: exponent of the norm.
+        eps: added to differences.
+        swap: takes the distance of positive and negative where that is smaller.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, D), (N, D), (N, D) -> (), or (N) without reduction; (D), (D), (D) -> ().
+
+    Raises:
+        ShapeError: the numbers of dimensions differ, or the shapes do not broadcast.
+        ValueError: margin is not positive, or reduction unknown.
+
+    Example:
+        >>> a = np.zeros((1, 2))
+        >>> nn.TripletMarginLoss()(a, a + 3.0, a + 3.0)
+        array(1.)
+
+    Reference: Balntas, Riba, Ponsa, Mikolajczyk: Learning local feature descriptors with triplets and shallow convolutional neural
+    networks (2016).
+    """
+
+    margin: float
+    p: float
+    eps: float
+    swap: bool
+
+    def __init__(
+        self,
+        margin: float = 1.0,
+        p: float = 2.0,
+        eps: float = 1e-6,
+        swap: bool = False,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        if margin <= 0:
+            raise ValueError(f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead")
+        self.margin = margin
+        self.p = p
+        self.eps = eps
+        self.swap = swap
+
+    def forward(self, anchor: Array, positive: Array, negative: Array) -> Array:
+        return F.triplet_margin_loss(
+            anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap, reduction=self.reduction
+        )
+
+
+class GaussianNLLLoss(_Loss):
+    """The negative log-likelihood of targets under normal distributions of given means and variances.
+
+    l = (log(max(var, eps)) + (x - y)² / max(var, eps)) / 2, with full + log(2π) / 2
+
+    Args:
+        full: adds the constant.
+        eps: smallest variance; where it takes the place of var, var still gets its gradient.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: input (N, *), target and var (N, *), or 1 in a dimension; var also (N, *) without the last dimension or a number -> (),
+    or (N, *) without reduction.
+
+    Raises:
+        ValueError: var is negative somewhere or of another shape, or reduction is unknown.
+
+    Example:
+        >>> nn.GaussianNLLLoss()(np.zeros(3), np.full(3, 2.0), np.ones(3))
+        array(2.)
+
+    Reference: Nix, Weigend: Estimating the mean and variance of the target probability distribution (1994).
+    """
+
+    full: bool
+    eps: float
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(None, None, reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Array, target: Array, var: Array | float) -> Array:
+        return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
+
+
+class PoissonNLLLoss(_Loss):
+    """The negative log-likelihood of counts under Poisson distributions.
+
+    l = exp(x) - y · x, or x - y · log(x + eps) where log_input is False; with full + y · log(y) - y + log(2πy) / 2 where y > 1
+
+    Args:
+        log_input: the input is the logarithm of the expected counts.
+        full: adds Stirling's approximation of log(y!).
+        size_average: deprecated, as reduce: together they say what reduction says.
+        eps: keeps the logarithm away from 0.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.PoissonNLLLoss()(np.zeros(2), np.array([1.0, 3.0]))
+        array(1.)
+    """
+
+    log_input: bool
+    full: bool
+    eps: float
+
+    def __init__(
+        self,
+        log_input: bool = True,
+        full: bool = False,
+        size_average: bool | None = None,
+        eps: float = 1e-8,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, log_input: Array, target: Array) -> Array:
+        return F.poisson_nll_loss(log_input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction)
