@@ -25,3 +25,8 @@ def bilinear_forward(x1, x2, weight, bias=None):
     """y[n,o] = Σ_ij x1[n,i] W[o,i,j] x2[n,j] + bias[o]"""
     y = np.einsum("...i,oij,...j->...o", real(x1), real(weight), real(x2))
     return y if bias is None else y + real(bias)
+
+
+def matmul_forward(a, b):
+    """y[..., i, j] = Σ a[..., i, k] b[..., k, j]"""
+    return np.matmul(real(a), real(b))

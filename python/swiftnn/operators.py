@@ -333,19 +333,7 @@ def _product(a: Any, b: Any) -> Any:
     """a @ b for float matrices (..., m, k) and (..., k, n), on the library's kernels."""
     if a.dtype.kind != "f" or b.dtype.kind != "f" or a.dtype != b.dtype or a.dtype.itemsize not in (4, 8) or b.ndim < 2 or a.ndim < 2:
         return np.matmul(a, b)
-    if b.ndim == 2:
-        return _native.linear_forward(a, b.T, None, None, -1, 0, 0)
-    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    a = np.broadcast_to(a, lead + a.shape[-2:])
-    b = np.broadcast_to(b, lead + b.shape[-2:]).swapaxes(-1, -2)
-    if a.shape[-1] != b.shape[-1]:
-        raise ValueError(
-            f"matmul: shapes {a.shape} and {b.swapaxes(-1, -2).shape} do not fit: {a.shape[-1]} columns and {b.shape[-1]} rows"
-        )
-    y = np.empty((*lead, a.shape[-2], b.shape[-2]), a.dtype)
-    for i in np.ndindex(lead):
-        y[i] = _native.linear_forward(a[i], b[i], None, None, -1, 0, 0)
-    return y
+    return _native.matmul_forward(a, b)
 
 
 @operation
