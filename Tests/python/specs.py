@@ -57,7 +57,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Signs:
-    """1 and -1, floats."""
+    """1 and -1, integers."""
 
     shape: tuple[int, ...]
 
@@ -122,7 +122,7 @@ def value_of(item: Any, rng: Stream, dtype: Any, nn: Any) -> Any:
     if isinstance(item, Unit):
         return (rng.random(item.shape) * 0.98 + 0.01).astype(np.float32).astype(dtype)
     if isinstance(item, Signs):
-        return np.where(rng.random(item.shape) < 0.5, -1.0, 1.0).astype(dtype)
+        return np.where(rng.random(item.shape) < 0.5, -1, 1)
     if isinstance(item, Special):
         x = rng.integers(-3, 4, item.shape).astype(dtype)
         x[rng.random(item.shape) < 0.05] = np.nan

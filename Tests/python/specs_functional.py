@@ -221,7 +221,7 @@ def _losses() -> Iterator[Function]:
             yield Function(name, (x, x), getattr(losses, name), dict(reduction=reduction, weight=Unit(x)), f"{reduction}, weight")
     yield Function("smooth_l1_loss", (x, x), losses.smooth_l1_loss, dict(beta=0.0), "beta 0")
     yield Function("cross_entropy", (x, Ints(5, (7,))), losses.cross_entropy, dict(label_smoothing=0.3, ignore_index=1), "options")
-    yield Function("gaussian_nll_loss", (x, x, Unit((7, 1))), losses.gaussian_nll_loss, dict(full=True, eps=0.5), "options")
+    yield Function("gaussian_nll_loss", (x, x, Unit((7, 1))), losses.gaussian_nll_loss, dict(full=True, eps=1e-3), "options")
 
 
 FAMILIES = (_convolutions, _pools, _elementwise, _distances, _products, _attentions, _losses)

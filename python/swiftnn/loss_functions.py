@@ -128,10 +128,17 @@ def _check_weight(weight: Array | None, input: Array) -> None:
         )
 
 
+def _weighted(kind: int, input: Array, target: Array, weight: Array, reduction: int, alpha: float = 0.0) -> Array:
+    if getattr(weight, "requires_grad", False):
+        # The kernels have no derivative by the weight.
+        return _reduced(_pointwise(kind, input, target, _NONE, alpha) * weight, reduction)
+    return _pointwise(kind, input, target, reduction, alpha, weight)
+
+
 def _weighted_mean(kind: int, input: Array, target: Array, weight: Array, reduction: int) -> Array:
     if reduction != _MEAN:
-        return _pointwise(kind, input, target, reduction, weight=weight)
-    return _pointwise(kind, input, target, _SUM, weight=weight) / operators.sum(_as_array(weight))
+        return _weighted(kind, input, target, weight, reduction)
+    return _weighted(kind, input, target, weight, _SUM) / operators.sum(_as_array(weight))
 
 
 def mse_loss(
@@ -279,7 +286,8 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: floa
     _check_weight(weight, input)
     if not delta > 0:
         raise ValueError(f"huber_loss does not support non-positive values for delta, got {delta}")
-    return _pointwise(_HUBER, input, target, _number(reduction), delta, weight)
+    number = _number(reduction)
+    return _pointwise(_HUBER, input, target, number, delta) if weight is None else _weighted(_HUBER, input, target, weight, number, delta)
 
 
 def binary_cross_entropy(
