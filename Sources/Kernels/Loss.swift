@@ -128,8 +128,8 @@ extension Wide {
 /// (BCE_WITH_LOGITS). The derivatives by t of losses of x - t are those by x, negated: not here. Whether x is a probability (BCE).
 @inline(never)
 func pointwiseLoss<T: Real>(
-    _ kind: Int, _ part: Int, _ alpha: T, _ x: UnsafePointer<T>, _ t: UnsafePointer<T>, _ p: UnsafePointer<T>?, _ y: UnsafeMutablePointer<T>,
-    _ n: Int, _: T.Type
+    _ kind: Int, _ part: Int, _ alpha: T, _ x: UnsafePointer<T>, _ t: UnsafePointer<T>, _ p: UnsafePointer<T>?,
+    _ y: UnsafeMutablePointer<T>, _ n: Int, _: T.Type
 ) -> Bool {
     typealias V = T.Vector
     let a = V(alpha), half = V(0.5)

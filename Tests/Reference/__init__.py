@@ -11,6 +11,7 @@ from .dropout import dropout_forward
 from .embedding import embedding_forward
 from .interpolate import interpolate_forward
 from .linear import bilinear_forward, linear_forward, matmul_forward
+from .loss import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward
 from .normalization import batch_norm_forward, batch_stats_forward, group_norm_forward, layer_norm_forward, rms_norm_forward
 from .padding import pad_forward
 from .pooling import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward

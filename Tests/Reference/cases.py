@@ -340,6 +340,48 @@ def attention(r: Numbers) -> Iterator[Case]:
     yield case("noqueries", 2, 2, 0, 5, 8)
 
 
+def losses(r: Numbers) -> Iterator[Case]:
+    shapes = [(s,) for s in FEW] + [(3, s) for s in SIZES] + [(2, 5, s) for s in SIZES] + [(2, 3, 7, 300), (2049, 3), (1, 2100), (0, 3)]
+    for i, shape in enumerate(shapes):
+        classes = shape[0] if len(shape) == 1 else shape[1]
+        rest = () if len(shape) == 1 else (shape[0], *shape[2:])
+        target = r.ints(0, classes, *rest)
+        if i % 3 == 0:
+            target = np.where(r.generator.random(rest) < 0.3, -100, target)
+        fields = dict(x=3 * r(*shape), target=target, weight=abs(r(classes)) if i % 2 else None, ignore_index=-100, reduction=i % 3)
+        yield "nll_loss_forward", f"{i}", fields, SUMS
+        yield "cross_entropy_forward", f"{i}", {**fields, "label_smoothing": 0.0, "logsumexp": i % 2 == 0}, SUMS
+        yield "cross_entropy_forward", f"smooth{i}", {**fields, "label_smoothing": 0.3, "logsumexp": False}, SUMS
+    fields = dict(x=r(4, 3), target=np.full(4, 2), weight=None, ignore_index=2, reduction=k.MEAN)
+    yield "nll_loss_forward", "ignored", fields, SUMS
+    yield "cross_entropy_forward", "ignored", {**fields, "label_smoothing": 0.1, "logsumexp": False}, SUMS
+    for i, size in enumerate((*SIZES, 3, 5, 9)):
+        x = r(2 * size + 3, 3, 5)
+        fields = dict(log_probs=(x - np.log(np.exp(x).sum(-1, keepdims=True))).astype(r.dtype), targets=r.ints(1, 5, 3, size))
+        fields |= dict(input_lengths=np.array([2 * size + 3, size, 2 * size]), target_lengths=np.array([size, 0, size // 2]))
+        fields |= dict(blank=0, reduction=i % 3, zero_infinity=i % 2, alpha=i % 2 == 0)
+        if i % 4 == 3:
+            fields["targets"] = np.concatenate([t[:n] for t, n in zip(fields["targets"], fields["target_lengths"])])
+        yield "ctc_loss_forward", f"{size}-{i}", fields, SUMS
+    few = dict(log_probs=fields["log_probs"][:4, 0], targets=np.array([1, 1, 2]), input_lengths=np.array(4), target_lengths=np.array(3))
+    yield "ctc_loss_forward", "one", {**few, "blank": 3, "reduction": k.SUM, "zero_infinity": 0, "alpha": False}, SUMS
+    for kind in range(7):
+        for i, shape in enumerate([(s,) for s in SIZES] + [(), (3, 700), (4100,), (0,)]):
+            x, target = r(*shape), r(*shape)
+            if kind == k.BCE:
+                x = r.generator.random(shape).astype(r.dtype)
+                x = x if i % 4 else np.round(x)
+            alpha = (0.7, 1.0, 0.0)[i % 3] if kind == k.SMOOTH_L1 else 0.6 if kind == k.HUBER else float(kind == k.KL_DIV and i % 2)
+            if kind in (k.BCE, k.BCE_WITH_LOGITS) or (kind == k.KL_DIV and not alpha):
+                target = r.generator.random(shape).astype(r.dtype)
+            fields = dict(x=np.asarray(x), target=np.asarray(target), weight=None, pos_weight=None, kind=kind, alpha=alpha, reduction=i % 3)
+            if i % 5 == 1:
+                fields["weight"] = abs(r(*shape))
+            if kind == k.BCE_WITH_LOGITS and i % 2:
+                fields["pos_weight"] = abs(r(*shape))
+            yield "pointwise_loss_forward", f"kind{kind}-{i}", fields, SUMS
+
+
 def random(r: Numbers) -> Iterator[Case]:
     dtype = k.FLOAT32 if r.dtype is np.float32 else k.FLOAT64
     for s in (0, *SIZES, 1000):
@@ -352,7 +394,7 @@ def random(r: Numbers) -> Iterator[Case]:
     yield "random_forward", "wraps", fields, EXACT
 
 
-FAMILIES = (linear, conv, padding, pooling, activation, normalization, recurrent, cells, attention, random)
+FAMILIES = (linear, conv, padding, pooling, activation, normalization, recurrent, cells, attention, losses, random)
 
 
 def cases(dtype: type) -> Iterator[Case]:

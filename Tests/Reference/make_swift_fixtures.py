@@ -4,7 +4,7 @@ DIRECTORY gets .npy files (version 1.0, C order, little endian) and index.txt, o
 
     operation   case name   field=value ...   out:field=@file.npy ...   tol=relative tolerance
 
-A value is @file.npy, an int, a real, comma-separated ints (INTS), comma-separated @file.npy or none (ARRAYS), or none. A result
+A value is @file.npy, an int, a real, comma-separated ints (INTS), comma-separated @file.npy or none (ARRAYS, WRITES), or none. A result
 that is not listed is not wanted. Expected values are float64 (int64 for indices); one is met if the difference is at most tol times
 the largest finite expected value of the array (at least the smallest normal number), NaN meets NaN and an infinity meets itself.
 """
@@ -46,7 +46,7 @@ def text(kind: str, value: Any, write: Writer) -> str:
     """A field's value as index.txt has it."""
     if value is None:
         return "none"
-    if kind == "ARRAYS":
+    if kind in ("ARRAYS", "WRITES"):
         return ",".join("none" if a is None else write(a) for a in value)
     if kind == "INTS":
         return ",".join(str(int(v)) for v in value)

@@ -7,6 +7,7 @@
 #define OPTINDEX(n) {SNN_TEST_OPTINDEX, #n},
 #define MASK(n) {SNN_TEST_MASK, #n},
 #define ARRAYS(n) {SNN_TEST_ARRAYS, #n},
+#define WRITES(n) {SNN_TEST_WRITES, #n},
 #define OUT(n) {SNN_TEST_OUT, #n},
 #define OPTOUT(n) {SNN_TEST_OPTOUT, #n},
 #define INT(n) {SNN_TEST_INT, #n},

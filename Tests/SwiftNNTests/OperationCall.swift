@@ -56,7 +56,7 @@ final class OperationCall {
                 memory.append(numbers)
                 append(numbers.pointer)
                 slots.append(UInt64(numbers.count))
-            case SNN_TEST_ARRAYS:
+            case SNN_TEST_ARRAYS, SNN_TEST_WRITES:
                 let entries = try fixture.input(name).split(separator: ",").map { try fixture.array(String($0)) }
                 let arrays = Fenced(entries.map { $0.map { describe($0, $0.shape, layout).pointee } ?? snn_array.absent })
                 memory.append(arrays)

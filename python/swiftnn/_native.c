@@ -27,11 +27,12 @@
 /* ---- the rows of ops.def ---- */
 
 typedef enum {
-    KIND_IN, KIND_OPT, KIND_NUM, KIND_INDEX, KIND_OPTINDEX, KIND_MASK, KIND_ARRAYS, KIND_OUT, KIND_OPTOUT, KIND_INT, KIND_INTS, KIND_REAL,
+    KIND_IN, KIND_OPT, KIND_NUM, KIND_INDEX, KIND_OPTINDEX, KIND_MASK, KIND_ARRAYS, KIND_WRITES, KIND_OUT, KIND_OPTOUT, KIND_INT,
+    KIND_INTS, KIND_REAL,
 } field_kind;
 
 static const char *const kind_names[] = {
-    "IN", "OPT", "NUM", "INDEX", "OPTINDEX", "MASK", "ARRAYS", "OUT", "OPTOUT", "INT", "INTS", "REAL",
+    "IN", "OPT", "NUM", "INDEX", "OPTINDEX", "MASK", "ARRAYS", "WRITES", "OUT", "OPTOUT", "INT", "INTS", "REAL",
 };
 
 typedef struct {
@@ -46,6 +47,7 @@ typedef struct {
     int n_args;   /* fields that Python passes: all but OUT */
     int n_arrays; /* array fields, ARRAYS not counted */
     int n_outs;   /* OUT and OPTOUT */
+    bool writes;  /* has WRITES */
     snn_status (*call)(const void *args);
 } op_row;
 
@@ -63,6 +65,7 @@ typedef union {
 #define OPTINDEX(n) {KIND_OPTINDEX, #n},
 #define MASK(n) {KIND_MASK, #n},
 #define ARRAYS(n) {KIND_ARRAYS, #n},
+#define WRITES(n) {KIND_WRITES, #n},
 #define OUT(n) {KIND_OUT, #n},
 #define OPTOUT(n) {KIND_OPTOUT, #n},
 #define INT(n) {KIND_INT, #n},
@@ -78,13 +81,14 @@ typedef union {
 #undef OPTINDEX
 #undef MASK
 #undef ARRAYS
+#undef WRITES
 #undef OUT
 #undef OPTOUT
 #undef INT
 #undef INTS
 #undef REAL
 
-/* Counts as constant expressions: name_slots, name_args, name_arrays, name_outs, name_ints. */
+/* Counts as constant expressions: name_slots, name_args, name_arrays, name_outs, name_ints, name_writes. */
 #define COUNT(slots, args, arrays, outs, ints) +(slots + 100 * (args) + 10000 * (arrays) + 1000000 * (outs) + 100000000 * (ints))
 #define IN(n) COUNT(1, 1, 1, 0, 0)
 #define OPT(n) COUNT(1, 1, 1, 0, 0)
@@ -93,6 +97,7 @@ typedef union {
 #define OPTINDEX(n) COUNT(1, 1, 1, 0, 0)
 #define MASK(n) COUNT(1, 1, 1, 0, 0)
 #define ARRAYS(n) COUNT(2, 1, 0, 0, 0)
+#define WRITES(n) COUNT(2, 1, 0, 0, 0) + 10000000000
 #define OUT(n) COUNT(1, 0, 0, 1, 0)
 #define OPTOUT(n) COUNT(1, 1, 0, 1, 0)
 #define INT(n) COUNT(1, 1, 0, 0, 0)
@@ -101,7 +106,8 @@ typedef union {
 #define SNN_OP(name, fields) \
     enum { \
         name##_count = 0 fields, name##_slots = name##_count % 100, name##_args = name##_count / 100 % 100, \
-        name##_arrays = name##_count / 10000 % 100, name##_outs = name##_count / 1000000 % 100, name##_ints = name##_count / 100000000 \
+        name##_arrays = name##_count / 10000 % 100, name##_outs = name##_count / 1000000 % 100, name##_ints = name##_count / 100000000 % 100, \
+        name##_writes = name##_count / 10000000000 \
     };
 #include "ops.def"
 #undef SNN_OP
@@ -123,6 +129,7 @@ typedef union {
 #undef OPTINDEX
 #undef MASK
 #undef ARRAYS
+#undef WRITES
 #undef OUT
 #undef OPTOUT
 #undef INT
@@ -389,6 +396,7 @@ static inline bool is_private(PyObject *data)
 typedef struct {
     PyObject *object; /* owned; an ndarray once normalised; NULL: absent */
     tensor_object *keeper; /* borrowed: the Parameter whose cache may be used, or NULL */
+    tensor_object *written; /* owned: the Tensor that is written through, or NULL */
     int16_t field;
     bool parameter; /* came in a Parameter */
     bool untyped;   /* a list or a number: converts to whatever float type the call has */
@@ -414,7 +422,12 @@ typedef struct {
 
 static void release(call_frame *c)
 {
-    for (Py_ssize_t k = 0; k < c->n; k++) Py_XDECREF(c->entries[k].object);
+    for (Py_ssize_t k = 0; k < c->n; k++) {
+        Py_XDECREF(c->entries[k].object);
+        /* Again after the call: something may have been made of the array while it was written. */
+        if (c->entries[k].written) c->entries[k].written->version++;
+        Py_XDECREF((PyObject *)c->entries[k].written);
+    }
     if (c->entries != c->stack_entries) {
         PyMem_Free(c->entries);
         PyMem_Free(c->arrays);
@@ -483,6 +496,19 @@ static int add_entry(call_frame *c, PyObject *object, int field, int32_t index)
     }
     if (!PyArray_CheckExact(object) && parameter_type) {
         PyTypeObject *type = Py_TYPE(object);
+        if (c->op->writes && PyType_IsSubtype(type, (PyTypeObject *)tensor_type)) {
+            tensor_object *t = (tensor_object *)object;
+            if (!t->data) return no_data();
+            if (c->op->fields[field].kind == KIND_WRITES) {
+                t->version++;
+                Py_INCREF(object);
+                e->written = t;
+            }
+            Py_INCREF(t->data);
+            e->object = t->data;
+            c->n++;
+            return 0;
+        }
         if (type == (PyTypeObject *)parameter_type || PyType_IsSubtype(type, (PyTypeObject *)parameter_type)) {
             tensor_object *t = (tensor_object *)object;
             if (!t->data) return no_data();
@@ -594,7 +620,7 @@ static int make_room(call_frame *c, PyObject *const *args)
     for (int f = 0, a = 0; f < c->op->n_fields; f++) {
         field_kind kind = c->op->fields[f].kind;
         if (kind == KIND_OUT) continue;
-        if (kind == KIND_ARRAYS) {
+        if (kind == KIND_ARRAYS || kind == KIND_WRITES) {
             if (PyTuple_Check(args[a])) n += PyTuple_Size(args[a]);
             else if (PyList_Check(args[a])) n += PyList_Size(args[a]);
             else {
@@ -644,7 +670,7 @@ static int collect(call_frame *c, PyObject *const *args)
             (s++)->p = arg == Py_None ? NULL : &c->arrays[c->n];
             if (add_entry(c, arg, f, -1) < 0) return -1;
             break;
-        case KIND_ARRAYS: {
+        case KIND_ARRAYS: case KIND_WRITES: {
             s->p = &c->arrays[c->n];
             int count = add_arrays(c, arg, f);
             if (count < 0) return -1;
@@ -715,6 +741,13 @@ static int hides_values(PyObject *o)
 static int normalise(call_frame *c, entry *e)
 {
     PyObject *o = e->object;
+    if (!PyArray_Check(o) && c->op->fields[e->field].kind == KIND_WRITES) {
+        PyObject *name = entry_name(c, e), *type = type_name(o);
+        if (name && type) fail(c->op, PyExc_TypeError, "%U is written in place and has to be an ndarray or a Tensor, got %U", name, type);
+        Py_XDECREF(name);
+        Py_XDECREF(type);
+        return -1;
+    }
     if (PyArray_Check(o)) {
         int hidden = hides_values(o);
         if (hidden > 0) {
@@ -744,7 +777,7 @@ static int normalise(call_frame *c, entry *e)
 
 static const char *float_name(int dtype) { return dtype == SNN_FLOAT64 ? "float64" : "float32"; }
 
-static bool decides_type(field_kind kind) { return kind == KIND_IN || kind == KIND_OPT || kind == KIND_ARRAYS; }
+static bool decides_type(field_kind kind) { return kind == KIND_IN || kind == KIND_OPT || kind == KIND_ARRAYS || kind == KIND_WRITES; }
 
 static int raise_mismatch(const call_frame *c, const entry *wrong, const entry *leader, int got, int expected)
 {
@@ -856,7 +889,18 @@ static int place(call_frame *c, Py_ssize_t k, int type)
     }
     int target = target_type(c, e, type);
     if (target < 0) return -1;
-    if (dtype_of(array) == target && describe(&c->arrays[k], array, target, &c->work)) {
+    bool fits = dtype_of(array) == target && describe(&c->arrays[k], array, target, &c->work);
+    if (c->op->fields[e->field].kind == KIND_WRITES && !(fits && PyArray_ISWRITEABLE(array))) {
+        PyObject *name = entry_name(c, e);
+        if (name && !PyArray_ISWRITEABLE(array))
+            fail(c->op, PyExc_ValueError, "%U is read-only, but is written in place; pass a writeable array", name);
+        else if (name)
+            fail(c->op, PyExc_TypeError, "%U is written in place and has to be an aligned %s array in native byte order, got %S", name,
+                 float_name(type), (PyObject *)PyArray_DESCR(array));
+        Py_XDECREF(name);
+        return -1;
+    }
+    if (fits) {
         if (e->keeper) {
             c->arrays[k].cache = e->keeper->cache;
             c->arrays[k].version = e->keeper->version;
@@ -905,7 +949,19 @@ static PyObject *compute(call_frame *c)
         c->outs[i].ndim = c->work < GIL_MINSIZE ? -1 : 0;
         c->outs[i].shape[0] = GIL_MINSIZE - 1 - (int64_t)c->work;
     }
-    snn_status status = c->op->call(c->slots);
+    snn_status status;
+    if (c->n_outs == 0) {
+        /* Everything is written in place, in one call. */
+        if (c->work < GIL_MINSIZE) status = c->op->call(c->slots);
+        else {
+            PyThreadState *state = PyEval_SaveThread();
+            status = c->op->call(c->slots);
+            PyEval_RestoreThread(state);
+        }
+        if (status != SNN_OK) return raise_status(status), NULL;
+        Py_RETURN_NONE;
+    }
+    status = c->op->call(c->slots);
     if (status != SNN_OK) {
         for (int i = 0; i < c->n_outs; i++) snn_free(c->outs[i].data);
         return raise_status(status), NULL;
@@ -997,7 +1053,8 @@ done:
 #define SNN_OP(name, fields) \
     static snn_status name##_call(const void *args) { return snn_##name(args); } \
     static const op_row name##_row = { \
-        #name, name##_fields, sizeof name##_fields / sizeof *name##_fields, name##_args, name##_arrays, name##_outs, name##_call, \
+        #name, name##_fields, sizeof name##_fields / sizeof *name##_fields, name##_args, name##_arrays, name##_outs, \
+        name##_writes != 0, name##_call, \
     }; \
     static PyObject *name##_python(PyObject *module, PyObject *const *args, Py_ssize_t nargs) \
     { \
@@ -1180,6 +1237,7 @@ static PyObject *setup(PyObject *Py_UNUSED(module), PyObject *args)
 #define OPTINDEX(n) #n ", "
 #define MASK(n) #n ", "
 #define ARRAYS(n) #n ", "
+#define WRITES(n) #n ", "
 #define OUT(n)
 #define OPTOUT(n) #n ", "
 #define INT(n) #n ", "
@@ -1196,6 +1254,7 @@ static PyMethodDef methods[] = {
 #undef OPTINDEX
 #undef MASK
 #undef ARRAYS
+#undef WRITES
 #undef OUT
 #undef OPTOUT
 #undef INT

@@ -12,7 +12,7 @@
  * allocated (free y.data with snn_free, after an error too) and computed at once. Where any result of the call is larger, its data stays
  * NULL and nothing is computed: allocate it and call again.
  *
- * Inputs may have any strides (in bytes, multiples of the element size; zero and negative ones too) and are never written.
+ * Inputs may have any strides (in bytes, multiples of the element size; zero and negative ones too) and are never written (but WRITES).
  * Outputs are C-contiguous; in the second call their shape must be the one that the first call filled in.
  * Functions are thread-safe as long as nobody writes an array that another thread reads.
  */
@@ -82,6 +82,7 @@ typedef struct snn_array {
 #define OPTINDEX(n) const snn_array *n;
 #define MASK(n) const snn_array *n;
 #define ARRAYS(n) const snn_array *n; int64_t n##_count;
+#define WRITES(n) const snn_array *n; int64_t n##_count;
 #define OUT(n) snn_array *n;
 #define OPTOUT(n) snn_array *n;
 #define INT(n) int64_t n;
@@ -99,6 +100,7 @@ typedef struct snn_array {
 #undef OPTINDEX
 #undef MASK
 #undef ARRAYS
+#undef WRITES
 #undef OUT
 #undef OPTOUT
 #undef INT

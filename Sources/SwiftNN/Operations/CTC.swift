@@ -82,8 +82,8 @@ private struct CTC<T: Element> {
         }
         for n in 0..<sequences {
             for s in 0..<table.base[3 * n + 1] {
-                let flat = target.count == 2 ? n * target.strides[0] + s * target.strides[1] : (table.base[3 * n + 2] + s) * target.strides[0]
-                let c = Int(target.data[flat])
+                let row = target.count == 2 ? n * target.strides[0] : table.base[3 * n + 2] * target.strides[0]
+                let c = Int(target.data[row + s * target.strides[target.count - 1]])
                 guard c >= 0 && c < classes else {
                     release()
                     throw Message(name).text(": targets has the class ").number(c).text("; expected 0 <= class < C = ").number(classes)

@@ -222,7 +222,7 @@ private func crossEntropyForward<T: Element>(_ a: snn_cross_entropy_forward_args
                 } else {
                     value(i, columns[positions.base[i] * plane + j], Double(largest[j]), Double(log[j]), Double(weighted[j]))
                 }
-                logs?[i] = largest[j] + log[j]
+                logs?[i] = positions.base[i] < 0 ? 0 : largest[j] + log[j]
             }
         }
     }

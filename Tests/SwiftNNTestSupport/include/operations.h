@@ -7,11 +7,11 @@
 #include "swiftnn.h"
 
 typedef enum snn_test_kind {
-    SNN_TEST_IN, SNN_TEST_OPT, SNN_TEST_NUM, SNN_TEST_INDEX, SNN_TEST_OPTINDEX, SNN_TEST_MASK, SNN_TEST_ARRAYS, SNN_TEST_OUT,
+    SNN_TEST_IN, SNN_TEST_OPT, SNN_TEST_NUM, SNN_TEST_INDEX, SNN_TEST_OPTINDEX, SNN_TEST_MASK, SNN_TEST_ARRAYS, SNN_TEST_WRITES, SNN_TEST_OUT,
     SNN_TEST_OPTOUT, SNN_TEST_INT, SNN_TEST_INTS, SNN_TEST_REAL,
 } snn_test_kind;
 
-/* A field fills one 8-byte slot of the argument struct, ARRAYS and INTS two (pointer and count). */
+/* A field fills one 8-byte slot of the argument struct, ARRAYS, WRITES and INTS two (pointer and count). */
 typedef struct snn_test_field {
     snn_test_kind kind;
     const char *name;
