@@ -18,6 +18,7 @@ from specs_functional import FUNCTIONS
 from swiftnn import _native
 
 HERE = Path(__file__).parent
+MODULES = [nn, nn.data, nn.init, nn.optim, nn.optim.lr_scheduler, nn.random, nn.training, nn.utils, nn.utils.rnn]
 # Classes that hold or describe modules and compute nothing: test_module.py, test_container.py
 HOLDERS = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "RNNBase", "RNNCellBase"}
 
@@ -41,9 +42,14 @@ def test_every_operation_has_a_derivative() -> None:
 
 def test_every_operation_has_a_reference_and_cases() -> None:
     # test_gradients.py checks derivatives against central differences of these.
-    operations = {name for name, _ in _native.OPS if not name.endswith("_backward")}
+    operations = {name for name, _ in _native.OPS if name.endswith("_forward")}
     assert operations == set(reference.OPERATIONS)
     assert operations == {op for op, *_ in cases(np.float32)}
+
+
+def test_every_operation_in_place_is_tested() -> None:
+    others = {name for name, _ in _native.OPS if not name.endswith(("_forward", "_backward"))}
+    assert not sorted(others - _tested_words())
 
 
 def test_every_layer_has_a_spec() -> None:
@@ -60,14 +66,14 @@ def test_every_function_has_a_spec() -> None:
     assert not missing, f"add rows to specs_functional.py: {missing}"
 
 
-@pytest.mark.parametrize("module", [nn, nn.data, nn.init, nn.random, nn.utils, nn.utils.rnn], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_other_name_is_tested(module) -> None:
     names = {name for name in module.__all__ if not inspect.ismodule(getattr(module, name))}
     missing = sorted(names - _tested_words() - {row.name for row in LAYERS})
     assert not missing, f"names that no test mentions: {missing}"
 
 
-@pytest.mark.parametrize("module", [nn, nn.data, nn.functional, nn.init, nn.utils.rnn], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [nn.functional, *MODULES], ids=lambda module: module.__name__)
 def test_all_lists_what_there_is(module) -> None:
     assert sorted(module.__all__) == sorted(set(module.__all__))
     for name in module.__all__:

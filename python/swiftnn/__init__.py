@@ -51,7 +51,8 @@ from .runtime import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from . import data
+    from . import data, optim, training
+    from .training import fit
 
 __version__ = "0.1.0"
 
@@ -68,6 +69,7 @@ __all__ = [
     "data",
     "einsum",
     "enable_grad",
+    "fit",
     "functional",
     "gather",
     "get_num_threads",
@@ -85,6 +87,7 @@ __all__ = [
     "minimum",
     "no_grad",
     "operators",
+    "optim",
     "random",
     "release_memory",
     "set_grad_enabled",
@@ -93,20 +96,22 @@ __all__ = [
     "split",
     "stack",
     "threads",
+    "training",
     "utils",
     "where",
 ]
 __all__ += modules.__all__
 
 # What training alone needs is imported when it is first asked for: who only calls layers does not wait for it.
-_LAZY = ("data",)
+_LAZY = ("data", "fit", "optim", "training")
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib
 
-        return importlib.import_module(f"{__name__}.{name}")
+        found = importlib.import_module(f"{__name__}.training" if name == "fit" else f"{__name__}.{name}")
+        return found.fit if name == "fit" else found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
