@@ -12,38 +12,76 @@ func unary<T: Real>(
     let b = V(T(beta))
     switch kind {
     // max(NaN, 0) has to be NaN: V.max keeps its first argument there.
-    case SNN_RELU: map(x, y, n) { (v: V) in V.max(v, .zero) }
-    case SNN_RELU6: map(x, y, n) { (v: V) in V.min(V.max(v, .zero), V(6)) }
-    case SNN_LEAKY_RELU: map(x, y, n) { (v: V) in V.select(V.less(.zero, v), v, v * a) }
-    case SNN_ELU: map(x, y, n) { (v: V) in V.select(V.less(.zero, v), v, a * V.expm1Negative(v)) }
+    case SNN_RELU:
+        @inline(__always) func f(_ v: V) -> V { V.max(v, .zero) }
+        map(x, y, n, f)
+    case SNN_RELU6:
+        @inline(__always) func f(_ v: V) -> V { V.min(V.max(v, .zero), V(6)) }
+        map(x, y, n, f)
+    case SNN_LEAKY_RELU:
+        @inline(__always) func f(_ v: V) -> V { V.select(V.less(.zero, v), v, v * a) }
+        map(x, y, n, f)
+    case SNN_ELU:
+        @inline(__always) func f(_ v: V) -> V { V.select(V.less(.zero, v), v, a * V.expm1Negative(v)) }
+        map(x, y, n, f)
     // x Phi(x) = x/2 (1 + erf(x / sqrt 2))
-    case SNN_GELU: map(x, y, n) { (v: V) in v * V(0.5) * (.one + V.erf(v * V(T(0.707_106_781_186_547_524_4)))) }
+    case SNN_GELU:
+        @inline(__always) func f(_ v: V) -> V { v * V(0.5) * (.one + V.erf(v * V(T(0.707_106_781_186_547_524_4)))) }
+        map(x, y, n, f)
     case SNN_GELU_TANH:
-        map(x, y, n) { (v: V) in
+        @inline(__always) func f(_ v: V) -> V {
             let inner = V(T(0.797_884_560_802_865_355_9)) * (v + V(T(0.044715)) * v * v * v)
             // (1 + tanh u) / 2 = sigmoid(2 u), without the cancellation for negative u
             return v * V.sigmoid(inner + inner)
         }
-    case SNN_SILU: map(x, y, n) { (v: V) in v / (.one + V.exp(-v)) }
-    case SNN_MISH: map(x, y, n) { (v: V) in v * V.tanh(V.softplus(v)) }
-    case SNN_SIGMOID: map(x, y, n) { (v: V) in V.sigmoid(v) }
-    case SNN_TANH: map(x, y, n) { (v: V) in V.tanh(v) }
+        map(x, y, n, f)
+    case SNN_SILU:
+        @inline(__always) func f(_ v: V) -> V { v / (.one + V.exp(-v)) }
+        map(x, y, n, f)
+    case SNN_MISH:
+        @inline(__always) func f(_ v: V) -> V { v * V.tanh(V.softplus(v)) }
+        map(x, y, n, f)
+    case SNN_SIGMOID:
+        @inline(__always) func f(_ v: V) -> V { V.sigmoid(v) }
+        map(x, y, n, f)
+    case SNN_TANH:
+        @inline(__always) func f(_ v: V) -> V { V.tanh(v) }
+        map(x, y, n, f)
     // log(1 + exp(beta x)) / beta, linear above the threshold
-    case SNN_SOFTPLUS: map(x, y, n) { (v: V) in V.select(V.less(b, v * a), v, V.softplus(v * a) / a) }
-    case SNN_HARDSWISH: map(x, y, n) { (v: V) in v * V.min(V.max(v + V(3), .zero), V(6)) / V(6) }
-    case SNN_EXP: map(x, y, n) { (v: V) in V.exp(v) }
-    case SNN_LOG: map(x, y, n) { (v: V) in V.log(v) }
-    case SNN_ERF: map(x, y, n) { (v: V) in V.erf(v) }
-    case SNN_HARDTANH: map(x, y, n) { (v: V) in V.min(V.max(v, a), b) }
-    case SNN_HARDSIGMOID: map(x, y, n) { (v: V) in V.min(V.max(v + V(3), .zero), V(6)) / V(6) }
+    case SNN_SOFTPLUS:
+        @inline(__always) func f(_ v: V) -> V { V.select(V.less(b, v * a), v, V.softplus(v * a) / a) }
+        map(x, y, n, f)
+    case SNN_HARDSWISH:
+        @inline(__always) func f(_ v: V) -> V { v * V.min(V.max(v + V(3), .zero), V(6)) / V(6) }
+        map(x, y, n, f)
+    case SNN_EXP:
+        @inline(__always) func f(_ v: V) -> V { V.exp(v) }
+        map(x, y, n, f)
+    case SNN_LOG:
+        @inline(__always) func f(_ v: V) -> V { V.log(v) }
+        map(x, y, n, f)
+    case SNN_ERF:
+        @inline(__always) func f(_ v: V) -> V { V.erf(v) }
+        map(x, y, n, f)
+    case SNN_HARDTANH:
+        @inline(__always) func f(_ v: V) -> V { V.min(V.max(v, a), b) }
+        map(x, y, n, f)
+    case SNN_HARDSIGMOID:
+        @inline(__always) func f(_ v: V) -> V { V.min(V.max(v + V(3), .zero), V(6)) / V(6) }
+        map(x, y, n, f)
     // log(sigmoid(x)) = min(x, 0) - log1p(exp(-|x|))
-    case SNN_LOGSIGMOID: map(x, y, n) { (v: V) in V.min(v, .zero) - V.log1pPositive(V.exp(-v.abs())) }
+    case SNN_LOGSIGMOID:
+        @inline(__always) func f(_ v: V) -> V { V.min(v, .zero) - V.log1pPositive(V.exp(-v.abs())) }
+        map(x, y, n, f)
     case SNN_SELU:
-        map(x, y, n) { (v: V) in
+        @inline(__always) func f(_ v: V) -> V {
             let negative = V(T(1.673_263_242_354_377_284_8)) * V.expm1Negative(v)
             return V(T(1.050_700_987_355_480_493_4)) * V.select(V.less(.zero, v), v, negative)
         }
-    case SNN_SOFTSIGN: map(x, y, n) { (v: V) in v / (.one + v.abs()) }
+        map(x, y, n, f)
+    case SNN_SOFTSIGN:
+        @inline(__always) func f(_ v: V) -> V { v / (.one + v.abs()) }
+        map(x, y, n, f)
     default: break
     }
 }
@@ -52,7 +90,8 @@ func unary<T: Real>(
 @inline(never)
 func copy<T: Real>(_ x: UnsafePointer<T>, _ stride: Int, _ y: UnsafeMutablePointer<T>, _ n: Int) {
     if stride == 1 {
-        map(x, y, n) { (v: T.Vector) in v }
+        @inline(__always) func f(_ v: T.Vector) -> T.Vector { v }
+        map(x, y, n, f)
     } else {
         copyRun(x, stride, y, n)
     }
@@ -61,21 +100,24 @@ func copy<T: Real>(_ x: UnsafePointer<T>, _ stride: Int, _ y: UnsafeMutablePoint
 /// y = a + b; any of them may be the same.
 @inline(never)
 func add<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int) {
-    map2(a, b, y, n) { (u: T.Vector, v: T.Vector) in u + v }
+    @inline(__always) func f(_ u: T.Vector, _ v: T.Vector) -> T.Vector { u + v }
+    map2(a, b, y, n, f)
 }
 
 /// y = x * scale + shift
 @inline(never)
 func scaleShift<T: Real>(_ x: UnsafePointer<T>, _ scale: T, _ shift: T, _ y: UnsafeMutablePointer<T>, _ n: Int) {
     let a = T.Vector(scale), b = T.Vector(shift)
-    map(x, y, n) { (v: T.Vector) in .fma(v, a, b) }
+    @inline(__always) func f(_ v: T.Vector) -> T.Vector { .fma(v, a, b) }
+    map(x, y, n, f)
 }
 
 /// x *= factor
 @inline(never)
 func scale<T: Real>(_ x: UnsafeMutablePointer<T>, _ factor: T, _ n: Int) {
     let a = T.Vector(factor)
-    map(x, x, n) { (v: T.Vector) in v * a }
+    @inline(__always) func f(_ v: T.Vector) -> T.Vector { v * a }
+    map(x, x, n, f)
 }
 
 /// x[i] = -inf where mask[i * stride] is not 0

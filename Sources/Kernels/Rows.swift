@@ -30,7 +30,8 @@ func walk<V: Wide>(_ n: Int, _: V.Type, _ body: (_ i: Int, _ left: Int) -> Void)
     if i < n { body(i, n &- i) }
 }
 
-/// y[i] = f(x[i]); x may be y.
+/// y[i] = f(x[i]); x may be y. f has to be a local function with @inline(__always): a closure that captures something stays a call for
+/// every vector.
 @inline(__always)
 func map<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ n: Int, _ f: (V) -> V) {
     var i = 0
@@ -57,19 +58,6 @@ func map2<V: Wide>(
         if whole { v.store(y + i) } else { storePartial(v, y + i, rest) }
         i &+= V.lanes
     }
-}
-
-/// The fold of f over the row in V.lanes virtual lanes, `identity` filling the last vector.
-@inline(__always)
-func fold<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ n: Int, _ identity: V.Scalar, _ f: (V, V) -> V) -> V {
-    var accumulator = V(identity)
-    var i = 0
-    while i &+ V.lanes <= n {
-        accumulator = f(accumulator, V.load(x + i))
-        i &+= V.lanes
-    }
-    if i < n { accumulator = f(accumulator, withPadding(identity, x + i, n &- i, V.self)) }
-    return accumulator
 }
 
 /// y[i] = value

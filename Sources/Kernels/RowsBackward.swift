@@ -12,81 +12,113 @@ func unaryBackward<T: Real>(
     let b = V(T(beta))
     switch kind {
     // y: the gradient passes where y > 0, or NaN
-    case SNN_RELU: map2(dy, s, dx, n) { (d: V, y) in V.select(V.either(V.less(.zero, y), V.isNaN(y)), d, .zero) }
+    case SNN_RELU:
+        @inline(__always) func f(_ d: V, _ y: V) -> V { V.select(V.either(V.less(.zero, y), V.isNaN(y)), d, .zero) }
+        map2(dy, s, dx, n, f)
     // y
-    case SNN_RELU6: map2(dy, s, dx, n) { (d: V, y) in V.select(V.less(.zero, y), V.select(V.less(y, V(6)), d, .zero), .zero) }
+    case SNN_RELU6:
+        @inline(__always) func f(_ d: V, _ y: V) -> V { V.select(V.less(.zero, y), V.select(V.less(y, V(6)), d, .zero), .zero) }
+        map2(dy, s, dx, n, f)
     // y or x: they have the same sign for slope >= 0
-    case SNN_LEAKY_RELU: map2(dy, s, dx, n) { (d: V, y) in V.select(V.less(.zero, y), d, d * a) }
+    case SNN_LEAKY_RELU:
+        @inline(__always) func f(_ d: V, _ y: V) -> V { V.select(V.less(.zero, y), d, d * a) }
+        map2(dy, s, dx, n, f)
     // y with alpha >= 0: alpha exp(x) = y + alpha
     case SNN_ELU:
         if alpha >= 0 {
-            map2(dy, s, dx, n) { (d: V, y) in V.select(V.less(.zero, y), d, d * (y + a)) }
+            @inline(__always) func f(_ d: V, _ y: V) -> V { V.select(V.less(.zero, y), d, d * (y + a)) }
+            map2(dy, s, dx, n, f)
         } else {
-            map2(dy, s, dx, n) { (d: V, x) in V.select(V.less(.zero, x), d, d * (a * V.exp(x))) }
+            @inline(__always) func f(_ d: V, _ x: V) -> V { V.select(V.less(.zero, x), d, d * (a * V.exp(x))) }
+            map2(dy, s, dx, n, f)
         }
     // x: Phi(x) + x phi(x)
     case SNN_GELU:
-        map2(dy, s, dx, n) { (d: V, x) in
+        @inline(__always) func f(_ d: V, _ x: V) -> V {
             let cdf = V(0.5) * (.one + V.erf(x * V(T(0.707_106_781_186_547_524_4))))
             let pdf = V(T(0.398_942_280_401_432_677_9)) * V.exp(x * x * V(-0.5))
             return d * .fma(x, pdf, cdf)
         }
+        map2(dy, s, dx, n, f)
     // x: with p = sigmoid(2u): p + x p (1 - p) 2u'
     case SNN_GELU_TANH:
-        map2(dy, s, dx, n) { (d: V, x) in
+        @inline(__always) func f(_ d: V, _ x: V) -> V {
             let c = V(T(1.595_769_121_605_730_711_8)), q = x * x
             let p = V.sigmoid(c * x * .fma(V(T(0.044715)), q, .one))
             let slope = c * .fma(V(T(0.134145)), q, .one)
             return d * .fma(x * p * (.one - p), slope, p)
         }
+        map2(dy, s, dx, n, f)
     // x: p (1 + x (1 - p))
     case SNN_SILU:
-        map2(dy, s, dx, n) { (d: V, x) in
+        @inline(__always) func f(_ d: V, _ x: V) -> V {
             let p = V.sigmoid(x)
             return d * p * .fma(x, .one - p, .one)
         }
+        map2(dy, s, dx, n, f)
     // x: t + x sigmoid(x) (1 - t^2), t = tanh(softplus(x))
     case SNN_MISH:
-        map2(dy, s, dx, n) { (d: V, x) in
+        @inline(__always) func f(_ d: V, _ x: V) -> V {
             let t = V.tanh(V.softplus(x))
             return d * .fma(x * V.sigmoid(x), .fma(-t, t, .one), t)
         }
+        map2(dy, s, dx, n, f)
     // y
-    case SNN_SIGMOID: map2(dy, s, dx, n) { (d: V, y) in d * (.one - y) * y }
+    case SNN_SIGMOID:
+        @inline(__always) func f(_ d: V, _ y: V) -> V { d * (.one - y) * y }
+        map2(dy, s, dx, n, f)
     // y
-    case SNN_TANH: map2(dy, s, dx, n) { (d: V, y) in d * .fma(-y, y, .one) }
+    case SNN_TANH:
+        @inline(__always) func f(_ d: V, _ y: V) -> V { d * .fma(-y, y, .one) }
+        map2(dy, s, dx, n, f)
     // x
-    case SNN_SOFTPLUS: map2(dy, s, dx, n) { (d: V, x) in V.select(V.less(b, x * a), d, d * V.sigmoid(x * a)) }
+    case SNN_SOFTPLUS:
+        @inline(__always) func f(_ d: V, _ x: V) -> V { V.select(V.less(b, x * a), d, d * V.sigmoid(x * a)) }
+        map2(dy, s, dx, n, f)
     // x
     case SNN_HARDSWISH:
-        map2(dy, s, dx, n) { (d: V, x) in
+        @inline(__always) func f(_ d: V, _ x: V) -> V {
             let bent = V.select(V.less(x, V(3)), d * .fma(x, V(T(1.0 / 3)), V(0.5)), d)
             return V.select(V.isNaN(x), x, V.select(V.less(V(-3), x), bent, .zero))
         }
+        map2(dy, s, dx, n, f)
     // y
-    case SNN_EXP: map2(dy, s, dx, n) { (d: V, y) in d * y }
+    case SNN_EXP:
+        @inline(__always) func f(_ d: V, _ y: V) -> V { d * y }
+        map2(dy, s, dx, n, f)
     // x
-    case SNN_LOG: map2(dy, s, dx, n) { (d: V, x) in d / x }
+    case SNN_LOG:
+        @inline(__always) func f(_ d: V, _ x: V) -> V { d / x }
+        map2(dy, s, dx, n, f)
     // x: 2 / sqrt(pi) exp(-x^2)
-    case SNN_ERF: map2(dy, s, dx, n) { (d: V, x) in d * V(T(1.128_379_167_095_512_573_9)) * V.exp(-(x * x)) }
+    case SNN_ERF:
+        @inline(__always) func f(_ d: V, _ x: V) -> V { d * V(T(1.128_379_167_095_512_573_9)) * V.exp(-(x * x)) }
+        map2(dy, s, dx, n, f)
     // y
-    case SNN_HARDTANH: map2(dy, s, dx, n) { (d: V, y) in V.select(V.less(a, y), V.select(V.less(y, b), d, .zero), .zero) }
+    case SNN_HARDTANH:
+        @inline(__always) func f(_ d: V, _ y: V) -> V { V.select(V.less(a, y), V.select(V.less(y, b), d, .zero), .zero) }
+        map2(dy, s, dx, n, f)
     // x: y rounds to 1 before x is 3
     case SNN_HARDSIGMOID:
-        map2(dy, s, dx, n) { (d: V, x) in V.select(V.less(V(-3), x), V.select(V.less(x, V(3)), d / V(6), .zero), .zero) }
+        @inline(__always) func f(_ d: V, _ x: V) -> V { V.select(V.less(V(-3), x), V.select(V.less(x, V(3)), d / V(6), .zero), .zero) }
+        map2(dy, s, dx, n, f)
     // x: sigmoid(-x)
-    case SNN_LOGSIGMOID: map2(dy, s, dx, n) { (d: V, x) in d * V.sigmoid(-x) }
+    case SNN_LOGSIGMOID:
+        @inline(__always) func f(_ d: V, _ x: V) -> V { d * V.sigmoid(-x) }
+        map2(dy, s, dx, n, f)
     // y: scale alpha exp(x) = y + scale alpha
     case SNN_SELU:
-        map2(dy, s, dx, n) { (d: V, y) in
+        @inline(__always) func f(_ d: V, _ y: V) -> V {
             d * V.select(V.less(.zero, y), V(T(1.050_700_987_355_480_493_4)), y + V(T(1.758_099_340_847_376_625_5)))
         }
+        map2(dy, s, dx, n, f)
     // x: 1 / (1 + |x|)^2
     case SNN_SOFTSIGN:
-        map2(dy, s, dx, n) { (d: V, x) in
+        @inline(__always) func f(_ d: V, _ x: V) -> V {
             let t = .one + x.abs()
             return d / t / t
         }
+        map2(dy, s, dx, n, f)
     default: break
     }
 }
@@ -109,10 +141,12 @@ func softmaxBackward<T: Real>(_ dy: UnsafePointer<T>, _ y: UnsafePointer<T>, _ d
     typealias V = T.Vector
     if log {
         let total = V(sum(dy, n))
-        map2(dy, y, dx, n) { (d: V, v) in .fma(-V.exp(v), total, d) }
+        @inline(__always) func f(_ d: V, _ v: V) -> V { .fma(-V.exp(v), total, d) }
+        map2(dy, y, dx, n, f)
     } else {
         let total = V(dot(dy, y, n))
-        map2(dy, y, dx, n) { (d: V, v) in v * (d - total) }
+        @inline(__always) func f(_ d: V, _ v: V) -> V { v * (d - total) }
+        map2(dy, y, dx, n, f)
     }
 }
 
@@ -133,7 +167,8 @@ func normalizeBackward<T: Real>(_ argument: UnsafePointer<snn_normalize_backward
     walk(n, V.self) { i, rest in
         let d = V.part(dy + i, rest)
         let z = (V.part(x + i, rest) - mean) * rstd
-        let g = weight.map { d * V.part($0 + i, rest) } ?? d
+        var g = d
+        if let weight { g = d * V.part(weight + i, rest) }
         sum = sum + g
         dot = .fma(g, z, dot)
         if let dweight { V.fma(d, z, V.part(dweight + i, rest)).put(dweight + i, rest) }
@@ -144,7 +179,8 @@ func normalizeBackward<T: Real>(_ argument: UnsafePointer<snn_normalize_backward
     walk(n, V.self) { i, rest in
         let d = V.part(dy + i, rest)
         let z = (V.part(x + i, rest) - mean) * rstd
-        let g = weight.map { d * V.part($0 + i, rest) } ?? d
+        var g = d
+        if let weight { g = d * V.part(weight + i, rest) }
         (rstd * .fma(-z, b, g - a)).put(dx + i, rest)
     }
 }
@@ -190,9 +226,11 @@ func affine<T: Real>(_ argument: UnsafePointer<snn_affine>, _: T.Type) {
         let b = V(pb[0]), c = V(pc[0]), m = V(pm[0])
         if let dy, let pa {
             let a = V(pa[0])
-            map2(dy, x, y, n) { (d: V, v) in .fma(a, d, .fma(b, v - m, c)) }
+            @inline(__always) func f(_ d: V, _ v: V) -> V { .fma(a, d, .fma(b, v - m, c)) }
+            map2(dy, x, y, n, f)
         } else {
-            map(x, y, n) { (v: V) in .fma(b, v - m, c) }
+            @inline(__always) func f(_ v: V) -> V { .fma(b, v - m, c) }
+            map(x, y, n, f)
         }
         return
     }
@@ -208,7 +246,7 @@ func affine<T: Real>(_ argument: UnsafePointer<snn_affine>, _: T.Type) {
 func columnSums<T: Real>(_ argument: UnsafePointer<snn_column_sums>, _: T.Type) {
     typealias V = T.Vector
     let p = argument.pointee
-    let rows = Int(p.rows), n = Int(p.n)
+    let rows = Int(p.rows), n = Int(p.n), ldx = Int(p.ldx), ldy = Int(p.ldy)
     if let dots = p.dots?.assumingMemoryBound(to: T.self) {
         let center = p.center.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
         let x = p.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
@@ -217,26 +255,27 @@ func columnSums<T: Real>(_ argument: UnsafePointer<snn_column_sums>, _: T.Type) 
             let c = V.part(center + i, rest)
             var total = V.zero
             for r in 0..<rows {
-                let z = V.part(x + (r &* Int(p.ldx) &+ i), rest) - c
-                total = .fma(dy.map { V.part($0 + (r &* Int(p.ldy) &+ i), rest) } ?? z, z, total)
+                let z = V.part(x + (r &* ldx &+ i), rest) - c
+                var d = z
+                if let dy { d = V.part(dy + (r &* ldy &+ i), rest) }
+                total = .fma(d, z, total)
             }
             (V.part(dots + i, rest) + total).put(dots + i, rest)
         }
     }
     guard let sums = p.sums?.assumingMemoryBound(to: T.self), let dy = p.dy?.assumingMemoryBound(to: T.self) else { return }
-    let ld = Int(p.ldy)
     var r = 0
     while r &+ 4 <= rows {
-        let row = dy + r &* ld
+        let row = dy + r &* ldy
         walk(n, V.self) { i, rest in
-            let two = V.part(row + i, rest) + V.part(row + (ld &+ i), rest)
-            let more = V.part(row + (2 &* ld &+ i), rest) + V.part(row + (3 &* ld &+ i), rest)
+            let two = V.part(row + i, rest) + V.part(row + (ldy &+ i), rest)
+            let more = V.part(row + (2 &* ldy &+ i), rest) + V.part(row + (3 &* ldy &+ i), rest)
             (V.part(sums + i, rest) + (two + more)).put(sums + i, rest)
         }
         r &+= 4
     }
     while r < rows {
-        add(sums, dy + r &* ld, sums, n)
+        add(sums, dy + r &* ldy, sums, n)
         r &+= 1
     }
 }

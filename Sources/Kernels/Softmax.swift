@@ -6,38 +6,56 @@ import CSwiftNN
 @inline(never)
 func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int, log: Bool, masked: Bool) {
     typealias V = T.Vector
-    let largest = fold(x, n, -.infinity) { (a: V, v) in V.select(V.less(a, v), v, a) }.max()
-    if log {
-        let center = V(largest)
-        let total = fold(x, n, -.infinity, starting: .zero) { (a: V, v) in a + V.exp(v - center) }.sum()
-        let logTotal = V.log(V(total))
-        map(x, y, n) { (v: V) in v - center - logTotal }
-        return
-    }
+    let largest = rowMax(x, n, T.self)
     // With everything -inf, subtracting 0 keeps exp at 0; dividing by 1 then gives zeros. A NaN in the row is not the largest, so it
     // reaches exp and the sum and makes the whole row NaN, as it should.
-    let empty = masked && largest == -.infinity
-    let center = V(empty ? 0 : largest)
-    map(x, y, n) { (v: V) in V.exp(v - center) }
+    let center = V(masked && largest == -.infinity ? 0 : largest)
+    // The sum in pieces of 64 vectors: partial sums lose fewer digits than one long one.
+    var total = V.zero
+    var i = 0
+    while i < n {
+        var part = V.zero
+        let end = min(n, i &+ 64 &* V.lanes)
+        while i < end {
+            let left = n &- i
+            let e = V.exp((left >= V.lanes ? V.load(x + i) : withPadding(-.infinity, x + i, left, V.self)) - center)
+            part = part + e
+            if !log { e.put(y + i, left) }
+            i &+= V.lanes
+        }
+        total = total + part
+    }
     if masked { return }
-    let total = sum(UnsafePointer(y), n)
-    let scale = V(1 / (total == 0 ? 1 : total))
-    map(y, y, n) { (v: V) in v * scale }
+    let sum = total.sum()
+    if log {
+        let logTotal = V.log(V(sum))
+        @inline(__always) func f(_ v: V) -> V { v - center - logTotal }
+        map(x, y, n, f)
+    } else {
+        let scale = V(1 / (sum == 0 ? 1 : sum))
+        @inline(__always) func f(_ v: V) -> V { v * scale }
+        map(y, y, n, f)
+    }
 }
 
-/// The fold of f from `start`, the last vector filled with `padding`.
+/// The largest number that is not NaN. Four vectors at a time, so that a maximum need not wait for the one before it.
 @inline(__always)
-private func fold<V: Wide>(
-    _ x: UnsafePointer<V.Scalar>, _ n: Int, _ padding: V.Scalar, starting start: V, _ f: (V, V) -> V
-) -> V {
-    var accumulator = start
+private func rowMax<T: Real>(_ x: UnsafePointer<T>, _ n: Int, _: T.Type) -> T {
+    typealias V = T.Vector
+    var a = V(-.infinity), b = a, c = a, d = a
     var i = 0
-    while i &+ V.lanes <= n {
-        accumulator = f(accumulator, V.load(x + i))
+    while i &+ 4 &* V.lanes <= n {
+        a = V.max(a, .load(x + i))
+        b = V.max(b, .load(x + (i &+ V.lanes)))
+        c = V.max(c, .load(x + (i &+ 2 &* V.lanes)))
+        d = V.max(d, .load(x + (i &+ 3 &* V.lanes)))
+        i &+= 4 &* V.lanes
+    }
+    while i < n {
+        a = V.max(a, n &- i >= V.lanes ? .load(x + i) : withPadding(-.infinity, x + i, n &- i, V.self))
         i &+= V.lanes
     }
-    if i < n { accumulator = f(accumulator, withPadding(padding, x + i, n &- i, V.self)) }
-    return accumulator
+    return V.max(V.max(a, b), V.max(c, d)).max()
 }
 
 /// Down the columns: a vector of queries at a time, over the keys in order. The contract is snn_softmax_columns'.

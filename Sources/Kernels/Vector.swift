@@ -171,7 +171,7 @@ extension Double: Real {
 }
 
 struct FloatVector: Wide {
-    typealias Mask = SIMDMask<SIMD16<Int32>>
+    typealias Mask = SIMD16<Int32>
     typealias Places = SIMD16<Int32>
     typealias PlaceNumber = Int32
     var v: SIMD16<Float>
@@ -203,11 +203,11 @@ struct FloatVector: Wide {
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
     }
-    @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { a.v .< b.v }
-    @inline(__always) static func isNaN(_ a: Self) -> Mask { a.v .!= a.v }
+    @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { snn_less_f32(a.v, b.v) }
+    @inline(__always) static func isNaN(_ a: Self) -> Mask { snn_is_nan_f32(a.v) }
     @_transparent static func larger(_ a: Self, _ b: Self) -> Self { select(isNaN(b), b, Self(v: snn_max_f32(a.v, b.v))) }
-    @inline(__always) static func either(_ a: Mask, _ b: Mask) -> Mask { a .| b }
-    @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: b.v.replacing(with: a.v, where: mask)) }
+    @inline(__always) static func either(_ a: Mask, _ b: Mask) -> Mask { a | b }
+    @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: snn_select_f32(mask, a.v, b.v)) }
     @inline(__always) static func places(_ value: Int) -> Places { SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: value)) }
     @inline(__always) static func loadPlaces(_ p: UnsafePointer<Float>) -> Places {
         UnsafeRawPointer(p).loadUnaligned(as: SIMD16<Int32>.self)
@@ -215,7 +215,7 @@ struct FloatVector: Wide {
     @inline(__always) static func storePlaces(_ places: Places, _ p: UnsafeMutablePointer<Float>) {
         UnsafeMutableRawPointer(p).storeBytes(of: places, as: SIMD16<Int32>.self)
     }
-    @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { b.replacing(with: a, where: mask) }
+    @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { snn_select_i32(mask, a, b) }
     @inline(__always) static func sum(_ a: Places, _ b: Places) -> Places { a &+ b }
     @inline(__always)
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int) {
@@ -234,12 +234,7 @@ struct FloatVector: Wide {
         let c = b.lowHalf + b.highHalf
         return c[0] + c[1]
     }
-    @inline(__always) func max() -> Float {
-        let a = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .> v.lowHalf)
-        let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
-        let c = b.lowHalf.replacing(with: b.highHalf, where: b.highHalf .> b.lowHalf)
-        return c[1] > c[0] ? c[1] : c[0]
-    }
+    @inline(__always) func max() -> Float { snn_largest_f32(v) }
     /// Adding 1.5 * 2^23 leaves round(t) in the low bits of the sum.
     @inline(__always) static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
         let magic = Self(12_582_912)
@@ -305,7 +300,7 @@ struct FloatVector: Wide {
 }
 
 struct DoubleVector: Wide {
-    typealias Mask = SIMDMask<SIMD8<Int64>>
+    typealias Mask = SIMD8<Int64>
     typealias Places = SIMD8<Int64>
     typealias PlaceNumber = Int64
     var v: SIMD8<Double>
@@ -337,11 +332,11 @@ struct DoubleVector: Wide {
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
     }
-    @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { a.v .< b.v }
-    @inline(__always) static func isNaN(_ a: Self) -> Mask { a.v .!= a.v }
+    @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { snn_less_f64(a.v, b.v) }
+    @inline(__always) static func isNaN(_ a: Self) -> Mask { snn_is_nan_f64(a.v) }
     @_transparent static func larger(_ a: Self, _ b: Self) -> Self { select(isNaN(b), b, Self(v: snn_max_f64(a.v, b.v))) }
-    @inline(__always) static func either(_ a: Mask, _ b: Mask) -> Mask { a .| b }
-    @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: b.v.replacing(with: a.v, where: mask)) }
+    @inline(__always) static func either(_ a: Mask, _ b: Mask) -> Mask { a | b }
+    @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: snn_select_f64(mask, a.v, b.v)) }
     @inline(__always) static func places(_ value: Int) -> Places { SIMD8<Int64>(repeating: Int64(truncatingIfNeeded: value)) }
     @inline(__always) static func loadPlaces(_ p: UnsafePointer<Double>) -> Places {
         UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Int64>.self)
@@ -349,7 +344,7 @@ struct DoubleVector: Wide {
     @inline(__always) static func storePlaces(_ places: Places, _ p: UnsafeMutablePointer<Double>) {
         UnsafeMutableRawPointer(p).storeBytes(of: places, as: SIMD8<Int64>.self)
     }
-    @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { b.replacing(with: a, where: mask) }
+    @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { snn_select_i64(mask, a, b) }
     @inline(__always) static func sum(_ a: Places, _ b: Places) -> Places { a &+ b }
     @inline(__always)
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int) {
@@ -367,11 +362,7 @@ struct DoubleVector: Wide {
         let b = a.lowHalf + a.highHalf
         return b[0] + b[1]
     }
-    @inline(__always) func max() -> Double {
-        let a = v.lowHalf.replacing(with: v.highHalf, where: v.highHalf .> v.lowHalf)
-        let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
-        return b[1] > b[0] ? b[1] : b[0]
-    }
+    @inline(__always) func max() -> Double { snn_largest_f64(v) }
     /// Adding 1.5 * 2^52 leaves round(t) in the low bits of the sum.
     @inline(__always) static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
         let magic = Self(6_755_399_441_055_744)

@@ -42,7 +42,9 @@ private func addTasks<T: Element>(_ x: UnsafePointer<T>, _ count: Int, _ stride:
         if count == 0 { memset(y + at, 0, size * MemoryLayout<T>.stride) }
         for i in 0..<count {
             let from = x + (i * stride + at)
-            if i == 0 { T.kernels.pointee.copy(from, 1, y + at, Int64(size)) } else {
+            if i == 0 {
+                T.kernels.pointee.copy(from, 1, y + at, Int64(size))
+            } else {
                 T.kernels.pointee.add(y + at, from, y + at, Int64(size))
             }
         }

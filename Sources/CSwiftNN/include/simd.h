@@ -44,6 +44,36 @@ static inline __attribute__((always_inline)) snn_f64x8 snn_third_f64(snn_f64x8 a
     return __builtin_shufflevector(ab, c, 0, 1, 2, 3, 4, 5, 10, 13);
 }
 
+/* Comparisons set all bits of a lane; select takes a where they are set, else b. Written out: the standard library's replacing(with:where:)
+ * is a loop over lanes that the optimiser does not always undo. */
+static inline __attribute__((always_inline)) snn_i32x16 snn_less_f32(snn_f32x16 a, snn_f32x16 b) { return a < b; }
+static inline __attribute__((always_inline)) snn_i32x16 snn_is_nan_f32(snn_f32x16 a) { return a != a; }
+static inline __attribute__((always_inline)) snn_f32x16 snn_select_f32(snn_i32x16 mask, snn_f32x16 a, snn_f32x16 b) {
+    return (snn_f32x16)((mask & (snn_i32x16)a) | (~mask & (snn_i32x16)b));
+}
+static inline __attribute__((always_inline)) snn_i64x8 snn_less_f64(snn_f64x8 a, snn_f64x8 b) { return a < b; }
+static inline __attribute__((always_inline)) snn_i64x8 snn_is_nan_f64(snn_f64x8 a) { return a != a; }
+static inline __attribute__((always_inline)) snn_f64x8 snn_select_f64(snn_i64x8 mask, snn_f64x8 a, snn_f64x8 b) {
+    return (snn_f64x8)((mask & (snn_i64x8)a) | (~mask & (snn_i64x8)b));
+}
+static inline __attribute__((always_inline)) snn_i32x16 snn_select_i32(snn_i32x16 mask, snn_i32x16 a, snn_i32x16 b) { return (mask & a) | (~mask & b); }
+static inline __attribute__((always_inline)) snn_i64x8 snn_select_i64(snn_i64x8 mask, snn_i64x8 a, snn_i64x8 b) { return (mask & a) | (~mask & b); }
+/* The largest lane, none of which is NaN. */
+static inline __attribute__((always_inline)) float snn_largest_f32(snn_f32x16 v) {
+    v = snn_select_f32(snn_less_f32(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)),
+                       __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7), v);
+    float a = v[0] > v[4] ? v[0] : v[4], b = v[1] > v[5] ? v[1] : v[5], c = v[2] > v[6] ? v[2] : v[6], d = v[3] > v[7] ? v[3] : v[7];
+    a = a > c ? a : c;
+    b = b > d ? b : d;
+    return a > b ? a : b;
+}
+static inline __attribute__((always_inline)) double snn_largest_f64(snn_f64x8 v) {
+    double a = v[0] > v[4] ? v[0] : v[4], b = v[1] > v[5] ? v[1] : v[5], c = v[2] > v[6] ? v[2] : v[6], d = v[3] > v[7] ? v[3] : v[7];
+    a = a > c ? a : c;
+    b = b > d ? b : d;
+    return a > b ? a : b;
+}
+
 /* The numbers at p, p + stride, ... built in registers: a vector read back from memory just written in pieces would wait for it. */
 static inline __attribute__((always_inline)) snn_f32x16 snn_strided_f32(const float *p, int64_t d) {
     return (snn_f32x16){p[0], p[d], p[2 * d], p[3 * d], p[4 * d], p[5 * d], p[6 * d], p[7 * d], p[8 * d], p[9 * d], p[10 * d],

@@ -206,11 +206,21 @@ private func groupNormForward<T: Element>(_ a: snn_group_norm_forward_args, _: T
     let perGroup = channels / groups
     let plane = x.size / (x.shape[0] * channels)
     let n = perGroup * plane
+    let scales = try weight.map { (w) throws(Failure) in try PlaneNumbers(w, channels, plane) }
+    defer { scales?.release() }
+    let shifts = try bias.map { (b) throws(Failure) in try PlaneNumbers(b, channels, plane) }
+    defer { shifts?.release() }
     ThreadPool.run(x.shape[0] * groups, threads: ThreadPool.threads(forWork: x.size * 2)) { task, _ in
         let base = task * n
         var mean = 0.0, variance = 0.0
         T.kernels.pointee.moments(from.data + base, Int64(n), &mean, &variance)
         let rstd = 1 / (variance + a.eps).squareRoot()
+        if isSmallPlane(plane) {
+            let first = task % groups * n
+            T.kernels.pointee.normalize(
+                from.data + base, mean, rstd, scales.map { $0.base + first }, shifts.map { $0.base + first }, y + base, Int64(n))
+            return
+        }
         for c in 0..<perGroup {
             let channel = task % groups * perGroup + c
             channelAffine(from.data + (base + c * plane), mean, rstd, weight, bias, channel, y + (base + c * plane), plane)
@@ -244,6 +254,36 @@ private func affine<T: Element>(
             }
         }
     }
+}
+
+/// Planes so small that a call of a kernel for each would cost more than its work: channels are columns of rows (C, plane) then.
+private func isSmallPlane(_ plane: Int) -> Bool { plane < 32 }
+
+/// One number for each element of a (C, plane) row: a channel's numbers repeated.
+private struct PlaneNumbers<T: Element> {
+    let base: UnsafeMutablePointer<T>
+    private let memory: Scratch<T>
+
+    init(_ channels: Int, _ plane: Int, _ value: (Int) -> Double) throws(Failure) {
+        memory = try Scratch<T>(isSmallPlane(plane) ? channels * plane : 1)
+        base = memory.base
+        if !isSmallPlane(plane) { return }
+        for c in 0..<channels {
+            let v = T(value(c))
+            for i in 0..<plane { base[c &* plane &+ i] = v }
+        }
+    }
+    init(_ values: ArrayView<T>, _ channels: Int, _ plane: Int) throws(Failure) {
+        try self.init(channels, plane) { number(values, $0) }
+    }
+    func release() { memory.release() }
+}
+
+/// The sum of `count` numbers
+private func total<T: Element>(_ x: UnsafePointer<T>, _ count: Int) -> Double {
+    var sum = 0.0
+    for i in 0..<count { sum += Double(x[i]) }
+    return sum
 }
 
 /// With z = (x - mean) * rstd of a group and g = dy * weight[c]: dx = rstd (g - mean(g) - z mean(g z)); dweight and dbias are the sums of
@@ -284,6 +324,32 @@ private func groupNormBackward<T: Element>(_ a: snn_group_norm_backward_args, _:
     defer { from.release() }
     let gradient = try Contiguous(dy)
     defer { gradient.release() }
+    if isSmallPlane(plane) {
+        let width = channels * plane
+        let scales = try weight.map { (w) throws(Failure) in try PlaneNumbers(w, channels, plane) }
+        defer { scales?.release() }
+        let sums = try Scratch<T>(2 * width)
+        defer { sums.release() }
+        try accumulateRows(
+            images, width, dweight == nil ? nil : sums.base, dbias == nil ? nil : sums.base + width, work: x.size * 4
+        ) { part, dweight, dbias in
+            for row in (part.lowerBound * groups)..<(part.upperBound * groups) {
+                let at = row * n, first = row % groups * n
+                var mean = 0.0, variance = 0.0
+                T.kernels.pointee.moments(from.data + at, Int64(n), &mean, &variance)
+                var p = snn_normalize_backward(
+                    dy: gradient.data + at, x: from.data + at, weight: scales.map { $0.base + first }, n: Int64(n), center: 1, mean: mean,
+                    rstd: 1 / (variance + a.eps).squareRoot(), dx: dx.map { $0 + at }, dweight: dweight.map { $0 + first },
+                    dbias: dbias.map { $0 + first })
+                T.kernels.pointee.normalize_backward(&p)
+            }
+        }
+        for c in 0..<channels {
+            dweight?[c] = T(total(sums.base + c * plane, plane))
+            dbias?[c] = T(total(sums.base + (width + c * plane), plane))
+        }
+        return
+    }
     // Of each image and channel: the sums of dy and of dy z
     let sums = try Scratch<Double>(2 * images * channels)
     defer { sums.release() }
@@ -363,6 +429,16 @@ private func batchNormForward<T: Element>(_ a: snn_batch_norm_forward_args, _: T
     let from = try Contiguous(x)
     defer { from.release() }
     let plane = x.size / (x.shape[0] * channels)
+    if isSmallPlane(plane) {
+        let scales = try PlaneNumbers<T>(channels, plane) { number(weight, $0) / (number(variance, $0) + a.eps).squareRoot() }
+        defer { scales.release() }
+        let centers = try PlaneNumbers(mean, channels, plane)
+        defer { centers.release() }
+        let shifts = try PlaneNumbers<T>(channels, plane) { bias == nil ? 0 : number(bias, $0) }
+        defer { shifts.release() }
+        return affineRows(
+            nil, nil, from.data, scales.base, centers.base, shifts.base, y, rows: x.shape[0], n: channels * plane)
+    }
     let perTask = max(1, 8192 / plane)
     let rows = x.shape[0] * channels
     ThreadPool.run(ceilDivide(rows, perTask), threads: ThreadPool.threads(forWork: x.size)) { task, _ in
@@ -372,6 +448,36 @@ private func batchNormForward<T: Element>(_ a: snn_batch_norm_forward_args, _: T
             channelAffine(
                 from.data + row * plane, Double(mean.data[c * mean.strides[0]]), rstd, weight, bias, c, y + row * plane, plane)
         }
+    }
+}
+
+/// y = b (x - center) + c + a dy for rows of n numbers, with n coefficients each.
+private func affineRows<T: Element>(
+    _ dy: UnsafePointer<T>?, _ a: UnsafePointer<T>?, _ x: UnsafePointer<T>, _ b: UnsafePointer<T>, _ center: UnsafePointer<T>,
+    _ c: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, rows: Int, n: Int
+) {
+    let perTask = max(1, 16_384 / n)
+    ThreadPool.run(ceilDivide(rows, perTask), threads: ThreadPool.threads(forWork: rows * n)) { task, _ in
+        for row in (task * perTask)..<min(rows, (task + 1) * perTask) {
+            let at = row * n
+            var p = snn_affine(
+                dy: dy.map { $0 + at }, x: x + at, a: a, b: b, center: center, c: c, each: 1, n: Int64(n), y: y + at)
+            T.kernels.pointee.affine(&p)
+        }
+    }
+}
+
+/// For rows of n numbers: sums = Σ dy and dots = Σ dy (x - center) down the columns, or without dy Σ (x - center)^2.
+private func columnSums<T: Element>(
+    _ dy: UnsafePointer<T>?, _ x: UnsafePointer<T>?, _ center: UnsafePointer<T>?, rows: Int, n: Int, sums: UnsafeMutablePointer<T>?,
+    dots: UnsafeMutablePointer<T>?
+) throws(Failure) {
+    try accumulateRows(rows, n, sums, dots, work: rows * n * 2) { part, sums, dots in
+        let at = part.lowerBound * n
+        var p = snn_column_sums(
+            rows: Int64(part.count), n: Int64(n), dy: dy.map { $0 + at }, ldy: Int64(n), x: x.map { $0 + at }, ldx: Int64(n),
+            center: center, sums: sums, dots: dots)
+        T.kernels.pointee.column_sums(&p)
     }
 }
 
@@ -400,19 +506,34 @@ private func batchStatsForward<T: Element>(_ a: snn_batch_stats_forward_args, _:
     let from = try Contiguous(x)
     defer { from.release() }
     let plane = images * channels == 0 ? 0 : x.size / (images * channels)
+    if isSmallPlane(plane) && x.size > 0 {
+        let width = channels * plane
+        let scratch = try Scratch<T>(width)
+        defer { scratch.release() }
+        try columnSums(from.data, nil, nil, rows: images, n: width, sums: scratch.base, dots: nil)
+        let count = Double(images * plane)
+        for c in 0..<channels { mean[c] = T(total(scratch.base + c * plane, plane) / count) }
+        let centers = try PlaneNumbers<T>(channels, plane) { Double(mean[$0]) }
+        defer { centers.release() }
+        try columnSums(nil, from.data, centers.base, rows: images, n: width, sums: nil, dots: scratch.base)
+        for c in 0..<channels { variance[c] = T(total(scratch.base + c * plane, plane) / count) }
+        return
+    }
+    let parts = try Scratch<Double>(2 * images * channels)
+    defer { parts.release() }
     ThreadPool.run(channels, threads: ThreadPool.threads(forWork: x.size * 2)) { c, _ in
-        // Mean of the images' means, then the variance as the mean of theirs plus that of their distances (in double).
+        // The mean of the images' means, then the variance as the mean of theirs plus that of their distances (in double).
+        let means = parts.base + 2 * images * c, variances = means + images
         var sum = 0.0
-        for i in 0..<images { sum += T.kernels.pointee.sum(from.data + (i * channels + c) * plane, Int64(plane)) }
-        let center = sum / Double(images * plane)
-        var squares = 0.0
         for i in 0..<images {
-            var m = 0.0, v = 0.0
-            T.kernels.pointee.moments(from.data + (i * channels + c) * plane, Int64(plane), &m, &v)
-            squares += (v + (m - center) * (m - center)) * Double(plane)
+            T.kernels.pointee.moments(from.data + (i * channels + c) * plane, Int64(plane), &means[i], &variances[i])
+            sum += means[i]
         }
-        mean[c] = T(center)
-        variance[c] = T(squares / Double(images * plane))
+        let center = sum / Double(images)
+        var squares = 0.0
+        for i in 0..<images { squares += variances[i] + (means[i] - center) * (means[i] - center) }
+        mean[c] = T(x.size == 0 ? .nan : center)
+        variance[c] = T(x.size == 0 ? .nan : squares / Double(images))
     }
 }
 
@@ -456,6 +577,39 @@ private func batchNormBackward<T: Element>(_ a: snn_batch_norm_backward_args, _:
     let gradient = try Contiguous(dy)
     defer { gradient.release() }
     let needsSums = training || dweight != nil || dbias != nil
+    if isSmallPlane(plane) && x.size > 0 {
+        let width = channels * plane
+        let centers = try PlaneNumbers(mean, channels, plane)
+        defer { centers.release() }
+        let sums = try Scratch<T>(2 * width)
+        defer { sums.release() }
+        if needsSums {
+            try columnSums(
+                gradient.data, from.data, centers.base, rows: images, n: width, sums: sums.base, dots: sums.base + width)
+        }
+        func sum(_ c: Int) -> Double { needsSums ? total(sums.base + c * plane, plane) : 0 }
+        func dot(_ c: Int) -> Double { needsSums ? total(sums.base + (width + c * plane), plane) : 0 }
+        func rstd(_ c: Int) -> Double { 1 / (number(variance, c) + a.eps).squareRoot() }
+        for c in 0..<channels {
+            dweight?[c] = T(dot(c) * rstd(c))
+            dbias?[c] = T(sum(c))
+        }
+        guard let dx else { return }
+        let scales = try PlaneNumbers<T>(channels, plane) { rstd($0) * number(weight, $0) }
+        defer { scales.release() }
+        let slopes = try PlaneNumbers<T>(channels, plane) { c in
+            training ? -rstd(c) * number(weight, c) * rstd(c) * rstd(c) * dot(c) / count : 0
+        }
+        defer { slopes.release() }
+        let shifts = try PlaneNumbers<T>(channels, plane) { c in training ? -rstd(c) * number(weight, c) * sum(c) / count : 0 }
+        defer { shifts.release() }
+        if !training {
+            // slopes and shifts are zeros
+            return affineRows(nil, nil, gradient.data, scales.base, slopes.base, shifts.base, dx, rows: images, n: width)
+        }
+        return affineRows(
+            gradient.data, scales.base, from.data, slopes.base, centers.base, shifts.base, dx, rows: images, n: width)
+    }
     ThreadPool.run(channels, threads: ThreadPool.threads(forWork: x.size * 2)) { c, _ in
         let center = number(mean, c)
         let rstd = 1 / (number(variance, c) + a.eps).squareRoot()
