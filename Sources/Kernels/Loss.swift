@@ -45,9 +45,11 @@ func logSumExpColumns<T: Real>(_ argument: UnsafePointer<snn_log_sum_exp_columns
     fill(log, 0, n)
     fill(weighted, 0, n)
     for row in 0..<Int(p.rows) {
-        map2(UnsafePointer(largest), x + row &* Int(p.stride), largest, n) { (a: V, v: V) in V.select(V.less(a, v), v, a) }
+        @inline(__always) func larger(_ a: V, _ v: V) -> V { V.select(V.less(a, v), v, a) }
+        map2(UnsafePointer(largest), x + row &* Int(p.stride), largest, n, larger)
     }
-    map(UnsafePointer(largest), largest, n) { (v: V) in V.select(V.less(v, V(-.greatestFiniteMagnitude)), .zero, v) }
+    @inline(__always) func finite(_ v: V) -> V { V.select(V.less(v, V(-.greatestFiniteMagnitude)), .zero, v) }
+    map(UnsafePointer(largest), largest, n, finite)
     for row in 0..<Int(p.rows) {
         let from = x + row &* Int(p.stride)
         var i = 0
@@ -57,7 +59,8 @@ func logSumExpColumns<T: Real>(_ argument: UnsafePointer<snn_log_sum_exp_columns
             i &+= V.lanes
         }
     }
-    map(UnsafePointer(log), log, n) { (v: V) in V.log(v) }
+    @inline(__always) func logarithm(_ v: V) -> V { V.log(v) }
+    map(UnsafePointer(log), log, n, logarithm)
     guard let w else { return }
     for row in 0..<Int(p.rows) {
         let from = x + row &* Int(p.stride)
@@ -109,7 +112,8 @@ func expRow<T: Real>(_ argument: UnsafePointer<snn_exp_row>, _: T.Type) {
 /// y = a * b; any of them may be the same.
 @inline(never)
 func multiply<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int) {
-    map2(a, b, y, n) { (u: T.Vector, v: T.Vector) in u * v }
+    @inline(__always) func f(_ u: T.Vector, _ v: T.Vector) -> T.Vector { u * v }
+    map2(a, b, y, n, f)
 }
 
 extension Wide {
@@ -134,31 +138,50 @@ func pointwiseLoss<T: Real>(
     typealias V = T.Vector
     let a = V(alpha), half = V(0.5)
     switch kind &* 3 &+ part {
-    case SNN_MSE * 3: map2(x, t, y, n) { (x: V, t: V) in (x - t) * (x - t) }
-    case SNN_MSE * 3 + 1: map2(x, t, y, n) { (x: V, t: V) in (x - t) + (x - t) }
-    case SNN_L1 * 3: map2(x, t, y, n) { (x: V, t: V) in (x - t).abs() }
-    case SNN_L1 * 3 + 1: map2(x, t, y, n) { (x: V, t: V) in V.sign(x - t) }
+    case SNN_MSE * 3:
+        @inline(__always) func f(_ x: V, _ t: V) -> V { (x - t) * (x - t) }
+        map2(x, t, y, n, f)
+    case SNN_MSE * 3 + 1:
+        @inline(__always) func f(_ x: V, _ t: V) -> V { (x - t) + (x - t) }
+        map2(x, t, y, n, f)
+    case SNN_L1 * 3:
+        @inline(__always) func f(_ x: V, _ t: V) -> V { (x - t).abs() }
+        map2(x, t, y, n, f)
+    case SNN_L1 * 3 + 1:
+        @inline(__always) func f(_ x: V, _ t: V) -> V { V.sign(x - t) }
+        map2(x, t, y, n, f)
     case SNN_SMOOTH_L1 * 3:
-        map2(x, t, y, n) { (x: V, t: V) in
+        @inline(__always) func f(_ x: V, _ t: V) -> V {
             let z = (x - t).abs()
             return V.select(V.less(z, a), half * z * z / a, z - half * a)
         }
-    case SNN_SMOOTH_L1 * 3 + 1: map2(x, t, y, n) { (x: V, t: V) in V.limited((x - t) / a, .one) }
+        map2(x, t, y, n, f)
+    case SNN_SMOOTH_L1 * 3 + 1:
+        @inline(__always) func f(_ x: V, _ t: V) -> V { V.limited((x - t) / a, .one) }
+        map2(x, t, y, n, f)
     case SNN_HUBER * 3:
-        map2(x, t, y, n) { (x: V, t: V) in
+        @inline(__always) func f(_ x: V, _ t: V) -> V {
             let z = (x - t).abs()
             return V.select(V.less(a, z), a * (z - half * a), half * z * z)
         }
-    case SNN_HUBER * 3 + 1: map2(x, t, y, n) { (x: V, t: V) in V.limited(x - t, a) }
+        map2(x, t, y, n, f)
+    case SNN_HUBER * 3 + 1:
+        @inline(__always) func f(_ x: V, _ t: V) -> V { V.limited(x - t, a) }
+        map2(x, t, y, n, f)
     case SNN_BCE * 3:
         var outside = V.zero
-        map2(x, t, y, n) { (x: V, t: V) in
+        @inline(__always) func f(_ x: V, _ t: V) -> V {
             outside = V.select(V.either(V.either(V.less(x, .zero), V.less(.one, x)), V.isNaN(x)), .one, outside)
             return (t - .one) * V.max(V.log1m(x), V(-100)) - t * V.max(V.log(x), V(-100))
         }
+        map2(x, t, y, n, f)
         return !(outside.max() > 0)
-    case SNN_BCE * 3 + 1: map2(x, t, y, n) { (x: V, t: V) in (x - t) / V.max((.one - x) * x, V(T(1e-12))) }
-    case SNN_BCE * 3 + 2: map2(x, t, y, n) { (x: V, _: V) in V.log1m(x) - V.log(x) }
+    case SNN_BCE * 3 + 1:
+        @inline(__always) func f(_ x: V, _ t: V) -> V { (x - t) / V.max((.one - x) * x, V(T(1e-12))) }
+        map2(x, t, y, n, f)
+    case SNN_BCE * 3 + 2:
+        @inline(__always) func f(_ x: V, _: V) -> V { V.log1m(x) - V.log(x) }
+        map2(x, t, y, n, f)
     case SNN_BCE_WITH_LOGITS * 3, SNN_BCE_WITH_LOGITS * 3 + 1, SNN_BCE_WITH_LOGITS * 3 + 2:
         var i = 0
         while i < n {
@@ -176,21 +199,27 @@ func pointwiseLoss<T: Real>(
     // alpha is 1 where t is a logarithm. 0 log 0 = 0.
     case SNN_KL_DIV * 3:
         if alpha != 0 {
-            map2(x, t, y, n) { (x: V, t: V) in V.exp(t) * (t - x) }
+            @inline(__always) func f(_ x: V, _ t: V) -> V { V.exp(t) * (t - x) }
+            map2(x, t, y, n, f)
         } else {
-            map2(x, t, y, n) { (x: V, t: V) in V.select(V.less(.zero, t.abs()), t * V.log(t), t) - t * x }
+            @inline(__always) func f(_ x: V, _ t: V) -> V { V.select(V.less(.zero, t.abs()), t * V.log(t), t) - t * x }
+            map2(x, t, y, n, f)
         }
     case SNN_KL_DIV * 3 + 1:
         if alpha != 0 {
-            map2(x, t, y, n) { (_: V, t: V) in -V.exp(t) }
+            @inline(__always) func f(_: V, _ t: V) -> V { -V.exp(t) }
+            map2(x, t, y, n, f)
         } else {
-            map2(x, t, y, n) { (_: V, t: V) in -t }
+            @inline(__always) func f(_: V, _ t: V) -> V { -t }
+            map2(x, t, y, n, f)
         }
     case SNN_KL_DIV * 3 + 2:
         if alpha != 0 {
-            map2(x, t, y, n) { (x: V, t: V) in V.exp(t) * (t - x + .one) }
+            @inline(__always) func f(_ x: V, _ t: V) -> V { V.exp(t) * (t - x + .one) }
+            map2(x, t, y, n, f)
         } else {
-            map2(x, t, y, n) { (x: V, t: V) in V.log(t) + t / t - x }
+            @inline(__always) func f(_ x: V, _ t: V) -> V { V.log(t) + t / t - x }
+            map2(x, t, y, n, f)
         }
     default: break
     }

@@ -60,6 +60,19 @@ func map2<V: Wide>(
     }
 }
 
+/// The fold of f over the row in V.lanes virtual lanes, `identity` filling the last vector. f as in map.
+@inline(__always)
+func fold<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ n: Int, _ identity: V.Scalar, _ f: (V, V) -> V) -> V {
+    var accumulator = V(identity)
+    var i = 0
+    while i &+ V.lanes <= n {
+        accumulator = f(accumulator, V.load(x + i))
+        i &+= V.lanes
+    }
+    if i < n { accumulator = f(accumulator, withPadding(identity, x + i, n &- i, V.self)) }
+    return accumulator
+}
+
 /// y[i] = value
 @inline(__always)
 func fill<T: Real>(_ y: UnsafeMutablePointer<T>, _ value: T, _ n: Int) {
