@@ -74,6 +74,8 @@ struct RowMatrix<T> {
         default: return nil
         }
     }
+    /// The matrix of its columns; its rows have to stand in one group.
+    func transposed(_ columns: Int) -> RowMatrix { RowMatrix(data, rows: columns, rowStride: columnStride, columnStride: rowStride) }
     @inline(__always) func row(_ i: Int) -> UnsafePointer<T> {
         data + ((i / inner) &* outerStride &+ (i % inner) &* rowStride)
     }

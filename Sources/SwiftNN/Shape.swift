@@ -121,6 +121,13 @@ struct ArrayView<T> {
         part.shape[0] = n
         return part
     }
+    /// The same elements with the dimensions i and j swapped.
+    func swapped(_ i: Int, _ j: Int) -> ArrayView {
+        var view = self
+        (view.shape[i], view.shape[j]) = (shape[j], shape[i])
+        (view.strides[i], view.strides[j]) = (strides[j], strides[i])
+        return view
+    }
     /// The same elements with a dimension of size 1 put in at i.
     func inserting(at i: Int) -> ArrayView {
         var newShape = Shape()

@@ -18,12 +18,12 @@ def _logits(mask):
 
 def attention_forward(
     q, k, v, attn_mask=None, key_padding_mask=None, is_causal=0, scale=0.0, dropout=0.0, seed=0, offset=0, heads_last=0, average=0,
-    weights=False,
+    weights=False, logsumexp=False,
 ):  # fmt: skip
     """y = softmax(scale q kᵀ + masks) v; a row in which nothing may be attended to is zero
 
     q (B,nh,L,hd), k (B,nhk,S,hd), v (B,nhk,S,hdv): query head i reads key head ⌊i nhk / nh⌋. is_causal: key s ≤ query t only.
-    Returns (y, weights or None), the weights after dropout.
+    Returns (y, weights or None, log Σ exp(scores) or None), the weights after dropout.
     """
     q, k, v = real(q), real(k), real(v)
     repeats = q.shape[1] // k.shape[1] if k.shape[1] else 1
@@ -49,4 +49,6 @@ def attention_forward(
         y = np.swapaxes(y, 1, 2)
     if average:
         probabilities = probabilities.mean(1)
-    return np.ascontiguousarray(y), (probabilities if weights else None)
+    with np.errstate(divide="ignore"):
+        logs = (np.where(open_row, highest, 0.0) + np.log(total))[..., 0]
+    return np.ascontiguousarray(y), probabilities if weights else None, logs if logsumexp else None

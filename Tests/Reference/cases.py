@@ -315,7 +315,7 @@ def attention(r: Numbers) -> Iterator[Case]:
     def case(name, b, nh, length, s, hd, hdv=None, nhk=None, weights=True, **options):
         nhk, hdv = nhk or nh, hdv or hd
         fields = dict(q=r(b, nh, length, hd), k=r(b, nhk, s, hd), v=r(b, nhk, s, hdv), attn_mask=None, key_padding_mask=None, is_causal=0)
-        fields |= dict(scale=0.0, dropout=0.0, seed=3, offset=9, heads_last=0, average=0, weights=weights)
+        fields |= dict(scale=0.0, dropout=0.0, seed=3, offset=9, heads_last=0, average=0, weights=weights, logsumexp=nhk == nh)
         return "attention_forward", name, {**fields, **options}, SUMS
 
     for s in SIZES:

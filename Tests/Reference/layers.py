@@ -422,7 +422,7 @@ def MultiheadAttention(
         attn_mask = np.reshape(attn_mask, (batch, num_heads) + np.shape(attn_mask)[1:])
     attn_mask, key_padding_mask = _extended(attn_mask, extra), _extended(key_padding_mask, extra)
     q, keys, values = (np.swapaxes(a.reshape(batch, a.shape[1], num_heads, e // num_heads), 1, 2) for a in (q, keys, values))
-    y, probabilities = attention_forward(
+    y, probabilities, _ = attention_forward(
         q, keys, values, attn_mask, key_padding_mask, heads_last=1, average=average_attn_weights, weights=need_weights
     )
     y = linear_forward(y.reshape(batch, length, e), p["out_proj.weight"], p.get("out_proj.bias"))

@@ -177,7 +177,7 @@ def _attentions() -> Iterator[Function]:
         if attn_mask is not None and attn_mask.dtype == bool:
             attn_mask = ~attn_mask
         rank = [a.reshape((1,) * (4 - a.ndim) + a.shape) for a in (q, key, v)]
-        y, _ = operations.attention_forward(*rank, attn_mask, None, is_causal, scale or 0.0)
+        y, _, _ = operations.attention_forward(*rank, attn_mask, None, is_causal, scale or 0.0)
         return y.reshape(q.shape[:-1] + v.shape[-1:])
 
     name = "scaled_dot_product_attention"

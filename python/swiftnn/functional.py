@@ -1909,8 +1909,8 @@ def _attention(
     q: Any, k: Any, v: Any, mask: Any, padding: Any, causal: bool, scale: float, p: float, heads_last: bool, average: bool, weights: bool
 ) -> tuple[Array, Array | None]:
     seed, offset = random.reserve(q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2]) if p > 0 else (0, 0)
-    y: tuple[Array, Array | None] = attention_forward(q, k, v, mask, padding, causal, scale, p, seed, offset, heads_last, average, weights)
-    return y
+    y, w, _ = attention_forward(q, k, v, mask, padding, causal, scale, p, seed, offset, heads_last, average, weights, False)
+    return y, w
 
 
 def _mask(mask: Any, name: str, x: Any) -> Any:

@@ -17,7 +17,7 @@ public func snn_attention_forward(_ args: UnsafePointer<snn_attention_forward_ar
 }
 
 /// A mask stretched to (B, nh, L, S): strides in elements of its own type, 0 where it is broadcast.
-private struct Mask<T: Element> {
+struct AttentionMask<T: Element> {
     let flags: UnsafePointer<UInt8>?
     let values: UnsafePointer<T>?
     var strides: (Int, Int, Int, Int) = (0, 0, 0, 0)
@@ -70,25 +70,28 @@ private struct Mask<T: Element> {
     }
 }
 
+/// Throws unless q, k and v fit each other.
+func requireAttention(_ q: Shape, _ k: Shape, _ v: Shape) throws(Failure) {
+    guard q.count == 4, k.count == 4, v.count == 4 else {
+        throw Message("attention: query, key and value have shapes ").shape(q).text(", ").shape(k).text(" and ").shape(v)
+            .text("; expected four dimensions (batch, heads, length, head_dim)").shapeError
+    }
+    guard k[0] == q[0], v[0] == q[0], k[3] == q[3], v[1] == k[1], v[2] == k[2], k[1] > 0 ? q[1] % k[1] == 0 : q[1] == 0 else {
+        throw Message("attention: query ").shape(q).text(", key ").shape(k).text(" and value ").shape(v)
+            .text(" do not fit: batch, key heads, key length and head_dim have to agree, query heads be a multiple of key heads").shapeError
+    }
+}
+
 private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.Type) throws(Failure) {
     let q = try view(a.q, "query", "attention", T.self)
     let k = try view(a.k, "key", "attention", T.self)
     let v = try view(a.v, "value", "attention", T.self)
-    guard q.count == 4, k.count == 4, v.count == 4 else {
-        throw Message("attention: query, key and value have shapes ").shape(q.shape).text(", ").shape(k.shape).text(" and ").shape(v.shape)
-            .text("; expected four dimensions (batch, heads, length, head_dim)").shapeError
-    }
+    try requireAttention(q.shape, k.shape, v.shape)
     let images = q.shape[0], heads = q.shape[1], queries = q.shape[2], depth = q.shape[3]
-    let keyHeads = k.shape[1], keys = k.shape[2], width = v.shape[3]
-    guard k.shape[0] == images, v.shape[0] == images, k.shape[3] == depth, v.shape[1] == keyHeads, v.shape[2] == keys,
-        keyHeads > 0 ? heads % keyHeads == 0 : heads == 0
-    else {
-        throw Message("attention: query ").shape(q.shape).text(", key ").shape(k.shape).text(" and value ").shape(v.shape)
-            .text(" do not fit: batch, key heads, key length and head_dim have to agree, query heads be a multiple of key heads").shapeError
-    }
+    let keys = k.shape[2], width = v.shape[3]
     let full = Shape(images, heads, queries, keys)
-    let mask = try Mask<T>(a.attn_mask, full, keyPadding: false, "attn_mask")
-    let padding = try Mask<T>(a.key_padding_mask, full, keyPadding: true, "key_padding_mask")
+    let mask = try AttentionMask<T>(a.attn_mask, full, keyPadding: false, "attn_mask")
+    let padding = try AttentionMask<T>(a.key_padding_mask, full, keyPadding: true, "key_padding_mask")
     guard a.dropout >= 0 && a.dropout <= 1 else {
         throw Message("attention: dropout is ").number(a.dropout).text("; it has to be between 0 and 1").valueError
     }
@@ -97,7 +100,9 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
     let average = a.average != 0
     var hasWeights = true
     if a.weights != nil { hasWeights = try output(a.weights, T.dtype, average ? Shape(images, queries, keys) : full) }
-    guard hasY && hasWeights else { return }
+    var hasLogs = true
+    if a.logsumexp != nil { hasLogs = try output(a.logsumexp, T.dtype, Shape(images, heads, queries)) }
+    guard hasY && hasWeights && hasLogs else { return }
     let y = a.y.pointee.data(T.self)
     let weights = a.weights?.pointee.data(T.self)
     if images * heads * queries == 0 { return }
@@ -108,9 +113,11 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
         q: q, k: k, v: v, mask: mask, padding: padding, isCausal: a.is_causal != 0,
         scale: a.scale == 0 ? 1 / Double(depth).squareRoot() : a.scale,
         dropout: a.dropout > 0 ? Dropout<T>(p: a.dropout, seed: a.seed, offset: a.offset) : nil, y: y,
-        rowStride: a.heads_last != 0 ? heads * width : width, headsLast: a.heads_last != 0, weights: all?.base ?? weights)
+        rowStride: a.heads_last != 0 ? heads * width : width, headsLast: a.heads_last != 0, weights: all?.base ?? weights,
+        logSums: a.logsumexp?.pointee.data(T.self))
     if keys == 0 {
         memset(y, 0, shape.size * MemoryLayout<T>.stride)
+        if let logs = call.logSums { for i in 0..<(images * heads * queries) { logs[i] = -.infinity } }
     } else if queries <= 4 || call.isSmall {
         try attendRows(call)
     } else {
@@ -127,10 +134,10 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
     }
 }
 
-/// A call after its checks. weights: (B, nh, L, S) or nil.
-private struct Attention<T: Element> {
+/// A call after its checks. weights: (B, nh, L, S) or nil; logSums: (B, nh, L) or nil.
+struct Attention<T: Element> {
     let q: ArrayView<T>, k: ArrayView<T>, v: ArrayView<T>
-    let mask: Mask<T>?, padding: Mask<T>?
+    let mask: AttentionMask<T>?, padding: AttentionMask<T>?
     let isCausal: Bool
     let scale: Double
     let dropout: Dropout<T>?
@@ -138,6 +145,7 @@ private struct Attention<T: Element> {
     let rowStride: Int
     let headsLast: Bool
     let weights: UnsafeMutablePointer<T>?
+    let logSums: UnsafeMutablePointer<T>?
 
     var images: Int { q.shape[0] }
     var heads: Int { q.shape[1] }
@@ -154,10 +162,10 @@ private struct Attention<T: Element> {
     func keyRows(_ b: Int, _ kh: Int) -> RowMatrix<T> {
         RowMatrix(k.data + (b * k.strides[0] + kh * k.strides[1]), rows: keys, rowStride: k.strides[2], columnStride: k.strides[3])
     }
-    /// v as a matrix of its columns.
-    func valueColumns(_ b: Int, _ kh: Int) -> RowMatrix<T> {
-        RowMatrix(v.data + (b * v.strides[0] + kh * v.strides[1]), rows: width, rowStride: v.strides[3], columnStride: v.strides[2])
+    func valueRows(_ b: Int, _ kh: Int) -> RowMatrix<T> {
+        RowMatrix(v.data + (b * v.strides[0] + kh * v.strides[1]), rows: keys, rowStride: v.strides[2], columnStride: v.strides[3])
     }
+    func valueColumns(_ b: Int, _ kh: Int) -> RowMatrix<T> { valueRows(b, kh).transposed(width) }
     func queryRows(_ b: Int, _ h: Int, _ first: Int, _ rows: Int) -> RowMatrix<T> {
         RowMatrix(
             q.data + (b * q.strides[0] + h * q.strides[1] + first * q.strides[2]), rows: rows, rowStride: q.strides[2],
@@ -180,14 +188,14 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
     let threads = a.threads
     let groups = a.images * a.keyHeads
     let blocks = ceilDivide(a.queries, block)
-    let chunks = groups >= 2 * threads ? 1 : min(blocks, ceilDivide(2 * threads, groups))
-    let perChunk = ceilDivide(blocks, chunks)
+    let perChunk = groups >= 2 * threads ? blocks : ceilDivide(blocks, min(blocks, ceilDivide(2 * threads, groups)))
+    let chunks = ceilDivide(blocks, perChunk)  // none of them is empty
     let perHead = a.heads / a.keyHeads
 
     let packedK = roundUp(keys, mr) * depth
     let packedV = roundUp(width, mr) * keys
     let lines = a.mask == nil ? 0 : 2 * block * keys  // the mask's rows, and the same as columns
-    let perWorker = packedK + packedV + block * (depth + keys + width) + width * block + lines + 2 * keys + block + mr * nr
+    let perWorker = packedK + packedV + block * (depth + keys + width) + width * block + lines + 2 * keys + 2 * block + mr * nr
     let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
     ThreadPool.run(groups * chunks, threads: threads) { task, worker in
@@ -205,7 +213,8 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
         let bias = maskRows + lines
         let line = bias + keys
         let inverse = line + keys
-        let tile = inverse + block
+        let logs = inverse + block
+        let tile = logs + block
         packPanels(a.keyRows(b, kh), 0, keys, 0, depth, mr, kPanels, mr * depth)
         packPanels(a.valueColumns(b, kh), 0, width, 0, keys, mr, vPanels, mr * keys)
         if let padding = a.padding {
@@ -242,8 +251,10 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
                 var softmax = snn_softmax_columns(
                     x: scores, n: Int64(reach), width: Int64(roundUp(rows, block / 2)), stride: Int64(block),
                     mask: a.mask == nil ? nil : UnsafeRawPointer(maskColumns), bias: a.padding == nil ? nil : UnsafeRawPointer(bias),
-                    limit: Int64(a.isCausal ? first + 1 : keys), inverse: inverse, log_sum_exp: nil)
+                    limit: Int64(a.isCausal ? first + 1 : keys), inverse: inverse,
+                    log_sum_exp: a.logSums == nil ? nil : UnsafeMutableRawPointer(logs))
                 T.kernels.pointee.softmax_columns(&softmax)
+                if let to = a.logSums { T.kernels.pointee.copy(logs, 1, to + ((b * a.heads + h) * a.queries + first), Int64(rows)) }
                 if a.weights != nil || a.dropout != nil {
                     finishWeights(a, b, h, first, rows, reach, scores, block, inverse, line)
                 }
@@ -332,6 +343,7 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
             let allowed = a.isCausal ? min(keys, l + 1) : keys
             a.mask?.apply(row, b, h, l, allowed, line)
             a.padding?.apply(row, b, h, l, allowed, line)
+            if let logs = a.logSums { logs[(b * a.heads + h) * rows + l] = logSumExp(row, allowed) }
             T.kernels.pointee.softmax(row, row, Int64(allowed), 2)
             inverse[l] = inverseOfSum(row, allowed)
             memset(row + allowed, 0, (keys - allowed) * MemoryLayout<T>.stride)
@@ -369,6 +381,15 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
             let y = output + l * a.rowStride
             T.kernels.pointee.scale_shift(y, Double(inverse[l]), 0, y, Int64(width))
         }
+    }
+}
+
+/// log Σ exp(x), -infinity for a row of -infinity.
+private func logSumExp<T: Element>(_ x: UnsafePointer<T>, _ n: Int) -> T {
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: 3) { sums in
+        let out = sums.baseAddress.unsafelyUnwrapped
+        T.kernels.pointee.log_sum_exp(x, nil, Int64(n), out)
+        return T(out[0] + out[1])
     }
 }
 
