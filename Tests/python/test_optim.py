@@ -170,6 +170,25 @@ def test_a_state_that_does_not_fit_changes_nothing() -> None:
     assert not other.state and other.param_groups[0]["lr"] == 0.7
 
 
+def test_states_of_other_kinds() -> None:
+    """An optimizer of one's own keeps what it likes."""
+
+    class Own(nn.optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {})
+
+        def step(self, closure=None):
+            for p in self.param_groups[0]["params"]:
+                self.state[p].update(count=3, rows=np.ones(2), names=["a"], indices=np.arange(3))
+
+    optimizer, other = (Own([nn.Parameter(np.ones((2, 5), np.float32))]) for _ in range(2))
+    optimizer.step()
+    other.load_state_dict(optimizer.state_dict())
+    (state,) = other.state.values()
+    assert state["count"] == 3 and state["names"] == ["a"]
+    assert state["rows"].dtype == np.float32 and state["indices"].dtype == np.int64
+
+
 def test_zero_grad() -> None:
     p = nn.Parameter(np.ones(2, np.float32))
     optimizer = nn.optim.SGD([p])

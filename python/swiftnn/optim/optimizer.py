@@ -67,6 +67,8 @@ class Optimizer:
 
     # Learning rate schedulers warn where they are stepped first.
     _opt_called: bool = False
+    # Whether every array of a parameter's state has the parameter's shape, so that others can be refused.
+    _alike: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -264,7 +266,7 @@ class Optimizer:
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in numbered:
-                state[numbered[key]] = {name: _loaded(entry, name, numbered[key].data, key) for name, entry in value.items()}
+                state[numbered[key]] = {name: _loaded(entry, name, numbered[key].data, key, self._alike) for name, entry in value.items()}
             else:
                 state[key] = value
         for theirs, group in zip(saved, self.param_groups):
@@ -328,25 +330,25 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def _loaded(value: Any, name: str, param: NDArray[Any], number: int) -> Any:
-    """A copy of an entry of a state dict, an array of the parameter's shape in its element type."""
-    if value is None or isinstance(value, (str, bytes)):
-        return value
+def _loaded(value: Any, name: str, param: NDArray[Any], number: int, alike: bool) -> Any:
+    """A copy of an entry of a state dict; arrays of floats get the element type of the parameter, and must have its shape if `alike`."""
+    if not hasattr(value, "shape"):
+        return deepcopy(value)
     # detach: a tensor of another library that requires a gradient refuses to become an array.
     array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "biuf":
         return deepcopy(value)
     if name == "step":
         return np.array(array, np.float32)
-    if array.ndim == 0:
-        return deepcopy(value)
-    if array.shape != param.shape:
+    if alike and array.shape != param.shape:
         raise ValueError(f"loaded state dict has {name} of shape {array.shape} for parameter {number}, whose shape is {param.shape}")
-    return np.array(array, param.dtype, order="C")
+    return np.array(array, param.dtype if array.dtype.kind == "f" else array.dtype, order="C")
 
 
 class Fused(Optimizer):
     """An optimizer whose step is one call of the library for each group and float type."""
+
+    _alike = True
 
     def step(self, closure: Closure = None) -> Any:
         """Changes the parameters by their gradients; those without a gradient stay as they are.
