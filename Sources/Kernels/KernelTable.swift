@@ -65,6 +65,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.multiply_adds = { multiplyAdds(Int($0), FloatTile.self) }
     s.pack_strips = { packStrips($0.unsafelyUnwrapped, Float.self) }
     s.recurrent = { recurrent($0.unsafelyUnwrapped, Float.self) }
+    s.recurrent_backward = { recurrentBackward($0.unsafelyUnwrapped, Float.self) }
     s.max_pool = { maxPool($0.unsafelyUnwrapped, Float.self) }
     s.avg_pool = { avgPool($0.unsafelyUnwrapped, Float.self) }
     s.adaptive_avg_pool = { adaptiveAvgPool($0.unsafelyUnwrapped, Float.self) }
@@ -132,6 +133,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.multiply_adds = { multiplyAdds(Int($0), DoubleTile.self) }
     d.pack_strips = { packStrips($0.unsafelyUnwrapped, Double.self) }
     d.recurrent = { recurrent($0.unsafelyUnwrapped, Double.self) }
+    d.recurrent_backward = { recurrentBackward($0.unsafelyUnwrapped, Double.self) }
     d.max_pool = { maxPool($0.unsafelyUnwrapped, Double.self) }
     d.avg_pool = { avgPool($0.unsafelyUnwrapped, Double.self) }
     d.adaptive_avg_pool = { adaptiveAvgPool($0.unsafelyUnwrapped, Double.self) }

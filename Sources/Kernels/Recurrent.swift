@@ -45,6 +45,7 @@ private struct Steps<T: Real> {
     let h: UnsafePointer<T>
     let c: UnsafeMutablePointer<T>?, ldc: Int
     let y: UnsafeMutablePointer<T>?, ldy: Int
+    let saved: UnsafeMutablePointer<T>?, ldSaved: Int, gateStride: Int
 
     @inline(__always) init(_ argument: UnsafePointer<snn_recurrent>) {
         let p = argument.pointee
@@ -58,6 +59,7 @@ private struct Steps<T: Real> {
         h = p.h?.assumingMemoryBound(to: T.self) ?? a
         c = p.c?.assumingMemoryBound(to: T.self); ldc = Int(p.ldc)
         y = p.y?.assumingMemoryBound(to: T.self); ldy = Int(p.ldy)
+        saved = p.saved?.assumingMemoryBound(to: T.self); ldSaved = Int(p.ld_saved); gateStride = Int(p.gate_stride)
     }
 }
 
@@ -256,6 +258,14 @@ private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: 
             let state = V.fma(forget, .load(cell), input)
             state.store(cell)
             put(V.sigmoidTimesTanh(.load(g + 3 &* w), state), y + i &* p.ldy, units)
+            if let saved = p.saved {
+                let to = saved + (i &* p.ldSaved &+ first &* w)
+                put(V.sigmoid(.load(g)), to, units)
+                put(forget, to + p.gateStride, units)
+                put(V.tanh(.load(g + 2 &* w)), to + 2 &* p.gateStride, units)
+                put(V.sigmoid(.load(g + 3 &* w)), to + 3 &* p.gateStride, units)
+                put(state, to + 4 &* p.gateStride, units)
+            }
         }
     case Int(SNN_GRU):
         let h = p.h + first &* w
@@ -267,6 +277,13 @@ private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: 
             let candidate = V.tanh(V.fma(reset, .load(g + 2 &* w), .load(sums.start + (i &* sums.ldStart &+ 2 &* w))))
             // (1 - z) n + z h
             put(V.fma(update, previous - candidate, candidate), y + i &* p.ldy, units)
+            if let saved = p.saved {
+                let to = saved + (i &* p.ldSaved &+ first &* w)
+                put(reset, to, units)
+                put(update, to + p.gateStride, units)
+                put(candidate, to + 2 &* p.gateStride, units)
+                put(V.load(g + 2 &* w), to + 3 &* p.gateStride, units)
+            }
         }
     case Int(SNN_RNN_RELU):
         for i in 0..<p.rows {
@@ -308,6 +325,19 @@ func packStrips<T: Real>(_ argument: UnsafePointer<snn_strip_pack>, _: T.Type) {
         let first = gates == 1 ? 4 &* strip : strip
         let count = gates == 1 ? min(4, vectors &- first) : gates
         let width = count &* lanes
+        if rs == 1 {
+            // Rows of k are contiguous in units: the strip's part of each at once.
+            for k in 0..<depth {
+                let from = src + (k &* ks &+ first &* lanes)
+                for j in 0..<count {
+                    let unit = gates == 1 ? j &* lanes : j &* units
+                    let valid = min(lanes, units &- (gates == 1 ? first &+ j : first) &* lanes)
+                    get(from + unit, valid, T.Vector.self).store(out + (k &* width &+ j &* lanes))
+                }
+            }
+            out += width &* depth
+            continue
+        }
         for j in 0..<count {
             let unit = (gates == 1 ? first &+ j : first) &* lanes
             let valid = min(lanes, units &- unit)

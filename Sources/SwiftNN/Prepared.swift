@@ -5,7 +5,7 @@ import CSwiftNN
 
 /// Which thing made of a weight; a and b tell its variants apart (rows used, tile width).
 struct PreparedKey {
-    enum Kind { case gemmPanels, filterPanels, winogradFilters, recurrentPanels, recurrentInput, recurrentBiases }
+    enum Kind { case gemmPanels, filterPanels, winogradFilters, recurrentPanels, recurrentInput, recurrentTransposed }
     let kind: Kind
     var a = 0
     var b = 0

@@ -121,7 +121,23 @@ typedef struct snn_recurrent {
     const void *h;
     void *c; int64_t ldc;                     /* whole vectors of units */
     void *y; int64_t ldy;
+    /* What the derivative of a cell needs, or NULL: LSTM i, f, g, o, c' (activated), GRU r, z, n, W_hn h + b_hn, gate_stride apart; RNN nothing. */
+    void *saved; int64_t ld_saved, gate_stride;
 } snn_recurrent;
+
+/* The derivative of a cell for rows of the batch: from dh + dy, the gradient of the state after the step, and (LSTM) dc those of the sums.
+ * dh's rows are whole vectors of units, as those of dc. */
+typedef struct snn_recurrent_backward {
+    int64_t mode, units, rows;
+    const void *saved; int64_t ld_saved, gate_stride; /* as above; RNN: y */
+    const void *before; int64_t ld_before;    /* the state before the step: LSTM c, GRU h */
+    const void *dy; int64_t ldy;              /* or NULL */
+    void *dh; int64_t ldh;                    /* GRU: replaced by z dh, what the state before gets past W_hh */
+    void *dc; int64_t ldc;                    /* LSTM: replaced by that of the state before */
+    void *dgates; int64_t ldg;                /* of the sums, gate_stride apart; GRU: the third is that of W_hn h + b_hn */
+    void *dcandidate; int64_t ldn;            /* GRU: of W_in x + b_in */
+    void *full; int64_t ld_full;              /* LSTM: o tanh(c'), the state before its projection; or NULL */
+} snn_recurrent_backward;
 
 /* Softmax down the columns of x (n rows of `width` numbers, width whole vectors), without the division: x = exp(x' - max of column),
  * x' = x + mask + bias[row], -inf in rows limit + column and beyond; inverse = 1 / sum, 0 for a column of -inf. */
@@ -250,6 +266,7 @@ typedef struct snn_kernels {
     double (*multiply_adds)(int64_t rounds);                                     /* a round: 12 vectors of nr / 2 numbers (see Peak.swift) */
     void (*pack_strips)(const snn_strip_pack *);
     void (*recurrent)(const snn_recurrent *);
+    void (*recurrent_backward)(const snn_recurrent_backward *);
     void (*max_pool)(const snn_pool *);
     void (*avg_pool)(const snn_pool *);
     void (*adaptive_avg_pool)(const snn_adaptive_pool *);

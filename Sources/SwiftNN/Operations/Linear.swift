@@ -146,7 +146,7 @@ private func linearBackward<T: Element>(_ args: snn_linear_backward_args, _: T.T
 }
 
 /// y[j] = Σ x[i,j] over the rows of x, its last dimension the columns.
-private func sumRows<T: Element>(_ x: ArrayView<T>, rows: Int, columns: Int, to y: UnsafeMutablePointer<T>) throws(Failure) {
+func sumRows<T: Element>(_ x: ArrayView<T>, rows: Int, columns: Int, to y: UnsafeMutablePointer<T>) throws(Failure) {
     let x = try Matrix(x, rows: rows, columns: columns, contiguousRows: true)
     defer { x.release() }
     try accumulateRows(rows, columns, y, nil, work: rows * columns) { part, sums, _ in

@@ -19,8 +19,8 @@ public func snn_rnn_forward(_ args: UnsafePointer<snn_rnn_forward_args>!) -> snn
     }
 }
 
-/// What is known of a call before its weights are looked at.
-private struct Recurrent {
+/// The sizes of a call.
+struct Recurrent {
     let mode: Int
     let gates: Int
     let layers: Int, directions: Int
@@ -31,10 +31,17 @@ private struct Recurrent {
     /// Rows of the input in all: steps * batch, or the sum of batch_sizes.
     var rows = 0
     var projected: Bool { out != hidden }
+    /// What reserve keeps of a row, direction and unit: the activated gates and the LSTM's c, see snn_recurrent.
+    var saved: Int { mode == Int(SNN_LSTM) ? 5 : mode == Int(SNN_GRU) ? 4 : 0 }
+    /// Outputs of the layers but the last before dropout, (rows, directions * out) each; then what is saved, (rows, saved * hidden) for
+    /// every layer and direction.
+    var reserveSize: Int { innerSize + layers * directions * savedSize }
+    var innerSize: Int { (layers - 1) * rows * directions * out }
+    var savedSize: Int { rows * saved * hidden }
 }
 
 /// The steps of a call: which rows of the t-major input belong to step t.
-private struct Timeline {
+struct Timeline {
     let steps: Int
     let batch: Int
     /// A packed sequence's counts and where its steps begin; nil for a batch of equal lengths.
@@ -69,6 +76,8 @@ private struct Direction<T: Element> {
     let bias: UnsafeMutablePointer<T>
     /// GRU: b_hn; the bias of W_hr, zeros.
     let candidate: UnsafeMutablePointer<T>
+    /// The direction's part of reserve, where it is wanted.
+    let saved: UnsafeMutablePointer<T>?
     /// h0 (batch, out), and c (batch, padded hidden), which the steps replace.
     let h0: UnsafeMutablePointer<T>
     let c: UnsafeMutablePointer<T>
@@ -80,10 +89,71 @@ private struct Direction<T: Element> {
     }
 }
 
+/// A call whose arguments have been checked.
+struct RecurrentCall<T: Element> {
+    let name: StaticString
+    let sizes: Recurrent
+    /// (time, batch, features), (batch, time, features), or the rows of a packed sequence.
+    let x: ArrayView<T>
+    /// The input's shape as it was given.
+    let given: Shape
+    let unbatched: Bool, packed: Bool
+    let h0: ArrayView<T>?
+    let c0: ArrayView<T>?
+    fileprivate let counts: Scratch<Int>?
+
+    func release() { counts?.release() }
+
+    var timeline: Timeline {
+        Timeline(
+            steps: sizes.steps, batch: sizes.batch, counts: counts.map { UnsafePointer($0.base) },
+            starts: counts.map { UnsafePointer($0.base + sizes.steps) })
+    }
+    /// The shape of y.
+    var shape: Shape {
+        var shape = given
+        shape[given.count - 1] = sizes.directions * sizes.out
+        return shape
+    }
+    /// The shape of a state with so many features.
+    func stateShape(_ features: Int) -> Shape {
+        let states = sizes.layers * sizes.directions
+        return unbatched ? Shape(states, features) : Shape(states, sizes.batch, features)
+    }
+    /// A state of any call, unbatched or not, as (layers * directions, batch, features).
+    static func state(
+        _ array: UnsafePointer<snn_array>?, _ argument: StaticString, _ name: StaticString, unbatched: Bool
+    ) throws(Failure) -> ArrayView<T>? {
+        let state = try optionalView(array, argument, name, T.self)
+        if unbatched, let state, state.count == 2 { return state.inserting(at: 1) }
+        return state
+    }
+}
+
 private func rnnForward<T: Element>(_ a: snn_rnn_forward_args, _: T.Type) throws(Failure) {
+    let call = try readRecurrent(a, T.self)
+    defer { call.release() }
+    let s = call.sizes
+    let hasY = try output(a.y, T.dtype, call.shape)
+    let hasH = try output(a.hn, T.dtype, call.stateShape(s.out))
+    var hasC = true
+    if a.cn != nil {
+        guard s.mode == Int(SNN_LSTM) else { throw Message(call.name).text(" has no cell state; cn has to be NULL").valueError }
+        hasC = try output(a.cn, T.dtype, call.stateShape(s.hidden))
+    }
+    let hasReserve = try outputIfWanted(a.reserve, T.dtype, Shape(s.reserveSize))
+    guard hasY && hasH && hasC && hasReserve else { return }
+    try runLayers(a, call)
+}
+
+/// Checks all arguments but the results.
+func readRecurrent<T: Element>(_ a: snn_rnn_forward_args, _: T.Type) throws(Failure) -> RecurrentCall<T> {
     let name: StaticString = a.mode == Int64(SNN_LSTM) ? "LSTM" : a.mode == Int64(SNN_GRU) ? "GRU" : "RNN"
     guard a.mode >= 0 && a.mode <= Int64(SNN_GRU) else { throw Message("rnn: unknown mode").valueError }
     guard a.layers >= 1 && a.layers < 1 << 20 else { throw Message(name).text(": num_layers has to be at least 1").valueError }
+    guard a.dropout >= 0 && a.dropout <= 1 else {
+        throw Message(name).text(": dropout is ").number(a.dropout).text("; it has to be between 0 and 1").valueError
+    }
     var s = Recurrent(
         mode: Int(a.mode), gates: a.mode == Int64(SNN_LSTM) ? 4 : a.mode == Int64(SNN_GRU) ? 3 : 1, layers: Int(a.layers),
         directions: a.bidirectional != 0 ? 2 : 1)
@@ -95,69 +165,52 @@ private func rnnForward<T: Element>(_ a: snn_rnn_forward_args, _: T.Type) throws
         ).shapeError
     }
     s.inputSize = x.shape[x.count - 1]
-    var h0 = try optionalView(a.h0, "hx", name, T.self)
-    var c0 = try optionalView(a.c0, "cx", name, T.self)
     let given = x.shape
     let unbatched = x.count == 2 && !packed
-    if unbatched {
-        x = x.inserting(at: a.batch_first != 0 ? 0 : 1)
-        if let h = h0, h.count == 2 { h0 = h.inserting(at: 1) }
-        if let c = c0, c.count == 2 { c0 = c.inserting(at: 1) }
-    }
+    if unbatched { x = x.inserting(at: a.batch_first != 0 ? 0 : 1) }
+    let h0 = try RecurrentCall<T>.state(a.h0, "hx", name, unbatched: unbatched)
+    let c0 = try RecurrentCall<T>.state(a.c0, "cx", name, unbatched: unbatched)
     try readWeights(a, &s, name, T.self)
 
-    // Steps and rows
     var counts: Scratch<Int>?
-    defer { counts?.release() }
-    if packed {
-        let sizes = try indexView(a.batch_sizes, "batch_sizes", name)
-        guard sizes.count == 1 else {
-            throw Message(name).text(": batch_sizes has shape ").shape(sizes.shape).text("; expected one dimension").shapeError
-        }
-        s.steps = sizes.shape[0]
-        let table = try Scratch<Int>(2 * s.steps)
-        counts = table
-        for t in 0..<s.steps {
-            let n = Int(sizes.data[t * sizes.strides[0]])
-            guard n >= 1 && n <= x.shape[0] && (t == 0 || n <= table.base[t - 1]) else {
-                throw Message(name).text(": batch_sizes has ").number(n).text(" at step ").number(t)
-                    .text("; expected positive counts that do not grow").valueError
+    do throws(Failure) {
+        // Steps and rows
+        if packed {
+            let sizes = try indexView(a.batch_sizes, "batch_sizes", name)
+            guard sizes.count == 1 else {
+                throw Message(name).text(": batch_sizes has shape ").shape(sizes.shape).text("; expected one dimension").shapeError
             }
-            table.base[t] = n
-            table.base[s.steps + t] = s.rows
-            s.rows += n
+            s.steps = sizes.shape[0]
+            let table = try Scratch<Int>(2 * s.steps)
+            counts = table
+            for t in 0..<s.steps {
+                let n = Int(sizes.data[t * sizes.strides[0]])
+                guard n >= 1 && n <= x.shape[0] && (t == 0 || n <= table.base[t - 1]) else {
+                    throw Message(name).text(": batch_sizes has ").number(n).text(" at step ").number(t)
+                        .text("; expected positive counts that do not grow").valueError
+                }
+                table.base[t] = n
+                table.base[s.steps + t] = s.rows
+                s.rows += n
+            }
+            s.batch = s.steps > 0 ? table.base[0] : (h0?.shape[1] ?? 0)
+            guard s.rows == x.shape[0] else {
+                throw Message(name).text(": input has ").number(x.shape[0]).text(" rows but batch_sizes add up to ").number(s.rows)
+                    .shapeError
+            }
+        } else {
+            s.steps = x.shape[a.batch_first != 0 ? 1 : 0]
+            s.batch = x.shape[a.batch_first != 0 ? 0 : 1]
+            s.rows = s.steps * s.batch
         }
-        s.batch = s.steps > 0 ? table.base[0] : (h0?.shape[1] ?? 0)
-        guard s.rows == x.shape[0] else {
-            throw Message(name).text(": input has ").number(x.shape[0]).text(" rows but batch_sizes add up to ").number(s.rows).shapeError
-        }
-    } else {
-        s.steps = x.shape[a.batch_first != 0 ? 1 : 0]
-        s.batch = x.shape[a.batch_first != 0 ? 0 : 1]
-        s.rows = s.steps * s.batch
+        try require(h0, Shape(s.layers * s.directions, s.batch, s.out), "hx", name)
+        try require(c0, Shape(s.layers * s.directions, s.batch, s.hidden), "cx", name)
+    } catch {
+        counts?.release()
+        throw error
     }
-    let stateShape = Shape(s.layers * s.directions, s.batch, s.out)
-    let cellShape = Shape(s.layers * s.directions, s.batch, s.hidden)
-    try require(h0, stateShape, "hx", name)
-    try require(c0, cellShape, "cx", name)
-
-    var shape = given
-    shape[given.count - 1] = s.directions * s.out
-    let hasY = try output(a.y, T.dtype, shape)
-    let hasH = try output(a.hn, T.dtype, unbatched ? Shape(stateShape[0], s.out) : stateShape)
-    var hasC = true
-    if a.cn != nil {
-        guard s.mode == Int(SNN_LSTM) else { throw Message(name).text(" has no cell state; cn has to be NULL").valueError }
-        hasC = try output(a.cn, T.dtype, unbatched ? Shape(cellShape[0], s.hidden) : cellShape)
-    }
-    guard hasY && hasH && hasC else { return }
-    guard a.dropout >= 0 && a.dropout <= 1 else {
-        throw Message(name).text(": dropout is ").number(a.dropout).text("; it has to be between 0 and 1").valueError
-    }
-    let timeline = Timeline(
-        steps: s.steps, batch: s.batch, counts: counts.map { UnsafePointer($0.base) },
-        starts: counts.map { UnsafePointer($0.base + s.steps) })
-    try runLayers(a, s, x, h0, c0, timeline, name, T.self)
+    return RecurrentCall(
+        name: name, sizes: s, x: x, given: given, unbatched: unbatched, packed: packed, h0: h0, c0: c0, counts: counts)
 }
 
 /// Checks every weight's shape; sets hidden and out from the first layer's.
@@ -204,23 +257,54 @@ private func readWeights<T: Element>(
 }
 
 /// Numbers of the kernels' vectors, which strips are made of.
-private func lanes<T: Element>(_: T.Type) -> Int { 64 / MemoryLayout<T>.stride }
+func lanes<T: Element>(_: T.Type) -> Int { 64 / MemoryLayout<T>.stride }
 
-private func runLayers<T: Element>(
-    _ a: snn_rnn_forward_args, _ s: Recurrent, _ x: ArrayView<T>, _ h0: ArrayView<T>?, _ c0: ArrayView<T>?, _ timeline: Timeline,
-    _ name: StaticString, _: T.Type
-) throws(Failure) {
+/// How the steps of a layer are spread over threads: directions and chunks of the batch's rows where every thread gets some and W_hh stays
+/// in its second-level cache; else units, if a step is worth meeting after it: then each thread reads its part of W_hh alone.
+struct Spread {
+    let units: Bool
+    let rowsPerTask: Int
+    let tasks: Int
+
+    /// strip: units that cannot be parted.
+    init<T: Element>(_ s: Recurrent, threads: Int, strip: Int, _: T.Type) {
+        let hp = roundUp(s.hidden, lanes(T.self))
+        let chunks = max(1, min(ceilDivide(threads, s.directions), s.batch / 4))
+        let stepWork = s.batch * s.gates * hp * s.out
+        let beyondCache = s.gates * hp * s.out * MemoryLayout<T>.stride > Blocking.cacheBytes / 2
+        units =
+            s.directions < threads && !s.projected && hp >= threads * strip
+            && stepWork >= (chunks * s.directions < threads ? 60_000 : beyondCache ? 300_000 : Int.max)
+        rowsPerTask = chunks == 1 ? s.batch : ceilDivide(s.batch, chunks)
+        tasks = rowsPerTask == 0 ? 0 : ceilDivide(s.batch, rowsPerTask)
+    }
+    /// The units of one of some threads.
+    static func part(_ member: Int, of members: Int, strip: Int, hidden: Int) -> Range<Int> {
+        let strips = ceilDivide(hidden, strip)
+        return (strips * member / members * strip)..<min(strips * (member + 1) / members * strip, hidden)
+    }
+}
+
+/// Threads worth using for a call.
+func recurrentThreads(_ s: Recurrent) -> Int {
+    ThreadPool.threads(forWork: s.rows &* s.gates &* s.hidden &* (s.inputSize + s.out) / 8 &* s.directions)
+}
+
+private func runLayers<T: Element>(_ a: snn_rnn_forward_args, _ call: RecurrentCall<T>) throws(Failure) {
+    let s = call.sizes, x = call.x, timeline = call.timeline
     let lanes = lanes(T.self)
     let hp = roundUp(s.hidden, lanes), op = roundUp(s.out, lanes)
     let width = s.directions * s.out
-    let threads = ThreadPool.threads(forWork: s.rows &* s.gates &* s.hidden &* (s.inputSize + s.out) / 8 &* s.directions)
+    let threads = recurrentThreads(s)
+    let reserve = a.reserve?.pointee.data(T.self)
 
     // Scratch memory, counted once: what a direction needs, what a worker needs, the outputs between layers.
     let states = roundUp(s.batch * s.out, lanes)
     let perDirection = s.gates * hp + max(hp, op) + states + s.batch * hp
     let perWorker = Work<T>.size(s, largestInput: max(s.inputSize, width))
     let between = s.layers > 1 ? roundUp(s.rows * width, lanes) : 0
-    let scratch = try Scratch<T>(perDirection * s.directions + perWorker * threads + min(s.layers - 1, 2) * between)
+    let buffersNeeded = reserve == nil ? min(s.layers - 1, 2) : a.dropout > 0 && s.layers > 1 ? 1 : 0
+    let scratch = try Scratch<T>(perDirection * s.directions + perWorker * threads + buffersNeeded * between)
     defer { scratch.release() }
     let workers = scratch.base + perDirection * s.directions
     let buffers = workers + perWorker * threads
@@ -228,7 +312,7 @@ private func runLayers<T: Element>(
     let y = a.y.pointee.data(T.self)
     let hn = a.hn.pointee.data(T.self)
     let cn = a.cn?.pointee.data(T.self)
-    let packed = timeline.counts != nil
+    let packed = call.packed
     var input: RowMatrix<T>
     if packed {
         input = RowMatrix(x.data, rows: s.rows, rowStride: x.strides[0], columnStride: x.strides[1])
@@ -239,50 +323,40 @@ private func runLayers<T: Element>(
     }
     for index in 0..<s.layers {
         let last = index == s.layers - 1
-        let target = last ? y : buffers + (index % 2) * between
+        let target = last ? y : reserve.map { $0 + index * s.rows * width } ?? buffers + (index % 2) * between
         let batchFirst = last && a.batch_first != 0 && !packed
         let layer = Layer(
             input: input, inputSize: index == 0 ? s.inputSize : width, y: target, time: batchFirst ? width : s.batch * width,
             batch: batchFirst ? s.steps * width : width)
 
         let set = a.weights + 5 * s.directions * index
-        let forward = try prepare(set, s, layer.inputSize, 0, h0, c0, index * s.directions, scratch.base, threads, name)
+        let forward = try prepare(set, call, layer.inputSize, 0, index * s.directions, reserve, scratch.base, threads)
         defer { forward.release() }
         var backward: Direction<T>?
         if s.directions == 2 {
             backward = try prepare(
-                set + 5, s, layer.inputSize, 1, h0, c0, index * s.directions + 1, scratch.base + perDirection, threads, name)
+                set + 5, call, layer.inputSize, 1, index * s.directions + 1, reserve, scratch.base + perDirection, threads)
         }
         defer { backward?.release() }
 
-        // Rows are split where every thread gets some and W_hh stays in its second-level cache; else units are, if a step is worth meeting
-        // after it: then each thread reads its part of W_hh alone.
-        let chunks = max(1, min(ceilDivide(threads, s.directions), s.batch / 4))
-        let stepWork = s.batch * s.gates * hp * s.out
-        let beyondCache = s.gates * hp * s.out * MemoryLayout<T>.stride > Blocking.cacheBytes / 2
-        let splitUnits =
-            s.directions < threads && !s.projected && hp / lanes >= threads * (s.gates == 1 ? 4 : 1)
-            && stepWork >= (chunks * s.directions < threads ? 60_000 : beyondCache ? 300_000 : Int.max)
-        if splitUnits {
+        let strip = (s.gates == 1 ? 4 : 1) * lanes
+        let spread = Spread(s, threads: threads, strip: strip, T.self)
+        if spread.units {
             for direction in 0..<s.directions {
                 let parts = direction == 0 ? forward : backward.unsafelyUnwrapped
-                let strip = s.gates == 1 ? 4 : 1
-                let strips = ceilDivide(hp, strip * lanes)
                 ThreadPool.together(threads) { member, members in
-                    let from = strips * member / members * strip, to = strips * (member + 1) / members * strip
                     runSteps(
-                        s, layer, parts, timeline, rows: 0..<s.batch, units: (from * lanes)..<min(to * lanes, s.hidden), members: members,
+                        s, layer, parts, timeline, rows: 0..<s.batch,
+                        units: Spread.part(member, of: members, strip: strip, hidden: s.hidden), members: members,
                         Work(s, workers + member * perWorker))
                 }
             }
         } else {
-            let rowsPerTask = chunks == 1 ? s.batch : ceilDivide(s.batch, chunks)
-            let tasks = rowsPerTask == 0 ? 0 : ceilDivide(s.batch, rowsPerTask)
-            ThreadPool.run(s.directions * tasks, threads: threads) { task, worker in
-                let b = task % tasks * rowsPerTask
+            ThreadPool.run(s.directions * spread.tasks, threads: threads) { task, worker in
+                let b = task % spread.tasks * spread.rowsPerTask
                 runSteps(
-                    s, layer, task / tasks == 0 ? forward : backward.unsafelyUnwrapped, timeline,
-                    rows: b..<min(s.batch, b + rowsPerTask), units: 0..<s.hidden, members: 1,
+                    s, layer, task / spread.tasks == 0 ? forward : backward.unsafelyUnwrapped, timeline,
+                    rows: b..<min(s.batch, b + spread.rowsPerTask), units: 0..<s.hidden, members: 1,
                     Work(s, workers + worker * perWorker))
             }
         }
@@ -299,14 +373,21 @@ private func runLayers<T: Element>(
             }
         }
         if !last {
+            // In place, unless reserve keeps what was before.
+            let dropped = a.dropout > 0 && reserve != nil ? buffers : target
             if a.dropout > 0 {
-                let dropout = Dropout<T>(p: a.dropout, seed: a.seed, offset: a.offset &+ Int64(index * s.rows * width))
+                let dropout = recurrentDropout(a, s, index, T.self)
                 let out = ArrayView(data: UnsafePointer(target), shape: Shape(s.rows * width))
-                forEachPiece(out, cost: 8) { piece, at, n in dropout.apply(piece, target + at, at, n) }
+                forEachPiece(out, cost: 8) { piece, at, n in dropout.apply(piece, dropped + at, at, n) }
             }
-            input = RowMatrix(UnsafePointer(target), rows: s.rows, rowStride: width, columnStride: 1)
+            input = RowMatrix(UnsafePointer(dropped), rows: s.rows, rowStride: width, columnStride: 1)
         }
     }
+}
+
+/// The dropout of a layer's output.
+func recurrentDropout<T: Element>(_ a: snn_rnn_forward_args, _ s: Recurrent, _ layer: Int, _: T.Type) -> Dropout<T> {
+    Dropout(p: a.dropout, seed: a.seed, offset: a.offset &+ Int64(layer * s.rows * s.directions * s.out))
 }
 
 /// The number of steps that row b takes part in.
@@ -317,22 +398,23 @@ private func rowSteps(_ timeline: Timeline, _ b: Int) -> Int {
     return n
 }
 
-/// A weight (gates * units, depth) in strips.
-private func strips<T: Element>(
+/// A weight (gates * units, depth), or where transposed its transpose, in strips.
+func strips<T: Element>(
     _ array: UnsafePointer<snn_array>, _ kind: PreparedKey.Kind, gates: Int, units: Int, depth: Int, threads: Int
 ) throws(Failure) -> Prepared<T> {
     let lanes = lanes(T.self)
     let padded = roundUp(units, lanes)
     return try prepared(array, PreparedKey(kind: kind, a: gates), count: gates * padded * depth) { out in
         let weight = ArrayView<T>(array)
+        let transposed = kind == .recurrentTransposed
         let strip = (gates == 1 ? 4 : gates) * lanes
         let count = ceilDivide(gates * padded, strip)
         let perTask = max(1, 32_768 / max(1, strip * depth))
         ThreadPool.run(ceilDivide(count, perTask), threads: threads) { task, _ in
             let first = task * perTask
             var p = snn_strip_pack(
-                src: weight.data, rs: Int64(weight.strides[0]), ks: Int64(weight.strides[1]), gates: Int64(gates), units: Int64(units),
-                k: Int64(depth), first: Int64(first), count: Int64(min(perTask, count - first)), dst: out + first * strip * depth)
+                src: weight.data, rs: Int64(weight.strides[transposed ? 1 : 0]), ks: Int64(weight.strides[transposed ? 0 : 1]),
+                gates: Int64(gates), units: Int64(units), k: Int64(depth), first: Int64(first), count: Int64(min(perTask, count - first)), dst: out + first * strip * depth)
             T.kernels.pointee.pack_strips(&p)
         }
     }
@@ -340,9 +422,10 @@ private func strips<T: Element>(
 
 /// Direction `d` of a layer with its weights in `set` and its initial states at `index` of h0 and c0; `base` has room for what it owns.
 private func prepare<T: Element>(
-    _ set: UnsafePointer<snn_array>, _ s: Recurrent, _ inputSize: Int, _ d: Int, _ h0: ArrayView<T>?, _ c0: ArrayView<T>?, _ index: Int,
-    _ base: UnsafeMutablePointer<T>, _ threads: Int, _ name: StaticString
+    _ set: UnsafePointer<snn_array>, _ call: RecurrentCall<T>, _ inputSize: Int, _ d: Int, _ index: Int,
+    _ reserve: UnsafeMutablePointer<T>?, _ base: UnsafeMutablePointer<T>, _ threads: Int
 ) throws(Failure) -> Direction<T> {
+    let s = call.sizes, h0 = call.h0, c0 = call.c0, name = call.name
     let lanes = lanes(T.self)
     let hp = roundUp(s.hidden, lanes)
     let bias = base
@@ -389,7 +472,8 @@ private func prepare<T: Element>(
         var hr: Prepared<T>?
         if s.projected { hr = try strips(set + 4, .recurrentPanels, gates: 1, units: s.out, depth: s.hidden, threads: threads) }
         return Direction(
-            reverse: d == 1, column: d * s.out, ih: ih, hh: states, hr: hr, bias: bias, candidate: candidate, h0: h, c: c)
+            reverse: d == 1, column: d * s.out, ih: ih, hh: states, hr: hr, bias: bias, candidate: candidate,
+            saved: s.saved == 0 ? nil : reserve.map { $0 + (s.innerSize + index * s.savedSize) }, h0: h, c: c)
     } catch {
         ih.release()
         hh?.release()
@@ -467,6 +551,8 @@ private func runSteps<T: Element>(
     step.sums = UnsafeMutableRawPointer(work.sums)
     step.ldc = Int64(hp)
     step.ldy = Int64(s.projected ? hp : layer.batch)
+    step.ld_saved = Int64(s.saved * s.hidden)
+    step.gate_stride = Int64(s.hidden)
 
     var meetings: Int64 = 0
     var i = 0
@@ -528,6 +614,7 @@ private func runStep<T: Element>(
     step.h = step.a.map { $0 + first * MemoryLayout<T>.stride }
     step.c = UnsafeMutableRawPointer(d.c + (b * hp + first))
     step.y = UnsafeMutableRawPointer(s.projected ? work.full : y + first)
+    step.saved = d.saved.map { UnsafeMutableRawPointer($0 + ((timeline.start(t) + b) * s.saved * s.hidden + first)) }
     T.kernels.pointee.recurrent(&step)
     guard let hr = d.hr else { return }
     // h' = W_hr h'
@@ -561,6 +648,33 @@ public func snn_rnn_cell_forward(_ args: UnsafePointer<snn_rnn_cell_forward_args
 }
 
 private func cellForward<T: Element>(_ a: snn_rnn_cell_forward_args, _: T.Type) throws(Failure) {
+    let (name, shape) = try readCell(a, T.self)
+    _ = try output(a.hn, T.dtype, shape)
+    if a.cn != nil {
+        guard a.mode == Int64(SNN_LSTM) else { throw Message(name).text(" has no cell state; cn has to be NULL").valueError }
+        _ = try output(a.cn, T.dtype, shape)
+    }
+    let last = try Scratch<T>(shape.size)
+    defer { last.release() }
+    try withSequence(a) { (sequence) throws(Failure) in
+        // The output and the last state are the same numbers. Without memory this is the shape query.
+        var wider = a.hn.pointee.withLeadingOne()
+        var hn = wider
+        hn.data = wider.data == nil ? nil : UnsafeMutableRawPointer(last.base)
+        var cn = a.cn.map { $0.pointee.withLeadingOne() } ?? snn_array()
+        try withPointers(&wider, &hn, &cn) { (y, hn, cn) throws(Failure) in
+            var sequence = sequence
+            sequence.y = y
+            sequence.hn = hn
+            sequence.cn = a.cn == nil ? nil : cn
+            sequence.reserve = a.reserve
+            try rnnForward(sequence, T.self)
+        }
+    }
+}
+
+/// Checks what a sequence does not ask of a cell; its name and the shape of its state.
+func readCell<T: Element>(_ a: snn_rnn_cell_forward_args, _: T.Type) throws(Failure) -> (StaticString, Shape) {
     let name: StaticString = a.mode == Int64(SNN_LSTM) ? "LSTMCell" : a.mode == Int64(SNN_GRU) ? "GRUCell" : "RNNCell"
     let x = try view(a.x, "input", name, T.self)
     guard x.count == 1 || x.count == 2 else {
@@ -575,51 +689,43 @@ private func cellForward<T: Element>(_ a: snn_rnn_cell_forward_args, _: T.Type) 
     shape[x.count - 1] = hh.shape[1]
     try require(try optionalView(a.h, "hx", name, T.self), shape, "hx", name)
     try require(try optionalView(a.c, "cx", name, T.self), shape, "cx", name)
-    let hasH = try output(a.hn, T.dtype, shape)
-    var hasC = true
-    if a.cn != nil {
-        guard a.mode == Int64(SNN_LSTM) else { throw Message(name).text(" has no cell state; cn has to be NULL").valueError }
-        hasC = try output(a.cn, T.dtype, shape)
-    }
-    // The same arrays as a sequence: a time axis (layer axis for states) of one in front, the absent projection behind the weights.
-    let last = try Scratch<T>(shape.size)
-    defer { last.release() }
+    return (name, shape)
+}
+
+/// Calls body with the cell's arguments, checked by readCell, as those of a sequence: a time axis (layer axis for states) of one in front,
+/// the absent projection behind the weights.
+func withSequence(_ a: snn_rnn_cell_forward_args, _ body: (snn_rnn_forward_args) throws(Failure) -> Void) throws(Failure) {
     var set = InlineArray<5, snn_array>(repeating: snn_array())
-    for i in 0..<4 { set[i] = weights[i] }
+    for i in 0..<4 { set[i] = a.weights[i] }
     set[4].ndim = -1
     var input = a.x.pointee.withLeadingOne()
     var h = a.h.map { $0.pointee.withLeadingOne() } ?? snn_array()
     var c = a.c.map { $0.pointee.withLeadingOne() } ?? snn_array()
-    var y = a.hn.pointee.withLeadingOne()
-    var hn = y
-    hn.data = y.data == nil ? nil : UnsafeMutableRawPointer(last.base)
-    var cn = a.cn.map { $0.pointee.withLeadingOne() } ?? snn_array()
     try withUnsafeMutablePointer(to: &set) { (set) throws(Failure) in
-        try withPointers(&input, &h, &c, &y, &hn, &cn) { (input, h, c, y, hn, cn) throws(Failure) in
-            let sequence = snn_rnn_forward_args(
-                mode: a.mode, x: input, h0: a.h == nil ? nil : UnsafePointer(h), c0: a.c == nil ? nil : UnsafePointer(c),
-                weights: UnsafeRawPointer(set).assumingMemoryBound(to: snn_array.self), weights_count: 5, layers: 1, bidirectional: 0,
-                batch_first: 0, batch_sizes: nil, dropout: 0, seed: 0, offset: 0, y: y, hn: hn, cn: a.cn == nil ? nil : cn)
-            // Without memory this is the shape query: only the checks of the weights are wanted of it.
-            _ = hasH && hasC
-            try rnnForward(sequence, T.self)
+        try withPointers(&input, &h, &c) { (input, h, c) throws(Failure) in
+            var sequence = snn_rnn_forward_args()
+            sequence.mode = a.mode
+            sequence.x = UnsafePointer(input)
+            sequence.h0 = a.h == nil ? nil : UnsafePointer(h)
+            sequence.c0 = a.c == nil ? nil : UnsafePointer(c)
+            sequence.weights = UnsafeRawPointer(set).assumingMemoryBound(to: snn_array.self)
+            sequence.weights_count = 5
+            sequence.layers = 1
+            try body(sequence)
         }
     }
 }
 
-private func withPointers(
-    _ a: inout snn_array, _ b: inout snn_array, _ c: inout snn_array, _ d: inout snn_array, _ e: inout snn_array, _ f: inout snn_array,
-    _ body: (
-        UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>,
-        UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>
-    ) throws(Failure) -> Void
+func withPointers(
+    _ a: inout snn_array, _ b: inout snn_array, _ c: inout snn_array,
+    _ body: (UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>, UnsafeMutablePointer<snn_array>) throws(Failure) -> Void
 ) throws(Failure) {
-    try body(&a, &b, &c, &d, &e, &f)
+    try body(&a, &b, &c)
 }
 
 extension snn_array {
     /// The same array with a dimension of one in front.
-    fileprivate func withLeadingOne() -> snn_array {
+    func withLeadingOne() -> snn_array {
         var wider = self
         var old = self
         wider.ndim = ndim + 1

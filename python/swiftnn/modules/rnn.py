@@ -219,8 +219,8 @@ class RNNBase(Module):
             p = self.dropout
             seed, offset = random.reserve((self.num_layers - 1) * math.prod(shape[:-1]) * width)
         h, c = (None, None) if states is None else (states[0], states[1] if lstm else None)
-        y, hn, cn = rnn_forward(
-            _MODES[mode][0], x, h, c, weights, self.num_layers, self.bidirectional, batch_first, batch_sizes, p, seed, offset, lstm
+        y, hn, cn, _ = rnn_forward(
+            _MODES[mode][0], x, h, c, weights, self.num_layers, self.bidirectional, batch_first, batch_sizes, p, seed, offset, lstm, False
         )
         finals = (hn, cn) if lstm else (hn,)
         if packed is not None:
@@ -508,7 +508,8 @@ class RNNCellBase(Module):
     def _step(self, mode: int, input: Any, states: tuple[Any, ...] | None) -> tuple[Array, ...]:
         """One step of the kernel that reads whole sequences, so that both give the same bits."""
         h, c = (None, None) if states is None else (states[0], states[1] if mode == 2 else None)
-        hn, cn = rnn_cell_forward(mode, input, h, c, (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh), mode == 2)
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        hn, cn, _ = rnn_cell_forward(mode, input, h, c, weights, mode == 2, False)
         return (hn,) if cn is None else (hn, cn)
 
     def extra_repr(self) -> str:
