@@ -156,10 +156,10 @@ def flat(result: Any) -> list[np.ndarray]:
     if result is None:
         return []
     if hasattr(result, "batch_sizes"):
-        return [np.asarray(result.data)]
+        return flat(result.data)
     if isinstance(result, (tuple, list)):
         return [array for part in result for array in flat(part)]
-    return [np.asarray(result.numpy() if hasattr(result, "numpy") and not isinstance(result, np.ndarray) else result)]
+    return [np.asarray(result.numpy() if type(result).__name__ == "Tensor" and hasattr(result, "grad_fn") else result)]
 
 
 def difference(got: np.ndarray, expected: np.ndarray) -> float:

@@ -32,7 +32,7 @@ def test_operation(op: str, dtype: type) -> None:
     for name, fields, tolerance in _by_operation(dtype)[op]:
         with np.errstate(all="ignore"):
             expected = reference.OPERATIONS[op](**fields)
-        got = getattr(_native, op)(*(bool(fields[n]) if n in outputs else fields[n] for n in names))
+        got = getattr(_native, op)(*(bool(fields.get(n)) if n in outputs else fields[n] for n in names))
         pairs = zip(outputs, *(r if isinstance(r, tuple) else (r,) for r in (got, expected)))
         for field, mine, theirs in pairs:
             if theirs is None or mine is None:

@@ -1908,6 +1908,13 @@ def _four_dimensions(q: Any, k: Any, v: Any, mask: Any) -> tuple[Any, Any, Any, 
 def _attention(
     q: Any, k: Any, v: Any, mask: Any, padding: Any, causal: bool, scale: float, p: float, heads_last: bool, average: bool, weights: bool
 ) -> tuple[Array, Array | None]:
+    if isinstance(padding, Tensor) and padding.requires_grad and padding.dtype != np.bool_:
+        # The operation has a gradient for one mask.
+        padding = padding.reshape((padding.shape[0], 1, 1, padding.shape[1]))
+        if mask is not None:
+            mask = operators.masked_fill(np.zeros(mask.shape, padding.dtype), mask, -np.inf) if mask.dtype == np.bool_ else mask
+            padding = padding + mask
+        mask, padding = padding, None
     seed, offset = random.reserve(q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2]) if p > 0 else (0, 0)
     y, w, _ = attention_forward(q, k, v, mask, padding, causal, scale, p, seed, offset, heads_last, average, weights, False)
     return y, w

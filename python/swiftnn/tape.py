@@ -333,6 +333,7 @@ class _Rule:
         fields = rows[name]
         inputs = [(kind, field) for kind, field in fields if kind != "OUT"]
         self.arrays = [i for i, (kind, _) in enumerate(inputs) if kind in _ARRAY_KINDS]
+        self.inputs = [field for _, field in inputs]
         self.lists = [i for i, (kind, _) in enumerate(inputs) if kind == "ARRAYS"]
         place = {field: i for i, (_, field) in enumerate(inputs)}
         outputs = [field for kind, field in fields if kind in ("OUT", "OPTOUT")]
@@ -346,7 +347,7 @@ class _Rule:
             # The derivative of dropout is dropout with the same mask.
             self.backward = lambda dy, p, seed, offset: self.op(dy, None, p, seed, offset)
             self.sources = [("gradient", 0), *(("argument", place[field]) for field in ("p", "seed", "offset"))]
-            self.targets, self.single = [place["x"]], True
+            self.targets, self.single, self.constants = [place["x"]], True, []
             return
         if not name.endswith("_forward") or backward_name not in rows:
             return
@@ -369,6 +370,7 @@ class _Rule:
             else:
                 self.sources.append(("shape", place[field.removesuffix("_shape")]))
         self.single = len(self.targets) == 1
+        self.constants = [i for i in self.arrays if i not in self.targets and i != self.residual]
 
     def call(self, args: tuple[Any, ...]) -> Any:
         strong = plain = needs = False
@@ -410,6 +412,9 @@ class _Rule:
             return _wrap(result, weak)
         if self.activation >= 0 and args[self.activation] >= 0:
             return self._with_activation(args)
+        for i in self.constants:
+            if isinstance(args[i], TensorBase) and args[i]._requires_grad:
+                raise NotImplementedError(f"{self.name} has no derivative with respect to {self.inputs[i]}: pass a Tensor that requires none")
         for place, _ in self.optional:
             raw[place] = True
         result = self.op(*raw)
