@@ -414,7 +414,7 @@ class _Rule:
             return self._with_activation(args)
         for i in self.constants:
             if isinstance(args[i], TensorBase) and args[i]._requires_grad:
-                raise NotImplementedError(f"{self.name} has no derivative with respect to {self.inputs[i]}: pass a Tensor that requires none")
+                raise NotImplementedError(f"{self.name} has no derivative with respect to {self.inputs[i]}: pass it without requires_grad")
         for place, _ in self.optional:
             raw[place] = True
         result = self.op(*raw)

@@ -76,7 +76,8 @@ def compare(info: Any, given: Any, dtype: torch.dtype) -> str:
     a_params, b_params = dict(theirs.named_parameters()), dict(mine.named_parameters())
     names = [f"input {i}" for i in range(len(a_leaves))] + list(a_params)
     a_all, b_all = [*a_leaves, *a_params.values()], [*b_leaves, *(b_params[n] for n in a_params)]
-    a_grads = torch.autograd.grad([e for e, _, _ in pairs], a_all, [torch.as_tensor(w, dtype=dtype) for _, _, w in pairs], allow_unused=True)
+    starts = [torch.as_tensor(w, dtype=dtype) for _, _, w in pairs]
+    a_grads = torch.autograd.grad([e for e, _, _ in pairs], a_all, starts, allow_unused=True)
     b_grads = nn.grad([g for _, g, _ in pairs], b_all, [w for _, _, w in pairs], allow_unused=True)
     for name, a, b, leaf in zip(names, a_grads, b_grads, b_all):
         a = np.zeros(leaf.shape) if a is None else a.numpy()

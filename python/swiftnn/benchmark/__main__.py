@@ -5,6 +5,7 @@
     python -m swiftnn.benchmark --only 'LSTM.*1x128' --peers torch     some cells, one peer
     python -m swiftnn.benchmark --cells scaling --peers none --chart scaling.png
     python -m swiftnn.benchmark --isa avx2                             everybody held to AVX2
+    python -m swiftnn.benchmark --training                             forward and backward, against PyTorch
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import importlib.util
 import json
 import re
 import sys
+from dataclasses import replace
 from typing import Any
 
 from . import report, scaling
 from .cells import Cell
-from .engines import ENTRIES, PEERS, Unsupported
+from .engines import ENTRIES, PEERS, TRAINED, Unsupported
 from .lists import LISTS, cells
 from .measure import Benchmark, Row
 from .workers import Failed, cpus
@@ -31,6 +33,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cells", nargs="+", default=["table"], choices=[*LISTS, "all"], metavar="LIST", help=f"{', '.join(LISTS)}, all")
     parser.add_argument("--only", default="", metavar="REGEX", help="only cells whose name it is found in")
     parser.add_argument("--dtype", nargs="+", default=["float32"], choices=DTYPES, help="float32 (default), float64 or both")
+    parser.add_argument("--training", action="store_true", help="forward and backward, with gradients of the inputs and all weights")
     parser.add_argument("--threads", nargs="+", default=["1", "all"], metavar="N", help="numbers, or all (default: 1 all)")
     peers = [*PEERS, "none"]
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=peers, metavar="PEER", help=", ".join(peers))
@@ -59,7 +62,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(f"--threads: numbers or all, got {' '.join(options.threads)}")
     if not 1 <= options.threads[0] <= options.threads[-1] <= available:
         parser.error(f"--threads: this process may use 1 to {available} CPUs")
-    options.peers = [name for name in PEERS if name in options.peers]
+    options.peers = [name for name in PEERS if name in options.peers and (name in TRAINED or not options.training)]
     return options
 
 
@@ -68,7 +71,8 @@ def _cells(options: argparse.Namespace) -> list[Cell]:
     found: dict[tuple[str, str, str], Cell] = {}
     for dtype in options.dtype:
         for name in names:
-            for cell in cells(name, dtype):
+            for inference in cells(name, dtype):
+                cell = replace(inference, training=options.training)
                 if options.only.search(cell.name):
                     found.setdefault((dtype, cell.curve, cell.name), cell)
     return list(found.values())
@@ -112,7 +116,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (Failed, Unsupported) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    settings: dict[str, Any] = {name: getattr(options, name) for name in ("cells", "dtype", "threads", "peers", "rounds", "seconds", "isa")}
+    names = ("cells", "dtype", "training", "threads", "peers", "rounds", "seconds", "isa")
+    settings: dict[str, Any] = {name: getattr(options, name) for name in names}
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(report.as_json(rows, benchmark.about, benchmark.left_out, settings), file, indent=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .work import WORK, Shapes, Work
@@ -24,6 +24,7 @@ class Cell:
     options: dict[str, Any] = field(default_factory=dict)  # keyword arguments of the class
     call: dict[str, Any] = field(default_factory=dict)  # keyword arguments of forward
     dtype: str = "float32"
+    training: bool = False  # forward and backward, gradients of the inputs and of all weights
     group: str = ""  # the list that it comes from
     count: int = 1  # how often the model has it
     curve: str = ""  # the scaling curve that it is a point of
@@ -32,7 +33,8 @@ class Cell:
     @property
     def name(self) -> str:
         words = [*map(repr, self.args), *(f"{key}={value!r}" for key, value in {**self.options, **self.call}.items())]
-        return f"{self.layer}({', '.join(words)}) on {', '.join('x'.join(map(str, shape)) for shape in self.shapes)}"
+        shapes = ", ".join("x".join(map(str, shape)) for shape in self.shapes)
+        return f"{self.layer}({', '.join(words)}) on {shapes}{', trained' if self.training else ''}"
 
     @property
     def itemsize(self) -> int:
@@ -40,7 +42,12 @@ class Cell:
 
     @property
     def work(self) -> Work:
-        return WORK[self.layer](self.shapes, *self.args, **self.options)
+        work = WORK[self.layer](self.shapes, *self.args, **self.options)
+        if not self.training:
+            return work
+        # Backward has two products for each of forward's; it reads what forward read and a gradient of the result, and writes gradients
+        # of what forward read.
+        return replace(work, flops=3 * work.flops, read=2 * work.read + work.written, written=work.written + work.read)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

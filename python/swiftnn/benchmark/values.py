@@ -43,3 +43,8 @@ def inputs(cell: Cell) -> list[Array]:
 def arguments(cell: Cell, given: list[Any]) -> list[Any]:
     """What forward is called with: attention of a sequence to itself takes its one input three times."""
     return given * 3 if cell.layer == "MultiheadAttention" and len(given) == 1 else given
+
+
+def gradient(cell: Cell, shape: tuple[int, ...]) -> Array:
+    """The gradient that comes to the first result in training."""
+    return _normal("gradient", shape, cell.dtype)

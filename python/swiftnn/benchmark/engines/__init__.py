@@ -62,6 +62,8 @@ ENTRIES = {
     "jax": Entry("JAX", "jax_jit", "jax", "pip install jax", layers=RECURRENT, isa=_JAX_ISA),
 }
 PEERS = tuple(name for name in ENTRIES if name != OURS)
+# The peers that find gradients of a layer as it stands.
+TRAINED = ("torch",)
 
 
 def missing(name: str) -> str | None:

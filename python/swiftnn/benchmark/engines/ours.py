@@ -9,7 +9,7 @@ import swiftnn as nn
 from swiftnn import _native
 
 from ..cells import Cell
-from ..values import Array, arguments, inputs, parameters
+from ..values import Array, arguments, gradient, inputs, parameters
 from . import Call, Engine
 
 
@@ -26,7 +26,26 @@ class Ours:
         shapes = {name: value.shape for name, value in layer.state_dict().items()}
         layer.load_state_dict(parameters(shapes, cell.dtype))  # converts where it has to
         given = [x.astype(dtype, copy=False) for x in inputs(cell)]
+        if cell.training:
+            return self._training(cell, layer, [nn.Tensor(x, requires_grad=True) for x in given])
         return functools.partial(layer, *arguments(cell, given), **cell.call)
+
+    def _training(self, cell: Cell, layer: nn.Module, given: list[nn.Tensor]) -> Call:
+        leaves = [*layer.parameters(), *given]
+        dy: Array | None = None
+
+        def train() -> Any:
+            nonlocal dy
+            for leaf in leaves:
+                leaf.grad = None
+            result = layer(*arguments(cell, given), **cell.call)
+            y = result[0] if isinstance(result, tuple) else result
+            if dy is None:
+                dy = gradient(cell, y.shape).astype(y.dtype, copy=False)
+            y.backward(dy)
+            return leaves[0].grad
+
+        return train
 
     def output(self, result: Any) -> Array:
         return cast(Array, result[0] if isinstance(result, tuple) else result)

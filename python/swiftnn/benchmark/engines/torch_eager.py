@@ -8,7 +8,7 @@ import warnings
 from typing import Any, cast
 
 from ..cells import Cell
-from ..values import Array, arguments, inputs, parameters
+from ..values import Array, arguments, gradient, inputs, parameters
 from . import Call, Engine
 
 
@@ -36,10 +36,34 @@ class Torch:
     def prepare(self, cell: Cell, dtype: str | None = None) -> Call:
         """dtype: what to compute in, if not in the cell's own type."""
         dtype = dtype or cell.dtype
+        if cell.training:
+            return self._training(cell, dtype)
         return functools.partial(self.layer(cell, dtype), *self.tensors(cell, dtype), **cell.call)
 
+    def _training(self, cell: Cell, dtype: str) -> Call:
+        mode = self._torch.inference_mode
+        with mode(False):
+            layer = self.layer(cell, dtype)
+            given = [x.clone().requires_grad_() for x in self.tensors(cell, dtype)]
+        leaves = [*layer.parameters(), *given]
+        dy: Any = None
+
+        def train() -> Any:
+            nonlocal dy
+            with mode(False):
+                for leaf in leaves:
+                    leaf.grad = None
+                result = layer(*given, **cell.call)
+                y = result[0] if isinstance(result, tuple) else result
+                if dy is None:
+                    dy = self._torch.from_numpy(gradient(cell, tuple(y.shape))).to(y.dtype)
+                y.backward(dy)
+                return leaves[0].grad
+
+        return train
+
     def output(self, result: Any) -> Array:
-        return cast(Array, (result[0] if isinstance(result, tuple) else result).numpy())
+        return cast(Array, (result[0] if isinstance(result, tuple) else result).detach().numpy())
 
     def clear(self) -> None:
         """PyTorch keeps nothing of a layer that is gone."""
