@@ -278,7 +278,7 @@ def recurrent(r: Numbers) -> Iterator[Case]:
             h0=r(sides * layers, batch, out) if state else None, c0=r(sides * layers, batch, h) if state and mode == k.LSTM else None
         )
         fields = dict(mode=mode, x=x, **states, weights=weights, layers=layers, bidirectional=both, batch_first=first)
-        fields |= dict(batch_sizes=np.array(sizes) if sizes else None, dropout=dropout, seed=7, offset=11, cn=mode == k.LSTM)
+        fields |= dict(batch_sizes=np.array(sizes) if sizes else None, dropout=dropout, seed=7, offset=11, cn=mode == k.LSTM, reserve=False)
         return "rnn_forward", f"mode{mode}-{name}", fields, (2e-5, 1e-12)
 
     for mode in range(4):
@@ -309,7 +309,7 @@ def cells(r: Numbers) -> Iterator[Case]:
                 state = r(*lead, h) if h % 4 else None
                 cell = r(*lead, h) if mode == k.LSTM and h % 4 else None
                 fields = dict(mode=mode, x=r(*lead, 5), h=state, c=cell, weights=weights if h % 3 else [*weights[:2], None, None])
-                yield "rnn_cell_forward", f"mode{mode}-hidden{h}batch{b}", {**fields, "cn": mode == k.LSTM}, (2e-5, 1e-12)
+                yield "rnn_cell_forward", f"mode{mode}-hidden{h}batch{b}", {**fields, "cn": mode == k.LSTM, "reserve": False}, (2e-5, 1e-12)
 
 
 def attention(r: Numbers) -> Iterator[Case]:

@@ -49,7 +49,7 @@ def _direction(mode, steps, h, c, weights, reverse):
 
 def rnn_forward(
     mode, x, h0=None, c0=None, weights=(), layers=1, bidirectional=0, batch_first=0, batch_sizes=None, dropout=0.0, seed=0, offset=0,
-    cn=None,
+    cn=None, reserve=None,
 ):  # fmt: skip
     """y[t] = the last layer's h at step t; hn, cn = the states after the last step. Returns (y, hn, cn or None).
 
@@ -89,7 +89,7 @@ def rnn_forward(
     return y, hn, (cn_ if mode == k.LSTM else None)
 
 
-def rnn_cell_forward(mode, x, h=None, c=None, weights=(), cn=None):
+def rnn_cell_forward(mode, x, h=None, c=None, weights=(), cn=None, reserve=None):
     """One step of one layer: weights w_ih, w_hh, b_ih, b_hh. Returns (hn, cn or None)."""
     x, (w_ih, w_hh, b_ih, b_hh) = real(x), (real(w) for w in weights)
     hidden = w_hh.shape[1]

@@ -4,8 +4,8 @@ import CSwiftNN
 /// LSTM  i, f, g, o = σ σ tanh σ (W_ih x + b_ih + W_hh h + b_hh);  c' = f c + i g;  h' = o tanh c'  (then W_hr h')
 /// GRU   r, z = σ(W_ih x + b_ih + W_hh h + b_hh);  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h
 ///
-/// The sums of a step are biases + W_ih x (for some steps at once, so that W_ih is read less often) + W_hh h; the kernel applies the cell to a
-/// strip of units as soon as it has its sums. A row's numbers do not depend on the rest of its batch, and a sequence cut into pieces gives
+/// The sums of a step are biases + W_ih x (for some steps at once, so that W_ih is read less often) + W_hh h; the kernel applies the cell to
+/// a strip of units as soon as it has its sums. A row's numbers do not depend on the rest of its batch, and a sequence cut into pieces gives
 /// the same bits. The state is read from where the step before has written it: the output.
 /// Shapes: swiftnn.h. Threads: rows of the batch and directions for the whole sequence, or units, whose threads meet after each step.
 @_cdecl("snn_rnn_forward") @implementation
@@ -414,7 +414,8 @@ func strips<T: Element>(
             let first = task * perTask
             var p = snn_strip_pack(
                 src: weight.data, rs: Int64(weight.strides[transposed ? 1 : 0]), ks: Int64(weight.strides[transposed ? 0 : 1]),
-                gates: Int64(gates), units: Int64(units), k: Int64(depth), first: Int64(first), count: Int64(min(perTask, count - first)), dst: out + first * strip * depth)
+                gates: Int64(gates), units: Int64(units), k: Int64(depth), first: Int64(first), count: Int64(min(perTask, count - first)),
+                dst: out + first * strip * depth)
             T.kernels.pointee.pack_strips(&p)
         }
     }
