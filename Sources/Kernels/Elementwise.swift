@@ -97,6 +97,20 @@ func copy<T: Real>(_ x: UnsafePointer<T>, _ stride: Int, _ y: UnsafeMutablePoint
     }
 }
 
+/// y = x past the caches; y is aligned to 64 bytes. The caller ends the stream.
+@inline(never)
+func streamCopy<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int) {
+    var i = 0
+    while i &+ T.Tile.lanes <= n {
+        T.Tile.load(x + i).stream(y + i)
+        i &+= T.Tile.lanes
+    }
+    while i < n {
+        y[i] = x[i]
+        i &+= 1
+    }
+}
+
 /// y = a + b; any of them may be the same.
 @inline(never)
 func add<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int) {

@@ -177,6 +177,9 @@ func normalizeBackward<T: Real>(_ argument: UnsafePointer<snn_normalize_backward
     guard let dx = p.dx?.assumingMemoryBound(to: T.self) else { return }
     let a = V(p.center != 0 ? sum.sum() / T(n) : 0), b = V(dot.sum() / T(n))
     walk(n, V.self) { i, rest in
+        // the next row's
+        snn_prefetch(dy + (i &+ n))
+        snn_prefetch(x + (i &+ n))
         let d = V.part(dy + i, rest)
         let z = (V.part(x + i, rest) - mean) * rstd
         var g = d
@@ -241,41 +244,65 @@ func affine<T: Real>(_ argument: UnsafePointer<snn_affine>, _: T.Type) {
     }
 }
 
-/// Adds the rows' sums down the columns: sums += dy, four rows at a time; dots += dy (x - center), or without dy (x - center)^2.
+/// Adds the rows' sums down the columns: sums += dy and dots += dy (x - center), or without dy (x - center)^2.
 @inline(never)
 func columnSums<T: Real>(_ argument: UnsafePointer<snn_column_sums>, _: T.Type) {
     typealias V = T.Vector
     let p = argument.pointee
     let rows = Int(p.rows), n = Int(p.n), ldx = Int(p.ldx), ldy = Int(p.ldy)
-    if let dots = p.dots?.assumingMemoryBound(to: T.self) {
-        let center = p.center.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-        let x = p.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-        let dy = p.dy?.assumingMemoryBound(to: T.self)
-        walk(n, V.self) { i, rest in
-            let c = V.part(center + i, rest)
-            var total = V.zero
-            for r in 0..<rows {
-                let z = V.part(x + (r &* ldx &+ i), rest) - c
-                var d = z
-                if let dy { d = V.part(dy + (r &* ldy &+ i), rest) }
-                total = .fma(d, z, total)
-            }
-            (V.part(dots + i, rest) + total).put(dots + i, rest)
-        }
+    let dy = p.dy?.assumingMemoryBound(to: T.self), sums = p.sums?.assumingMemoryBound(to: T.self)
+    guard let dots = p.dots?.assumingMemoryBound(to: T.self) else {
+        if let dy, let sums { addRows(dy, ldy, rows, sums, n) }
+        return
     }
-    guard let sums = p.sums?.assumingMemoryBound(to: T.self), let dy = p.dy?.assumingMemoryBound(to: T.self) else { return }
+    let center = p.center.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let x = p.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    var i = 0
+    while i < n {
+        // Two vectors of columns side by side: the chains of one alone would wait for each other.
+        let left = n &- i, more = left &- V.lanes
+        let c = V.part(center + i, left), e = more > 0 ? V.part(center + (i &+ V.lanes), more) : c
+        var a = V.zero, b = a, s = a, t = a
+        for r in 0..<rows {
+            let from = x + (r &* ldx &+ i)
+            let z = V.part(from, left) - c
+            var d = z
+            if let dy { d = V.part(dy + (r &* ldy &+ i), left) }
+            a = .fma(d, z, a)
+            s = s + d
+            if more > 0 {
+                let z = V.part(from + V.lanes, more) - e
+                var d = z
+                if let dy { d = V.part(dy + (r &* ldy &+ i &+ V.lanes), more) }
+                b = .fma(d, z, b)
+                t = t + d
+            }
+        }
+        (V.part(dots + i, left) + a).put(dots + i, left)
+        if let sums { (V.part(sums + i, left) + s).put(sums + i, left) }
+        if more > 0 {
+            (V.part(dots + (i &+ V.lanes), more) + b).put(dots + (i &+ V.lanes), more)
+            if let sums { (V.part(sums + (i &+ V.lanes), more) + t).put(sums + (i &+ V.lanes), more) }
+        }
+        i &+= 2 &* V.lanes
+    }
+}
+
+/// sums += the rows of x, `stride` apart, four at a time.
+@inline(__always)
+private func addRows<T: Real>(_ x: UnsafePointer<T>, _ stride: Int, _ rows: Int, _ sums: UnsafeMutablePointer<T>, _ n: Int) {
+    typealias V = T.Vector
     var r = 0
     while r &+ 4 <= rows {
-        let row = dy + r &* ldy
-        walk(n, V.self) { i, rest in
-            let two = V.part(row + i, rest) + V.part(row + (ldy &+ i), rest)
-            let more = V.part(row + (2 &* ldy &+ i), rest) + V.part(row + (3 &* ldy &+ i), rest)
-            (V.part(sums + i, rest) + (two + more)).put(sums + i, rest)
+        let a = x + r &* stride, b = a + stride, c = b + stride, d = c + stride
+        walk(n, V.self) { i, left in
+            let sum = (V.part(a + i, left) + V.part(b + i, left)) + (V.part(c + i, left) + V.part(d + i, left))
+            (V.part(sums + i, left) + sum).put(sums + i, left)
         }
         r &+= 4
     }
     while r < rows {
-        add(sums, dy + r &* ldy, sums, n)
+        add(sums, x + r &* stride, sums, n)
         r &+= 1
     }
 }

@@ -2,7 +2,7 @@
 import CSwiftNN
 
 /// y = exp(x - max) / sum, or with `log` x - max - log(sum). x may be y. A row of -inf gives NaN, or zeros where `masked`: attention that
-/// may look at nothing; that is not divided by the sum either.
+/// may look at nothing; that is not divided by the sum either. Asks for the row behind x, which is likely to be the next.
 @inline(never)
 func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int, log: Bool, masked: Bool) {
     typealias V = T.Vector
@@ -29,12 +29,20 @@ func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: 
     let sum = total.sum()
     if log {
         let logTotal = V.log(V(sum))
-        @inline(__always) func f(_ v: V) -> V { v - center - logTotal }
-        map(x, y, n, f)
+        i = 0
+        while i < n {
+            snn_prefetch(x + (i &+ n))
+            (V.part(x + i, n &- i) - center - logTotal).put(y + i, n &- i)
+            i &+= V.lanes
+        }
     } else {
         let scale = V(1 / (sum == 0 ? 1 : sum))
-        @inline(__always) func f(_ v: V) -> V { v * scale }
-        map(y, y, n, f)
+        i = 0
+        while i < n {
+            snn_prefetch(x + (i &+ n))
+            (V.part(y + i, n &- i) * scale).put(y + i, n &- i)
+            i &+= V.lanes
+        }
     }
 }
 

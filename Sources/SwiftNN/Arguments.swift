@@ -174,6 +174,32 @@ func forEachPiece<T: Element>(_ x: ArrayView<T>, cost: Int, _ body: (UnsafePoint
     }
 }
 
+/// How an operation writes contiguous rows of a result of `total` numbers: into place, or where the result is too large for the caches,
+/// piece by piece into a buffer that is then written past them.
+struct RowWriter<T: Element> {
+    private let streams: Bool
+
+    init(total: Int) { streams = total &* MemoryLayout<T>.stride >= Blocking.streamRowsBytes }
+
+    /// compute(i, y, n) writes numbers i ..< i + n of the row to y.
+    @inline(__always)
+    func write(_ row: UnsafeMutablePointer<T>, _ n: Int, _ compute: (Int, UnsafeMutablePointer<T>, Int) -> Void) {
+        guard streams && UInt(bitPattern: row) % 64 == 0 else { return compute(0, row, n) }
+        withUnsafeTemporaryAllocation(of: T.self, capacity: 2048) { buffer in
+            let piece = buffer.baseAddress.unsafelyUnwrapped
+            var i = 0
+            while i < n {
+                let count = min(2048, n - i)
+                compute(i, piece, count)
+                T.kernels.pointee.stream(piece, row + i, Int64(count))
+                i += count
+            }
+        }
+    }
+    /// Ends a task: what it wrote is seen by other threads.
+    @inline(__always) func end() { if streams { snn_stream_end() } }
+}
+
 extension snn_array {
     /// The memory of an output as T.
     func data<T>(_: T.Type) -> UnsafeMutablePointer<T> { data.unsafelyUnwrapped.assumingMemoryBound(to: T.self) }

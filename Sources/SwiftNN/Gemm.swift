@@ -13,6 +13,8 @@ enum Blocking {
     static var cacheBytes: Int { 1 << 20 }
     /// Results of this size are not worth keeping in a cache.
     static var streamBytes: Int { 8 << 20 }
+    /// Results of element-wise operations of this size are written past the caches, which are left to their inputs.
+    static var streamRowsBytes: Int { 16 << 20 }
     /// Rows of a task when B is stationary: a multiple of every level's mr.
     static var mc: Int { 96 }
     /// Columns of a task when A is stationary: a multiple of every level's 4 nr.

@@ -243,6 +243,7 @@ typedef struct snn_kernels {
     void (*depthwise_row)(const snn_depthwise_row *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */
     void (*unary)(int64_t kind, double alpha, double beta, const void *x, void *y, int64_t n); /* x may be y */
+    void (*stream)(const void *x, void *y, int64_t n);                          /* y = x past the caches, y aligned to 64 bytes; then snn_stream_end */
     /* dx = dy f'(.), s: f's input or result (RowsBackward.swift says which); dx may be dy or s */
     void (*unary_backward)(int64_t kind, double alpha, double beta, const void *dy, const void *s, void *dx, int64_t n);
     void (*add)(const void *a, const void *b, void *y, int64_t n);              /* y = a + b; any may be the same */

@@ -20,8 +20,10 @@ func activationForward<T: Element>(_ args: snn_activation_forward_args, _: T.Typ
     guard try output(args.y, T.dtype, x.shape) else { return }
     let y = args.y.pointee.data(T.self)
     let cheap = args.kind <= Int64(SNN_LEAKY_RELU)
+    let writer = RowWriter<T>(total: x.size)
     forEachPiece(x, cost: cheap ? 1 : 8) { piece, at, n in
-        T.kernels.pointee.unary(args.kind, args.alpha, args.beta, piece, y + at, Int64(n))
+        writer.write(y + at, n) { i, y, n in T.kernels.pointee.unary(args.kind, args.alpha, args.beta, piece + i, y, Int64(n)) }
+        writer.end()
     }
 }
 
@@ -65,8 +67,12 @@ private func activationBackward<T: Element>(_ args: snn_activation_backward_args
     let s = try Contiguous(given)
     defer { s.release() }
     let cheap = args.kind <= Int64(SNN_LEAKY_RELU)
+    let writer = RowWriter<T>(total: dy.size)
     forEachPiece(dy, cost: cheap ? 1 : 8) { piece, at, n in
-        T.kernels.pointee.unary_backward(args.kind, args.alpha, args.beta, piece, s.data + at, dx + at, Int64(n))
+        writer.write(dx + at, n) { i, dx, n in
+            T.kernels.pointee.unary_backward(args.kind, args.alpha, args.beta, piece + i, s.data + (at + i), dx, Int64(n))
+        }
+        writer.end()
     }
 }
 

@@ -33,13 +33,21 @@ func embeddingForward<T: Element>(_ args: snn_embedding_forward_args, _: T.Type)
         }
     }
     let perTask = max(1, 16_384 / max(width, 1))
+    let bytes = width &* MemoryLayout<T>.stride
+    let streams = count &* bytes >= Blocking.streamRowsBytes && bytes % 64 == 0 && weight.strides[1] == 1
     ThreadPool.run(ceilDivide(count, perTask), threads: ThreadPool.threads(forWork: count &* width / 2)) { task, _ in
         for i in (task * perTask)..<min(count, (task + 1) * perTask) {
             // Another thread may have changed the array since the check: an index never leaves the table.
             let index = Int(indices.data[indices.offset(i, dims: indices.count)])
             let row = max(0, min(index, weight.shape[0] - 1))
-            T.kernels.pointee.copy(weight.data + row * weight.strides[0], Int64(weight.strides[1]), y + i * width, Int64(width))
+            let from = weight.data + row * weight.strides[0]
+            if streams {
+                T.kernels.pointee.stream(from, y + i * width, Int64(width))
+            } else {
+                T.kernels.pointee.copy(from, Int64(weight.strides[1]), y + i * width, Int64(width))
+            }
         }
+        if streams { snn_stream_end() }
     }
 }
 

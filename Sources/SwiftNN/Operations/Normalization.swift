@@ -210,6 +210,7 @@ private func groupNormForward<T: Element>(_ a: snn_group_norm_forward_args, _: T
     defer { scales?.release() }
     let shifts = try bias.map { (b) throws(Failure) in try PlaneNumbers(b, channels, plane) }
     defer { shifts?.release() }
+    let writer = RowWriter<T>(total: x.size)
     ThreadPool.run(x.shape[0] * groups, threads: ThreadPool.threads(forWork: x.size * 2)) { task, _ in
         let base = task * n
         var mean = 0.0, variance = 0.0
@@ -223,35 +224,34 @@ private func groupNormForward<T: Element>(_ a: snn_group_norm_forward_args, _: T
         }
         for c in 0..<perGroup {
             let channel = task % groups * perGroup + c
-            channelAffine(from.data + (base + c * plane), mean, rstd, weight, bias, channel, y + (base + c * plane), plane)
+            channelAffine(from.data + (base + c * plane), mean, rstd, weight, bias, channel, y + (base + c * plane), plane, writer)
         }
+        writer.end()
     }
 }
 
 /// y = (x - mean) * rstd * weight[c] + bias[c]. Centred first, so that a large mean does not cost digits.
 private func channelAffine<T: Element>(
     _ x: UnsafePointer<T>, _ mean: Double, _ rstd: Double, _ weight: ArrayView<T>?, _ bias: ArrayView<T>?, _ c: Int,
-    _ y: UnsafeMutablePointer<T>, _ n: Int
+    _ y: UnsafeMutablePointer<T>, _ n: Int, _ writer: RowWriter<T>
 ) {
     let scale = rstd * (weight.map { Double($0.data[c * $0.strides[0]]) } ?? 1)
     let shift = bias.map { Double($0.data[c * $0.strides[0]]) } ?? 0
-    affine(nil, 0, x, scale, mean, shift, y, n)
+    affine(nil, 0, x, scale, mean, shift, y, n, writer)
 }
 
 /// y = b (x - center) + c + a dy
 private func affine<T: Element>(
     _ dy: UnsafePointer<T>?, _ a: Double, _ x: UnsafePointer<T>, _ b: Double, _ center: Double, _ c: Double, _ y: UnsafeMutablePointer<T>,
-    _ n: Int
+    _ n: Int, _ writer: RowWriter<T>
 ) {
-    var a = T(a), b = T(b), center = T(center), c = T(c)
-    withUnsafePointer(to: &a) { a in
-        withUnsafePointer(to: &b) { b in
-            withUnsafePointer(to: &center) { center in
-                withUnsafePointer(to: &c) { c in
-                    var p = snn_affine(dy: dy, x: x, a: a, b: b, center: center, c: c, each: 0, n: Int64(n), y: y)
-                    T.kernels.pointee.affine(&p)
-                }
-            }
+    var numbers = (T(a), T(b), T(center), T(c))
+    withUnsafePointer(to: &numbers) { numbers in
+        let a = UnsafeRawPointer(numbers).assumingMemoryBound(to: T.self)
+        writer.write(y, n) { i, y, n in
+            var p = snn_affine(
+                dy: dy.map { $0 + i }, x: x + i, a: a, b: a + 1, center: a + 2, c: a + 3, each: 0, n: Int64(n), y: y)
+            T.kernels.pointee.affine(&p)
         }
     }
 }
@@ -353,6 +353,7 @@ private func groupNormBackward<T: Element>(_ a: snn_group_norm_backward_args, _:
     // Of each image and channel: the sums of dy and of dy z
     let sums = try Scratch<Double>(2 * images * channels)
     defer { sums.release() }
+    let writer = RowWriter<T>(total: x.size)
     ThreadPool.run(images * groups, threads: ThreadPool.threads(forWork: x.size * 4)) { task, _ in
         let base = task * n
         var mean = 0.0, variance = 0.0
@@ -375,8 +376,9 @@ private func groupNormBackward<T: Element>(_ a: snn_group_norm_backward_args, _:
             let w = number(weight, task % groups * perGroup + c)
             affine(
                 gradient.data + offset, rstd * w, from.data + offset, -rstd * rstd * dot / Double(n), mean, -rstd * sum / Double(n),
-                dx + offset, plane)
+                dx + offset, plane, writer)
         }
+        writer.end()
     }
     for c in 0..<channels {
         var sum = 0.0, dot = 0.0
@@ -440,14 +442,16 @@ private func batchNormForward<T: Element>(_ a: snn_batch_norm_forward_args, _: T
             nil, nil, from.data, scales.base, centers.base, shifts.base, y, rows: x.shape[0], n: channels * plane)
     }
     let perTask = max(1, 8192 / plane)
+    let writer = RowWriter<T>(total: x.size)
     let rows = x.shape[0] * channels
     ThreadPool.run(ceilDivide(rows, perTask), threads: ThreadPool.threads(forWork: x.size)) { task, _ in
         for row in (task * perTask)..<min(rows, (task + 1) * perTask) {
             let c = row % channels
             let rstd = 1 / (Double(variance.data[c * variance.strides[0]]) + a.eps).squareRoot()
             channelAffine(
-                from.data + row * plane, Double(mean.data[c * mean.strides[0]]), rstd, weight, bias, c, y + row * plane, plane)
+                from.data + row * plane, Double(mean.data[c * mean.strides[0]]), rstd, weight, bias, c, y + row * plane, plane, writer)
         }
+        writer.end()
     }
 }
 
@@ -610,6 +614,7 @@ private func batchNormBackward<T: Element>(_ a: snn_batch_norm_backward_args, _:
         return affineRows(
             gradient.data, scales.base, from.data, slopes.base, centers.base, shifts.base, dx, rows: images, n: width)
     }
+    let writer = RowWriter<T>(total: x.size)
     ThreadPool.run(channels, threads: ThreadPool.threads(forWork: x.size * 2)) { c, _ in
         let center = number(mean, c)
         let rstd = 1 / (number(variance, c) + a.eps).squareRoot()
@@ -631,10 +636,12 @@ private func batchNormBackward<T: Element>(_ a: snn_batch_norm_backward_args, _:
             let at = (i * channels + c) * plane
             if training {
                 affine(
-                    gradient.data + at, scale, from.data + at, -scale * rstd * dot / count, center, -scale * sum / count, dx + at, plane)
+                    gradient.data + at, scale, from.data + at, -scale * rstd * dot / count, center, -scale * sum / count, dx + at, plane,
+                    writer)
             } else {
-                T.kernels.pointee.scale_shift(gradient.data + at, scale, 0, dx + at, Int64(plane))
+                affine(nil, 0, gradient.data + at, scale, 0, 0, dx + at, plane, writer)
             }
         }
+        writer.end()
     }
 }
