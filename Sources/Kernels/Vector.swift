@@ -224,7 +224,7 @@ struct FloatVector: Wide {
     @inline(__always) var bits: SIMD16<UInt32> { unsafeBitCast(v, to: SIMD16<UInt32>.self) }
     @inline(__always) init(bits: SIMD16<UInt32>) { v = unsafeBitCast(bits, to: SIMD16<Float>.self) }
     @inline(__always) func abs() -> Self { Self(bits: bits & SIMD16(repeating: 0x7fff_ffff)) }
-    @inline(__always) func squareRoot() -> Self { Self(v: v.squareRoot()) }
+    @inline(__always) func squareRoot() -> Self { Self(v: snn_sqrt_f32(v)) }
     @inline(__always) func withSign(of sign: Self) -> Self {
         Self(bits: (bits & SIMD16(repeating: 0x7fff_ffff)) | (sign.bits & SIMD16(repeating: 0x8000_0000)))
     }
@@ -353,7 +353,7 @@ struct DoubleVector: Wide {
     @inline(__always) var bits: SIMD8<UInt64> { unsafeBitCast(v, to: SIMD8<UInt64>.self) }
     @inline(__always) init(bits: SIMD8<UInt64>) { v = unsafeBitCast(bits, to: SIMD8<Double>.self) }
     @inline(__always) func abs() -> Self { Self(bits: bits & SIMD8(repeating: 0x7fff_ffff_ffff_ffff)) }
-    @inline(__always) func squareRoot() -> Self { Self(v: v.squareRoot()) }
+    @inline(__always) func squareRoot() -> Self { Self(v: snn_sqrt_f64(v)) }
     @inline(__always) func withSign(of sign: Self) -> Self {
         Self(bits: (bits & SIMD8(repeating: 0x7fff_ffff_ffff_ffff)) | (sign.bits & SIMD8(repeating: 0x8000_0000_0000_0000)))
     }

@@ -101,6 +101,10 @@ static inline __attribute__((always_inline)) snn_f64x8 snn_max_f64(snn_f64x8 a, 
 #endif
 }
 
+/* Swift's squareRoot() is sqrtf for each lane. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_sqrt_f32(snn_f32x16 a) { return __builtin_elementwise_sqrt(a); }
+static inline __attribute__((always_inline)) snn_f64x8 snn_sqrt_f64(snn_f64x8 a) { return __builtin_elementwise_sqrt(a); }
+
 /* p[i] in the lanes whose bit is set, fill in the others, of which nothing is read. */
 static inline __attribute__((always_inline)) snn_f32x16 snn_load_lanes_f32(const float *p, uint64_t lanes, float fill) {
 #if defined(__AVX512F__)
