@@ -118,6 +118,12 @@ func add<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutab
     map2(a, b, y, n, f)
 }
 
+/// y += x for rows xs and ys apart.
+@inline(never)
+func addRows<T: Real>(_ x: UnsafePointer<T>, _ xs: Int, _ y: UnsafeMutablePointer<T>, _ ys: Int, _ rows: Int, _ n: Int) {
+    for i in 0..<rows { map2(x + i &* xs, y + i &* ys, y + i &* ys, n) { (u: T.Vector, v: T.Vector) in v + u } }
+}
+
 /// y = x * scale + shift
 @inline(never)
 func scaleShift<T: Real>(_ x: UnsafePointer<T>, _ scale: T, _ shift: T, _ y: UnsafeMutablePointer<T>, _ n: Int) {

@@ -133,11 +133,11 @@ struct Prepared<T: Element> {
 }
 
 /// `count` numbers that `make` fills from the weight `array`: from the array's cache where they are there, else made now, and kept if the
-/// cache is asked for them the second time. `make` has to write the same numbers whenever the weight and the key are the same.
+/// cache is asked for them the second time; never without an array. `make` has to write the same numbers whenever the weight and the key are the same.
 func prepared<T: Element>(
-    _ array: UnsafePointer<snn_array>, _ key: PreparedKey, count: Int, _ make: (UnsafeMutablePointer<T>) throws(Failure) -> Void
+    _ array: UnsafePointer<snn_array>?, _ key: PreparedKey, count: Int, _ make: (UnsafeMutablePointer<T>) throws(Failure) -> Void
 ) throws(Failure) -> Prepared<T> {
-    if let kept = try keptOnly(array, key, count: count, make) { return kept }
+    if let array, let kept = try keptOnly(array, key, count: count, make) { return kept }
     return Prepared(try made(count, make).base, nil)
 }
 

@@ -152,6 +152,15 @@ private func sumsAndProducts<T: Number>(_: T.Type) {
         } _: { _, y in
             exactly(y, expectedSum)
         }
+        onEveryLevel("add_rows \(n)") { (kernels: Kernels<T>) in
+            // one row to each of two that lie apart
+            let x = Fenced(a), y = Fenced(b + [7] + b)
+            kernels.table.add_rows(x.pointer, 0, y.pointer, Int64(n + 1), 2, Int64(n))
+            if !y.isIntact { report("add_rows on \(kernels.name) wrote in front of its memory") }
+            return y.values
+        } _: { _, y in
+            exactly(y, expectedSum + [7] + expectedSum)
+        }
         onEveryLevel("scale_shift \(n)") { (kernels: Kernels<T>) in
             let x = Fenced(a)
             return result(n, "scale_shift") { kernels.table.scale_shift(x.pointer, scale, shift, $0, Int64(n)) }

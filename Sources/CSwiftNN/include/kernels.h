@@ -70,15 +70,26 @@ typedef struct snn_winograd_product {
     void *c; int64_t ldc;
 } snn_winograd_product;
 
-/* One output row of a depthwise convolution: y[j] = bias + sum over r, s in order of w[r,s] x[r*dilation_h*hs + j*stride_w + s*dilation_w],
- * one fused multiply-add each. x lies in a padded plane of which whole vectors may be read: up to 2 vectors past the row's last window. */
-typedef struct snn_depthwise_row {
+/* One plane of a depthwise convolution: y[i,j] = bias + sum over r, s in order of w[r,s] x[(i*stride_h + r*dilation_h)*hs + j*stride_w +
+ * s*dilation_w], one fused multiply-add each. x is a padded plane of which whole vectors may be read: up to 2 vectors past a row's last
+ * window. */
+typedef struct snn_depthwise {
     const void *x; int64_t hs;
     const void *w; int64_t r, s;              /* filter, contiguous */
-    int64_t dilation_h, dilation_w, stride_w;
+    int64_t stride_h, stride_w, dilation_h, dilation_w;
     double bias;
-    void *y; int64_t q;
-} snn_depthwise_row;
+    void *y; int64_t p, q;                    /* contiguous */
+} snn_depthwise;
+
+/* What one plane gives to the gradient of a depthwise filter: sums[r*s + t] += sum over p, q of dy[p,q] x[p*stride_h + r*dilation_h,
+ * column of tap t + q]. x is padded, in phases as in snn_im2col, columns of a phase contiguous. */
+typedef struct snn_depthwise_gradient {
+    const void *x; int64_t hs;
+    const void *dy; int64_t p, q;             /* contiguous */
+    int64_t r, s, stride_h, dilation_h, dilation_w;
+    int64_t phases, phase;
+    void *sums;
+} snn_depthwise_gradient;
 
 /* Rows p0 ..< p1 of the pooled planes of some channels (Pool.swift). No window lies outside of its image, unless it is dilated. */
 typedef struct snn_pool {
@@ -240,13 +251,15 @@ typedef struct snn_kernels {
     void (*winograd_output)(const snn_winograd_row *);                          /* the image from planes */
     /* one vector of filters, element (c, r, s) at x[((c*3 + r)*3 + s)*lanes], to panels y[plane*(i*(m+2) + j) + c*lanes] */
     void (*winograd_filter)(const void *x, int64_t channels, int64_t m, void *y, int64_t plane);
-    void (*depthwise_row)(const snn_depthwise_row *);
+    void (*depthwise)(const snn_depthwise *);
+    void (*depthwise_gradient)(const snn_depthwise_gradient *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */
     void (*unary)(int64_t kind, double alpha, double beta, const void *x, void *y, int64_t n); /* x may be y */
     void (*stream)(const void *x, void *y, int64_t n);                          /* y = x past the caches, y aligned to 64 bytes; then snn_stream_end */
     /* dx = dy f'(.), s: f's input or result (RowsBackward.swift says which); dx may be dy or s */
     void (*unary_backward)(int64_t kind, double alpha, double beta, const void *dy, const void *s, void *dx, int64_t n);
     void (*add)(const void *a, const void *b, void *y, int64_t n);              /* y = a + b; any may be the same */
+    void (*add_rows)(const void *x, int64_t xs, void *y, int64_t ys, int64_t rows, int64_t n); /* y += x for rows xs and ys apart */
     void (*scale_shift)(const void *x, double scale, double shift, void *y, int64_t n); /* y = x*scale + shift, in T */
     double (*dot)(const void *a, const void *b, int64_t n);
     double (*sum)(const void *x, int64_t n);

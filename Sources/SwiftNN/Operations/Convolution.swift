@@ -57,6 +57,12 @@ struct ConvolutionShape {
     let p, q: Int
     var paddedH: Int { h + top + bottom }
     var paddedW: Int { w + left + right }
+    /// Residues of columns modulo the stride, and the room for the columns of each.
+    var phases: Int { stride.w }
+    var phase: Int { ceilDivide(paddedW, stride.w) }
+    /// One input channel for each group; with more filters for a channel than these a GEMM, which loads each window once for all of them,
+    /// is ahead.
+    var isDepthwise: Bool { c == groups && o <= 4 * c }
     var isPadded: Bool { top | bottom | left | right != 0 }
     /// The same for an input of which only the pixels that 1x1 filters see are left.
     var withoutStride: ConvolutionShape {
@@ -70,17 +76,7 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     var x = try view(args.x, "input", "conv", T.self)
     var weight = try view(args.weight, "weight", "conv", T.self)
     let bias = try optionalView(args.bias, "bias", "conv", T.self)
-    guard weight.count == 3 || weight.count == 4 else {
-        throw Message("conv: weight has shape ").shape(weight.shape).text("; expected (out_channels, in_channels / groups, *kernel_size)")
-            .shapeError
-    }
-    let dims = weight.count - 2
-    let batched = x.count == dims + 2
-    guard batched || x.count == dims + 1 else {
-        throw Message("conv").number(dims).text("d: input has shape ").shape(x.shape).text(
-            dims == 2 ? "; expected 4 or 3 dimensions, (N, C, H, W) or (C, H, W)" : "; expected 3 or 2 dimensions, (N, C, L) or (C, L)"
-        ).shapeError
-    }
+    let (dims, batched) = try convDimensions(x.shape, weight.shape)
     let inputShape = x.shape
     if !batched { x = x.inserting(at: 0) }
     if dims == 1 {
@@ -89,11 +85,7 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     }
     let shape = try convShape(args, x.shape, weight.shape, dims, inputShape)
     try require(bias, Shape(shape.o), "bias", "conv")
-    var result = Shape()
-    if batched { result.append(shape.n) }
-    result.append(shape.o)
-    if dims == 2 { result.append(shape.p) }
-    result.append(shape.q)
+    let result = convResult(shape, dims: dims, batched: batched)
     guard try output(args.y, T.dtype, result) else { return }
     if result.size == 0 { return }
     let b = try bias.map { (b) throws(Failure) in try Contiguous(b) }
@@ -107,7 +99,33 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     try convolve(x, weight, args.weight, shape, epilogue, y)
 }
 
-private func convShape(
+/// The number of spatial dimensions, and whether the input has a batch's.
+func convDimensions(_ x: Shape, _ weight: Shape) throws(Failure) -> (dims: Int, batched: Bool) {
+    guard weight.count == 3 || weight.count == 4 else {
+        throw Message("conv: weight has shape ").shape(weight).text("; expected (out_channels, in_channels / groups, *kernel_size)")
+            .shapeError
+    }
+    let dims = weight.count - 2
+    let batched = x.count == dims + 2
+    guard batched || x.count == dims + 1 else {
+        throw Message("conv").number(dims).text("d: input has shape ").shape(x).text(
+            dims == 2 ? "; expected 4 or 3 dimensions, (N, C, H, W) or (C, H, W)" : "; expected 3 or 2 dimensions, (N, C, L) or (C, L)"
+        ).shapeError
+    }
+    return (dims, batched)
+}
+
+/// y's shape.
+func convResult(_ shape: ConvolutionShape, dims: Int, batched: Bool) -> Shape {
+    var result = Shape()
+    if batched { result.append(shape.n) }
+    result.append(shape.o)
+    if dims == 2 { result.append(shape.p) }
+    result.append(shape.q)
+    return result
+}
+
+func convShape(
     _ args: snn_conv_forward_args, _ x: Shape, _ weight: Shape, _ dims: Int, _ given: Shape
 ) throws(Failure) -> ConvolutionShape {
     let stride = try Spatial(args.stride, args.stride_count, dims: dims, filler: 1, "stride", "conv")
@@ -182,13 +200,11 @@ private func convolveDepthwise<T: Element>(
         for o in (c * multiplier)..<((c + 1) * multiplier) {
             let to = y + (n * shape.o + o) * shape.p * shape.q
             let bias = epilogue.rowBias.map { Double($0[o]) } ?? 0
-            for p in 0..<shape.p {
-                var row = snn_depthwise_row(
-                    x: padded + p * shape.stride.h * shape.paddedW, hs: Int64(shape.paddedW), w: filters.data + o * taps,
-                    r: Int64(shape.r), s: Int64(shape.s), dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w),
-                    stride_w: Int64(shape.stride.w), bias: bias, y: to + p * shape.q, q: Int64(shape.q))
-                T.kernels.pointee.depthwise_row(&row)
-            }
+            var filter = snn_depthwise(
+                x: padded, hs: Int64(shape.paddedW), w: filters.data + o * taps, r: Int64(shape.r), s: Int64(shape.s),
+                stride_h: Int64(shape.stride.h), stride_w: Int64(shape.stride.w), dilation_h: Int64(shape.dilation.h),
+                dilation_w: Int64(shape.dilation.w), bias: bias, y: to, p: Int64(shape.p), q: Int64(shape.q))
+            T.kernels.pointee.depthwise(&filter)
             if epilogue.activation >= 0 {
                 T.kernels.pointee.unary(
                     Int64(epilogue.activation), epilogue.alpha, epilogue.beta, to, to, Int64(shape.p * shape.q))
@@ -198,16 +214,16 @@ private func convolveDepthwise<T: Element>(
 }
 
 /// The longest chain of multiply-adds: outputs are sums of such chains over parts of k. A longer one loses more digits than PyTorch's.
-private var longestChain: Int { 128 }
+var longestChain: Int { 128 }
 /// Rows of B that are packed at a time: a multiple of longestChain.
 private var packedDepth: Int { 256 }
 
-private func convolve<T: Element>(
-    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>, _ given: ConvolutionShape, _ whole: Epilogue<T>,
+/// array: whose cache keeps the packed filters, nil where they are used once.
+func convolve<T: Element>(
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ given: ConvolutionShape, _ whole: Epilogue<T>,
     _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
-    // With more filters for a channel than these the GEMM, which loads each window once for all of them, is ahead again.
-    if given.c == given.groups && given.o <= 4 * given.c { return try convolveDepthwise(x, weight, given, whole, y) }
+    if given.isDepthwise { return try convolveDepthwise(x, weight, given, whole, y) }
     var source = x
     var shape = given
     if shape.r == 1 && shape.s == 1 && !shape.isPadded && max(shape.stride.h, shape.stride.w) > 1 {
@@ -237,8 +253,7 @@ private func convolve<T: Element>(
     defer { filters.release() }
     // The image is copied where it is padded and where pixels side by side in the result lie apart in it: the columns of every residue
     // modulo the stride then stand together.
-    let phases = shape.stride.w
-    let phase = ceilDivide(shape.paddedW, phases)
+    let phases = shape.phases, phase = shape.phase
     let width = phases * phase
     let copied = shape.isPadded || phases > 1 || (source.strides[3] != 1 && shape.w > 1)
     let image = copied ? shape.c * shape.paddedH * width : 0
@@ -257,19 +272,7 @@ private func convolve<T: Element>(
     let runs = try Scratch<Int64>(3 * nc * threads)
     defer { runs.release() }
     let padded = scratch.base
-    if copied {
-        let plane = shape.paddedH * width
-        let from = source
-        ThreadPool.run(shape.n * shape.c, threads: threads) { task, _ in
-            let channel = from.data + ((task / shape.c) * from.strides[0] + (task % shape.c) * from.strides[1])
-            if phases == 1 {
-                padPlane(channel, from.strides[2], from.strides[3], shape, padded + task * plane)
-            } else {
-                padPhases(channel, from.strides[2], from.strides[3], shape, padded + task * plane)
-            }
-        }
-        source = ArrayView(data: UnsafePointer(padded), shape: Shape(shape.n, shape.c, shape.paddedH, width))
-    }
+    if copied { source = padImages(source, shape, padded, threads: threads) }
     let blocks = padded + image * shape.n
     let perImage = ceilDivide(perTask, nc)
     // A result too large for the caches to hold until somebody reads it is written past them, which saves reading it first.
@@ -333,6 +336,19 @@ private func convolve<T: Element>(
     }
 }
 
+/// The images with their borders, columns of each residue modulo the stride together, in `out`.
+func padImages<T: Element>(
+    _ x: ArrayView<T>, _ shape: ConvolutionShape, _ out: UnsafeMutablePointer<T>, threads: Int
+) -> ArrayView<T> {
+    let width = shape.phases * shape.phase
+    let plane = shape.paddedH * width
+    ThreadPool.run(shape.n * shape.c, threads: threads) { task, _ in
+        let channel = x.data + ((task / shape.c) * x.strides[0] + (task % shape.c) * x.strides[1])
+        padPhases(channel, x.strides[2], x.strides[3], shape, out + task * plane)
+    }
+    return ArrayView(data: UnsafePointer(out), shape: Shape(shape.n, shape.c, shape.paddedH, width))
+}
+
 /// One channel with its border of zeros.
 private func padPlane<T: Element>(
     _ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ shape: ConvolutionShape, _ out: UnsafeMutablePointer<T>
@@ -349,11 +365,11 @@ private func padPlane<T: Element>(
 }
 
 /// padPlane with the columns of each residue modulo the stride together: column w at w % stride * phase + w / stride.
-private func padPhases<T: Element>(
+func padPhases<T: Element>(
     _ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ shape: ConvolutionShape, _ out: UnsafeMutablePointer<T>
 ) {
-    let phases = shape.stride.w
-    let phase = ceilDivide(shape.paddedW, phases)
+    if shape.stride.w == 1 { return padPlane(x, hs, ws, shape, out) }
+    let phases = shape.phases, phase = shape.phase
     let width = phases * phase
     memset(out, 0, shape.top * width * MemoryLayout<T>.stride)
     for i in 0..<shape.h {

@@ -91,3 +91,89 @@ private func interpolateForward<T: Element>(_ a: snn_interpolate_forward_args, _
         }
     }
 }
+
+/// Of y[i,j] = Σ over the two neighbours u, v in each direction of weight[i,u] weight[j,v] x[u,v] (nearest: the one): dx[u,v] = Σ_i weight[i,u]
+/// Σ_j weight[j,v] dy[i,j], rows first. Threads: channels of images.
+@_cdecl("snn_interpolate_backward") @implementation
+public func snn_interpolate_backward(_ args: UnsafePointer<snn_interpolate_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.dy, "interpolate_backward") == Int32(SNN_FLOAT32) {
+            try interpolateBackward(args.pointee, Float.self)
+        } else {
+            try interpolateBackward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func interpolateBackward<T: Element>(_ a: snn_interpolate_backward_args, _: T.Type) throws(Failure) {
+    let name: StaticString = "interpolate_backward"
+    let dy = try view(a.dy, "dy", name, T.self)
+    let given = try sizes(a.x_shape, a.x_shape_count, "x_shape", name)
+    let dims = Int(a.output_size_count)
+    guard dims == 1 || dims == 2, given.count == dims + 2 else {
+        throw Message(name).text(": input has shape ").shape(given).text("; expected (N, C, L) with one size or (N, C, H, W) with two")
+            .shapeError
+    }
+    guard a.mode >= 0 && a.mode <= Int64(SNN_NEAREST_EXACT) else { throw Message(name).text(": unknown mode").valueError }
+    let size = try Spatial(a.output_size, a.output_size_count, dims: dims, filler: 1, "size", name)
+    let h = dims == 2 ? given[2] : 1, w = given[dims + 1]
+    guard size.h > 0 && size.w > 0 && h > 0 && w > 0 else {
+        throw Message(name).text(": input ").shape(given).text(" and output (").number(size.h).text(" x ").number(size.w)
+            .text(") need sizes of at least 1").shapeError
+    }
+    var shape = Shape(given[0], given[1])
+    if dims == 2 { shape.append(size.h) }
+    shape.append(size.w)
+    try require(dy, shape, "dy", name)
+    guard try output(a.dx, T.dtype, given) else { return }
+    let dx = a.dx.pointee.data(T.self)
+    let gradient = try Contiguous(dy)
+    defer { gradient.release() }
+    let align = a.align_corners != 0, linear = a.mode == Int64(SNN_BILINEAR)
+    let m = size.w
+    let columns = try Scratch<Tap<T>>(m)
+    defer { columns.release() }
+    for j in 0..<m { (columns.base + j).initialize(to: Tap(j, w, m, a.mode, a.scale_w, alignCorners: align)) }
+    let threads = ThreadPool.threads(forWork: shape.size * 4)
+    let sums = try Scratch<T>(h * m * threads)
+    defer { sums.release() }
+    // y += factor x
+    func add(_ x: UnsafePointer<T>, _ factor: T, _ y: UnsafeMutablePointer<T>) {
+        withUnsafePointer(to: factor) { factor in
+            withUnsafePointer(to: T(1)) { one in
+                withUnsafePointer(to: T(0)) { zero in
+                    var p = snn_affine(dy: x, x: y, a: factor, b: one, center: zero, c: zero, each: 0, n: Int64(m), y: y)
+                    T.kernels.pointee.affine(&p)
+                }
+            }
+        }
+    }
+    ThreadPool.run(given[0] * given[1], threads: threads) { plane, worker in
+        let rows = sums.base + worker * h * m
+        memset(rows, 0, h * m * MemoryLayout<T>.stride)
+        for i in 0..<size.h {
+            let tap = Tap<T>(i, h, size.h, a.mode, a.scale_h, alignCorners: align)
+            let from = gradient.data + (plane * size.h + i) * m
+            if !linear || tap.weight == 0 {
+                T.kernels.pointee.add(rows + tap.low * m, from, rows + tap.low * m, Int64(m))
+            } else {
+                add(from, 1 - tap.weight, rows + tap.low * m)
+                add(from, tap.weight, rows + tap.high * m)
+            }
+        }
+        let to = dx + plane * h * w
+        memset(to, 0, h * w * MemoryLayout<T>.stride)
+        for i in 0..<h {
+            let from = rows + i * m, row = to + i * w
+            if linear {
+                for j in 0..<m {
+                    let c = columns.base[j]
+                    row[c.low] += (1 - c.weight) * from[j]
+                    row[c.high] += c.weight * from[j]
+                }
+            } else {
+                for j in 0..<m { row[columns.base[j].low] += from[j] }
+            }
+        }
+    }
+}

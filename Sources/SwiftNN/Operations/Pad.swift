@@ -46,45 +46,53 @@ private struct Border {
     }
 }
 
-private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure) {
-    let x = ArrayView<T>(a.x)
-    let padded = Int(a.pads_count) / 2
-    guard a.pads_count % 2 == 0 && padded <= x.count, let pads = padded == 0 ? UnsafePointer(bitPattern: 8) : a.pads else {
-        throw Message("pad: pad has ").number(Int(a.pads_count)).text(" numbers; expected (before, after) for at most the ")
+/// y's shape and how each dimension is padded.
+private func padding(
+    _ x: Shape, _ pads: UnsafePointer<Int64>?, _ count: Int64, _ mode: Int64
+) throws(Failure) -> (shape: Shape, borders: InlineArray<8, Border>) {
+    let padded = Int(count) / 2
+    guard count % 2 == 0 && padded <= x.count, let pads = padded == 0 ? UnsafePointer(bitPattern: 8) : pads else {
+        throw Message("pad: pad has ").number(Int(count)).text(" numbers; expected (before, after) for at most the ")
             .number(x.count).text(" dimensions of input").valueError
     }
-    guard a.mode >= 0 && a.mode <= Int64(SNN_PAD_CIRCULAR) else { throw Message("pad: unknown mode").valueError }
-    var shape = x.shape
+    guard mode >= 0 && mode <= Int64(SNN_PAD_CIRCULAR) else { throw Message("pad: unknown mode").valueError }
+    var shape = x
     var borders = InlineArray<8, Border>(repeating: Border(size: 0, front: 0, back: 0))
-    for i in 0..<x.count { borders[i] = Border(size: x.shape[i], front: 0, back: 0) }
+    for i in 0..<x.count { borders[i] = Border(size: x[i], front: 0, back: 0) }
     for i in 0..<padded {
         let d = x.count - 1 - i
-        let n = x.shape[d]
+        let n = x[d]
         guard pads[2 * i].magnitude < UInt64(1) << 40 && pads[2 * i + 1].magnitude < UInt64(1) << 40 else {
             throw Message("pad: a padding of ").number(Int(pads[2 * i])).text(" is out of range").valueError
         }
         let (front, back) = (Int(pads[2 * i]), Int(pads[2 * i + 1]))
         let most = max(front, back)
-        switch a.mode {
+        switch mode {
         case Int64(SNN_PAD_REFLECT) where most >= n && most > 0:
             throw Message("pad: reflection padding (").number(front).text(", ").number(back).text(
                 ") has to be less than the dimension's size "
             )
-            .number(n).text(" of input ").shape(x.shape).shapeError
+            .number(n).text(" of input ").shape(x).shapeError
         case Int64(SNN_PAD_CIRCULAR) where most > n + min(front, 0) + min(back, 0) && most > 0:
             throw Message("pad: circular padding (").number(front).text(", ").number(back).text(") would wrap around the dimension's size ")
-                .number(n).text(" of input ").shape(x.shape).text(" more than once").shapeError
+                .number(n).text(" of input ").shape(x).text(" more than once").shapeError
         case Int64(SNN_PAD_REPLICATE) where n == 0 && most > 0:
-            throw Message("pad: input ").shape(x.shape).text(" has no element to repeat").shapeError
+            throw Message("pad: input ").shape(x).text(" has no element to repeat").shapeError
         default: break
         }
         shape[d] = n + front + back
         borders[d] = Border(size: n, front: front, back: back)
         guard shape[d] >= 0 else {
             throw Message("pad: padding (").number(front).text(", ").number(back).text(") leaves a negative size of dimension ").number(d)
-                .text(" of input ").shape(x.shape).shapeError
+                .text(" of input ").shape(x).shapeError
         }
     }
+    return (shape, borders)
+}
+
+private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure) {
+    let x = ArrayView<T>(a.x)
+    let (shape, borders) = try padding(x.shape, a.pads, a.pads_count, a.mode)
     guard try output(a.y, a.x.pointee.dtype, shape) else { return }
     if shape.size == 0 { return }
     let y = a.y.pointee.data(T.self)
@@ -122,6 +130,70 @@ private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure
         for j in end..<n {
             let from = border.origin(j - front, a.mode)
             to[j] = from < 0 ? value : x.data[at + from * step]
+        }
+    }
+}
+
+/// Of y[i] = x[origin(i)] or a constant: dx[j] = Σ dy[i] over the places i that come from j, in their order. Threads: the leading dimensions
+/// that are not padded.
+@_cdecl("snn_pad_backward") @implementation
+public func snn_pad_backward(_ args: UnsafePointer<snn_pad_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.dy, "pad_backward") == Int32(SNN_FLOAT32) {
+            try padBackward(args.pointee, Float.self)
+        } else {
+            try padBackward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func padBackward<T: Element>(_ a: snn_pad_backward_args, _: T.Type) throws(Failure) {
+    let dy = try view(a.dy, "dy", "pad_backward", T.self)
+    let x = try sizes(a.x_shape, a.x_shape_count, "x_shape", "pad_backward")
+    let (shape, borders) = try padding(x, a.pads, a.pads_count, a.mode)
+    try require(dy, shape, "dy", "pad_backward")
+    guard try output(a.dx, T.dtype, x) else { return }
+    let dx = a.dx.pointee.data(T.self)
+    if x.size == 0 { return }
+    if shape.size == 0 {
+        memset(dx, 0, x.size * MemoryLayout<T>.stride)
+        return
+    }
+    let gradient = try Contiguous(dy)
+    defer { gradient.release() }
+    let last = x.count - 1
+    if last < 0 {
+        dx[0] = gradient.data[0]
+        return
+    }
+    // Rows of the dimensions before the first padded one have nothing in common.
+    var outer = 0
+    while outer < last && borders[outer].front == 0 && borders[outer].back == 0 { outer += 1 }
+    let tasks = x.slice(0, outer).size
+    let size = x.size / tasks, rows = shape.size / tasks / shape[last], n = shape[last]
+    let border = borders[last]
+    let first = max(0, min(n, border.front)), end = max(first, min(n, border.front + border.size))
+    ThreadPool.run(tasks, threads: ThreadPool.threads(forWork: shape.size)) { task, _ in
+        let block = dx + task * size
+        memset(block, 0, size * MemoryLayout<T>.stride)
+        for row in 0..<rows {
+            let from = gradient.data + (task * rows + row) * n
+            var rest = row, at = 0, step = border.size
+            var i = last - 1
+            while i >= outer && at >= 0 {
+                let origin = borders[i].origin(rest % shape[i] - borders[i].front, a.mode)
+                rest /= shape[i]
+                at = origin < 0 ? -1 : at + origin * step
+                step *= x[i]
+                i -= 1
+            }
+            if at < 0 { continue }
+            let to = block + at
+            if a.mode != Int64(SNN_PAD_CONSTANT) {
+                for j in 0..<first { to[border.origin(j - border.front, a.mode)] += from[j] }
+                for j in end..<n { to[border.origin(j - border.front, a.mode)] += from[j] }
+            }
+            T.kernels.pointee.add(to + (first - border.front), from + first, to + (first - border.front), Int64(end - first))
         }
     }
 }

@@ -1,7 +1,7 @@
 import CSwiftNN
 
 /// The geometry of a pooling over (n, c, h, w), 1-D as h = 1.
-private struct PoolingShape {
+struct PoolingShape {
     var n = 1
     var c: Int
     let h, w: Int
@@ -24,21 +24,30 @@ private func pooled<T>(
     _ x: inout ArrayView<T>, _ dims: Int, _ name: StaticString
 ) throws(Failure) -> (batched: Bool, given: Shape) {
     let given = x.shape
-    guard x.count == dims + 1 || x.count == dims + 2 else {
+    _ = try planes(given, dims, name)
+    let batched = x.count == dims + 2
+    if !batched { x = x.inserting(at: 0) }
+    if dims == 1 { x = x.inserting(at: 2) }
+    return (batched, given)
+}
+
+/// A shape with `dims` spatial dimensions as (n, c, h, w), checked.
+func planes(_ given: Shape, _ dims: Int, _ name: StaticString) throws(Failure) -> Shape {
+    guard given.count == dims + 1 || given.count == dims + 2 else {
         throw Message(name).number(dims).text("d: input has shape ").shape(given).text(
             dims == 2 ? "; expected 4 or 3 dimensions, (N, C, H, W) or (C, H, W)" : "; expected 3 or 2 dimensions, (N, C, L) or (C, L)"
         ).shapeError
     }
-    let batched = x.count == dims + 2
-    if !batched { x = x.inserting(at: 0) }
-    if dims == 1 { x = x.inserting(at: 2) }
-    guard x.shape[1] > 0 && x.shape[2] > 0 && x.shape[3] > 0 else {
+    var shape = Shape(given.count == dims + 2 ? given[0] : 1, given[given.count - dims - 1])
+    shape.append(dims == 2 ? given[given.count - 2] : 1)
+    shape.append(given[given.count - 1])
+    guard shape[1] > 0 && shape[2] > 0 && shape[3] > 0 else {
         throw Message(name).number(dims).text("d: input has shape ").shape(given).text("; only the batch may be empty").shapeError
     }
-    return (batched, given)
+    return shape
 }
 
-private func poolingShape(
+func poolingShape(
     _ x: Shape, _ given: Shape, _ kernel: Spatial, _ stride: Spatial, _ padding: Spatial, _ dilation: Spatial, ceil: Bool,
     _ name: StaticString
 ) throws(Failure) -> PoolingShape {
@@ -62,7 +71,7 @@ private func poolingShape(
     return shape
 }
 
-private func resultShape(_ s: PoolingShape, dims: Int, batched: Bool) -> Shape {
+func resultShape(_ s: PoolingShape, dims: Int, batched: Bool) -> Shape {
     var shape = Shape()
     if batched { shape.append(s.n) }
     shape.append(s.c)

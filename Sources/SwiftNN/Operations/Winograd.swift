@@ -63,7 +63,7 @@ private struct TileRows {
 
 /// V: for each of the (m+2)^2 elements a matrix of c rows and o columns in panels of a vector's width.
 private func winogradFilters<T: Element>(
-    _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>, _ m: Int
+    _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ m: Int
 ) throws(Failure) -> Prepared<T> {
     let o = weight.shape[0], c = weight.shape[1]
     let lanes = Int(T.kernels.pointee.lanes)
@@ -88,7 +88,7 @@ private func winogradFilters<T: Element>(
 
 /// y = act(bias + x * w) by tiles of m x m outputs. Threads: blocks of tiles, or, where there are too few, the parts of each step.
 func convolveWinograd<T: Element>(
-    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>,
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>,
     _ y: UnsafeMutablePointer<T>, tile m: Int
 ) throws(Failure) {
     let kernels = T.kernels

@@ -1,0 +1,460 @@
+import CSwiftNN
+
+/// Of y[n,o,p,q] = bias[o] + Σ_c,r,s x[n, c, p*stride + r*dilation - pad, q*stride + s*dilation - pad] w[o,c,r,s]:
+/// dx[n,c,i,j] = Σ_o,r,s dy[n, o, (i + pad - r*dilation) / stride, ...] w[o,c,r,s] where the division has no rest,
+/// dw[o,c,r,s] = Σ_n,p,q dy[n,o,p,q] x[n, c, p*stride + r*dilation - pad, ...], dbias[o] = Σ_n,p,q dy[n,o,p,q].
+///
+/// Threads: dx those of the convolution that it is; dweight tiles of it and parts of the sum, as many as its shape says; dbias channels.
+@_cdecl("snn_conv_backward") @implementation
+public func snn_conv_backward(_ args: UnsafePointer<snn_conv_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.x, "conv_backward") == Int32(SNN_FLOAT32) {
+            try convBackward(args.pointee, Float.self)
+        } else {
+            try convBackward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func convBackward<T: Element>(_ args: snn_conv_backward_args, _: T.Type) throws(Failure) {
+    let name: StaticString = "conv_backward"
+    var dy = try view(args.dy, "dy", name, T.self)
+    var x = try view(args.x, "input", name, T.self)
+    var weight = try view(args.weight, "weight", name, T.self)
+    let (dims, batched) = try convDimensions(x.shape, weight.shape)
+    let inputShape = x.shape, weightShape = weight.shape
+    if !batched { x = x.inserting(at: 0) }
+    if dims == 1 {
+        x = x.inserting(at: 2)
+        weight = weight.inserting(at: 2)
+    }
+    var forward = snn_conv_forward_args()
+    (forward.stride, forward.stride_count) = (args.stride, args.stride_count)
+    (forward.padding, forward.padding_count) = (args.padding, args.padding_count)
+    (forward.dilation, forward.dilation_count) = (args.dilation, args.dilation_count)
+    forward.groups = args.groups
+    let shape = try convShape(forward, x.shape, weight.shape, dims, inputShape)
+    try require(dy, convResult(shape, dims: dims, batched: batched), "dy", name)
+    if !batched { dy = dy.inserting(at: 0) }
+    if dims == 1 { dy = dy.inserting(at: 2) }
+    let hasX = try outputIfWanted(args.dx, T.dtype, inputShape)
+    let hasWeight = try outputIfWanted(args.dweight, T.dtype, weightShape)
+    let hasBias = try outputIfWanted(args.dbias, T.dtype, Shape(shape.o))
+    guard hasX && hasWeight && hasBias else { return }
+
+    let gradient = try Contiguous(dy)
+    defer { gradient.release() }
+    if let dbias = args.dbias?.pointee.data(T.self) { sumPlanes(gradient.data, shape, dbias) }
+    if let dx = args.dx?.pointee.data(T.self), inputShape.size > 0 {
+        let filters = try Contiguous(weight)
+        defer { filters.release() }
+        try inputGradient(gradient.data, filters.data, shape, dx)
+    }
+    if let dweight = args.dweight?.pointee.data(T.self), weightShape.size > 0 {
+        if shape.n == 0 {
+            memset(dweight, 0, weightShape.size * MemoryLayout<T>.stride)
+        } else if shape.isDepthwise {
+            try depthwiseWeightGradient(gradient.data, x, shape, dweight)
+        } else {
+            try weightGradient(gradient.data, x, shape, dweight)
+        }
+    }
+}
+
+/// y[o] = Σ_n,p,q x[n,o,p,q]
+private func sumPlanes<T: Element>(_ x: UnsafePointer<T>, _ shape: ConvolutionShape, _ y: UnsafeMutablePointer<T>) {
+    let pixels = shape.p * shape.q
+    ThreadPool.run(shape.o, threads: ThreadPool.threads(forWork: shape.n * shape.o * pixels)) { o, _ in
+        var total = 0.0
+        for n in 0..<shape.n { total += T.kernels.pointee.sum(x + (n * shape.o + o) * pixels, Int64(pixels)) }
+        y[o] = T(total)
+    }
+}
+
+// MARK: dx
+
+private func inputGradient<T: Element>(
+    _ dy: UnsafePointer<T>, _ weight: UnsafePointer<T>, _ shape: ConvolutionShape, _ dx: UnsafeMutablePointer<T>
+) throws(Failure) {
+    // A convolution with few filters packs more windows than it multiplies; there every dy is multiplied with all filters instead, and
+    // the products are added where they belong.
+    if shape.c / shape.groups < 16 && shape.r * shape.s > 1 && !(shape.isDepthwise && shape.o == shape.c) {
+        return try scatterProducts(dy, weight, shape, dx)
+    }
+    // The pixels of every residue modulo the stride are a convolution of stride 1 of dy with the taps that reach them.
+    let stride = shape.stride
+    if stride.h == 1 && stride.w == 1 {
+        return try convolvePhase(
+            dy, weight, shape, StridePhase(tap: 0, shape, vertical: true), StridePhase(tap: 0, shape, vertical: false), dx)
+    }
+    let size = shape.n * shape.c * shape.h * shape.w
+    memset(dx, 0, size * MemoryLayout<T>.stride)
+    let part = try Scratch<T>(shape.n * shape.c * ceilDivide(shape.h, stride.h) * ceilDivide(shape.w, stride.w))
+    defer { part.release() }
+    let h = StridePhase.count(shape.r, stride.h, shape.dilation.h), w = StridePhase.count(shape.s, stride.w, shape.dilation.w)
+    for i in 0..<(h * w) {
+        let rows = StridePhase(tap: i / w, shape, vertical: true), columns = StridePhase(tap: i % w, shape, vertical: false)
+        if rows.count == 0 || columns.count == 0 { continue }
+        try convolvePhase(dy, weight, shape, rows, columns, part.base)
+        let from = part.base
+        ThreadPool.run(shape.n * shape.c, threads: ThreadPool.threads(forWork: size)) { plane, _ in
+            for u in 0..<rows.count {
+                let row = from + (plane * rows.count + u) * columns.count
+                let to = dx + ((plane * shape.h + u * stride.h + rows.first) * shape.w + columns.first)
+                for v in 0..<columns.count { to[v &* stride.w] = row[v] }
+            }
+        }
+    }
+}
+
+/// The pixels of one dimension with one residue modulo the stride, and the taps r with a multiple of the stride between them and dy.
+private struct StridePhase {
+    /// Pixels first, first + stride, ...
+    let first: Int, count: Int
+    /// Taps tap, tap + step, ..., which lie `dilation` apart in dy.
+    let tap: Int, step: Int, taps: Int
+    let dilation: Int
+    /// Border of dy before the first window and behind the last one; negative: what they do not reach.
+    let before: Int, after: Int
+
+    /// The number of residues that taps have.
+    static func count(_ kernel: Int, _ stride: Int, _ dilation: Int) -> Int {
+        min(kernel, stride / greatestCommonDivisor(stride, dilation))
+    }
+
+    init(tap: Int, _ shape: ConvolutionShape, vertical: Bool) {
+        let stride = vertical ? shape.stride.h : shape.stride.w
+        let given = vertical ? shape.dilation.h : shape.dilation.w
+        let kernel = vertical ? shape.r : shape.s, length = vertical ? shape.h : shape.w, size = vertical ? shape.p : shape.q
+        let pad = vertical ? shape.top : shape.left
+        let divisor = greatestCommonDivisor(stride, given)
+        self.tap = tap
+        step = stride / divisor
+        taps = ceilDivide(kernel - tap, step)
+        dilation = given / divisor
+        first = ((tap * given - pad) % stride + stride) % stride
+        count = first < length ? ceilDivide(length - first, stride) : 0
+        // Pixel `first` with tap `tap` sees dy at base.
+        let base = (first + pad - tap * given) / stride
+        before = (taps - 1) * dilation - base
+        after = count + base - size
+    }
+}
+
+private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+    var (a, b) = (a, b)
+    while b != 0 { (a, b) = (b, a % b) }
+    return a
+}
+
+/// out (n, c, rows.count, columns.count): the convolution of dy with the filters' taps, transposed and turned round.
+private func convolvePhase<T: Element>(
+    _ dy: UnsafePointer<T>, _ weight: UnsafePointer<T>, _ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase,
+    _ out: UnsafeMutablePointer<T>
+) throws(Failure) {
+    let top = max(0, -rows.before), left = max(0, -columns.before)
+    let h = shape.p - top - max(0, -rows.after), w = shape.q - left - max(0, -columns.after)
+    if h <= 0 || w <= 0 {
+        memset(out, 0, shape.n * shape.c * rows.count * columns.count * MemoryLayout<T>.stride)
+        return
+    }
+    let pixels = shape.p * shape.q
+    let source = ArrayView(
+        data: dy + (top * shape.q + left), shape: Shape(shape.n, shape.o, h, w), strides: Shape(shape.o * pixels, pixels, shape.q, 1))
+    let turned = ConvolutionShape(
+        n: shape.n, c: shape.o, h: h, w: w, o: shape.c, r: rows.taps, s: columns.taps, groups: shape.groups, stride: Spatial(h: 1, w: 1),
+        dilation: Spatial(h: rows.dilation, w: columns.dilation), top: max(0, rows.before), bottom: max(0, rows.after),
+        left: max(0, columns.before), right: max(0, columns.after), p: rows.count, q: columns.count)
+    let taps = rows.taps * columns.taps
+    let filters = try Scratch<T>(shape.c * shape.o / shape.groups * taps)
+    defer { filters.release() }
+    transposeFilters(weight, shape, rows, columns, filters.base)
+    let view = ArrayView(data: UnsafePointer(filters.base), shape: Shape(shape.c, shape.o / shape.groups, rows.taps, columns.taps))
+    let tile = Winograd.tile(for: turned)
+    if tile > 0 { return try convolveWinograd(source, view, nil, turned, Epilogue(), out, tile: tile) }
+    try convolve(source, view, nil, turned, Epilogue(), out)
+}
+
+/// out[c,o,u,v] = w[o, c, the u-th of the rows' taps from the end, the v-th of the columns' from the end] within every group.
+private func transposeFilters<T: Element>(
+    _ w: UnsafePointer<T>, _ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase, _ out: UnsafeMutablePointer<T>
+) {
+    let channels = shape.c / shape.groups, filters = shape.o / shape.groups
+    let given = shape.r * shape.s, taps = rows.taps * columns.taps
+    // Some filters at a time: their lines stay cached while all channels are taken from them.
+    let perTask = min(filters, 16)
+    let blocks = ceilDivide(filters, perTask)
+    ThreadPool.run(shape.groups * blocks, threads: ThreadPool.threads(forWork: shape.o * channels * taps * 2)) { task, _ in
+        let g = task / blocks, o0 = task % blocks * perTask
+        for c in 0..<channels {
+            for o in o0..<min(filters, o0 + perTask) {
+                let from = w + ((g * filters + o) * channels + c) * given
+                let to = out + ((g * channels + c) * filters + o) * taps
+                var i = taps &- 1
+                for u in 0..<rows.taps {
+                    let row = from + ((rows.tap &+ u &* rows.step) &* shape.s &+ columns.tap)
+                    for v in 0..<columns.taps {
+                        to[i] = row[v &* columns.step]
+                        i &-= 1
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// dx by products of dy's pixels with the filters, each row (c, r, s) of which is added to the channel's plane, shifted by its tap.
+/// Threads: images, groups and, where these are few, channels.
+private func scatterProducts<T: Element>(
+    _ dy: UnsafePointer<T>, _ weight: UnsafePointer<T>, _ shape: ConvolutionShape, _ dx: UnsafeMutablePointer<T>
+) throws(Failure) {
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    let groups = shape.groups, taps = shape.r * shape.s
+    let channels = shape.c / groups, k = shape.o / groups
+    let pixels = shape.p * shape.q
+    let threads = ThreadPool.threads(forWork: shape.n &* shape.c &* taps &* k &* pixels / 8)
+    let perTask = shape.n * groups < 4 * threads ? 1 : channels
+    let parts = ceilDivide(channels, perTask)
+    let m = perTask * taps
+    let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
+    // Whole rows of pixels where a block has room for them.
+    let nc = shape.q < 256 ? roundUp(shape.q * max(1, 256 / shape.q), nr) : 256
+    let perBlock = shape.q < 256 ? shape.q * max(1, 256 / shape.q) : 256
+    let width = shape.phases * shape.phase
+    let plane = shape.paddedH * width
+    let perWorker = perTask * plane + k * nc + m * nc + mr * nr
+    let scratch = try Scratch<T>(packedSize * groups * parts + perWorker * threads)
+    defer { scratch.release() }
+    ThreadPool.run(groups * parts, threads: threads) { task, _ in
+        let g = task / parts, c = task % parts * perTask
+        let rows = min(perTask, channels - c) * taps
+        packPanels(
+            RowMatrix(weight + (g * k * channels + c) * taps, rows: rows, rowStride: 1, columnStride: channels * taps), 0, rows, 0, k, mr,
+            scratch.base + task * packedSize, mr * k)
+    }
+    ThreadPool.run(shape.n * groups * parts, threads: threads) { task, worker in
+        let part = task % (groups * parts), n = task / (groups * parts)
+        let g = part / parts, c = part % parts * perTask
+        let count = min(perTask, channels - c)
+        let planes = scratch.base + (packedSize * groups * parts + worker * perWorker)
+        let block = planes + perTask * plane
+        let products = block + k * nc
+        memset(planes, 0, count * plane * MemoryLayout<T>.stride)
+        let from = dy + (n * shape.o + g * k) * pixels
+        var j = 0
+        while j < pixels {
+            // Long rows are cut, but no block goes on in the next one.
+            let columns = shape.q < 256 ? min(perBlock, pixels - j) : min(perBlock, shape.q - j % shape.q)
+            packPanels(RowMatrix(from + j, rows: columns, rowStride: 1, columnStride: pixels), 0, columns, 0, k, nr, block, k * nr)
+            var k0 = 0
+            repeat {
+                let depth = min(longestChain, k - k0)
+                gemmBlock(
+                    m: count * taps, n: columns, k: depth, a: scratch.base + (part * packedSize + k0 * mr), aPanel: mr * k,
+                    b: block + k0 * nr, bPanel: k * nr, c: products, ldc: nc, row: 0, column: 0, first: k0 == 0, last: k0 + depth == k,
+                    epilogue: Epilogue(), tile: products + m * nc)
+                k0 += depth
+            } while k0 < k
+            let p = j / shape.q, rows = columns < shape.q ? 1 : columns / shape.q
+            let line = min(columns, shape.q)
+            for row in 0..<(count * taps) {
+                let r = row % taps / shape.s, column = row % shape.s * shape.dilation.w
+                let at = (p * shape.stride.h + r * shape.dilation.h) * width + column % shape.phases * shape.phase + column / shape.phases
+                T.kernels.pointee.add_rows(
+                    products + row * nc, Int64(shape.q), planes + (row / taps * plane + at + j % shape.q), Int64(shape.stride.h * width),
+                    Int64(rows), Int64(line))
+            }
+            j += columns
+        }
+        for i in 0..<count {
+            unpadPhases(planes + i * plane, shape, dx + (n * shape.c + g * channels + c + i) * shape.h * shape.w)
+        }
+    }
+}
+
+/// The inside of a plane whose columns of each residue modulo the stride stand together.
+private func unpadPhases<T: Element>(_ x: UnsafePointer<T>, _ shape: ConvolutionShape, _ out: UnsafeMutablePointer<T>) {
+    let phases = shape.phases, phase = shape.phase
+    for i in 0..<shape.h {
+        let row = x + (shape.top + i) * phases * phase
+        let to = out + i * shape.w
+        if phases == 1 {
+            T.kernels.pointee.copy(row + shape.left, 1, to, Int64(shape.w))
+            continue
+        }
+        for f in 0..<phases {
+            // the first column of the image with this residue
+            let first = (f + phases - shape.left % phases) % phases
+            let from = row + (f * phase + (first + shape.left) / phases)
+            var j = first, v = 0
+            while j < shape.w {
+                to[j] = from[v]
+                j &+= phases
+                v &+= 1
+            }
+        }
+    }
+}
+
+// MARK: dweight
+
+/// dw[o] = Σ_n dy[n,o] * x[n,c] for channels of one input each. Threads: channels.
+private func depthwiseWeightGradient<T: Element>(
+    _ dy: UnsafePointer<T>, _ x: ArrayView<T>, _ shape: ConvolutionShape, _ dweight: UnsafeMutablePointer<T>
+) throws(Failure) {
+    let taps = shape.r * shape.s, multiplier = shape.o / shape.c
+    let pixels = shape.p * shape.q
+    let threads = ThreadPool.threads(forWork: shape.n &* shape.o &* pixels &* (taps + 8) / 4)
+    let width = shape.phases * shape.phase
+    let copied = shape.isPadded || shape.phases > 1 || x.strides[3] != 1
+    let plane = shape.paddedH * width
+    let perWorker = (copied ? plane : 0) + taps
+    let scratch = try Scratch<T>(perWorker * threads)
+    defer { scratch.release() }
+    let totals = try Scratch<Double>(multiplier * taps * threads)
+    defer { totals.release() }
+    ThreadPool.run(shape.c, threads: threads) { c, worker in
+        let sums = scratch.base + worker * perWorker
+        let total = totals.base + worker * multiplier * taps
+        for i in 0..<(multiplier * taps) { total[i] = 0 }
+        for n in 0..<shape.n {
+            let from = x.data + (n * x.strides[0] + c * x.strides[1])
+            if copied { padPhases(from, x.strides[2], x.strides[3], shape, sums + taps) }
+            for i in 0..<multiplier {
+                for t in 0..<taps { sums[t] = 0 }
+                var part = snn_depthwise_gradient(
+                    x: copied ? UnsafePointer(sums + taps) : from, hs: Int64(copied ? width : x.strides[2]),
+                    dy: dy + (n * shape.o + c * multiplier + i) * pixels, p: Int64(shape.p), q: Int64(shape.q), r: Int64(shape.r),
+                    s: Int64(shape.s), stride_h: Int64(shape.stride.h), dilation_h: Int64(shape.dilation.h),
+                    dilation_w: Int64(shape.dilation.w), phases: Int64(shape.phases), phase: Int64(shape.phase), sums: sums)
+                T.kernels.pointee.depthwise_gradient(&part)
+                for t in 0..<taps { total[i &* taps &+ t] += Double(sums[t]) }
+            }
+        }
+        for i in 0..<(multiplier * taps) { dweight[c * multiplier * taps + i] = T(total[i]) }
+    }
+}
+
+/// dw = dy windows^T, a GEMM for every group whose sum goes over the pixels of all images: in chains of `longestChain`, and in as many parts
+/// as the shape leaves tasks free, added in order. Threads: tiles of dw and parts.
+private func weightGradient<T: Element>(
+    _ dy: UnsafePointer<T>, _ x: ArrayView<T>, _ shape: ConvolutionShape, _ dweight: UnsafeMutablePointer<T>
+) throws(Failure) {
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    let taps = shape.r * shape.s, groups = shape.groups
+    let channels = shape.c / groups, filters = shape.o / groups
+    let windows = channels * taps
+    let pixels = shape.p * shape.q
+    let k = shape.n * pixels
+    // Few columns would leave most of a tile's vectors empty: then the product is computed transposed.
+    let swapped = roundUp(windows, 2) * roundUp(filters, nr) < roundUp(filters, 2) * roundUp(windows, nr)
+    let m = swapped ? windows : filters, n = swapped ? filters : windows
+    let mc = min(240, roundUp(m, mr)), nc = min(256, roundUp(n, nr)), kc = longestChain
+    let tilesM = ceilDivide(m, mc), tilesN = ceilDivide(n, nc)
+    // The split depends on dw's tiles of a fixed size and on k, not on the level's.
+    let depths = ceilDivide(k, kc)
+    let wanted = max(1, ceilDivide(16, groups * ceilDivide(filters, 240) * ceilDivide(windows, 240)))
+    let perPart = ceilDivide(depths, min(depths, wanted))
+    let parts = ceilDivide(depths, perPart)
+    let threads = ThreadPool.threads(forWork: groups &* filters &* windows &* k / 8)
+
+    // Pixels of 1x1 filters are read where they lie.
+    let direct = taps == 1 && !shape.isPadded && shape.stride.w == 1 && shape.stride.h == 1 && x.strides[3] == 1 && x.strides[2] == shape.w
+    let copied = !direct && (shape.isPadded || shape.phases > 1 || x.strides[3] != 1)
+    let image = copied ? shape.n * shape.c * shape.paddedH * shape.phases * shape.phase : 0
+    let staging = direct ? 0 : (swapped ? mc : nc) * nr
+    let perWorker = (mc + nc) * kc + staging + mr * nr
+    let size = groups * filters * windows
+    let scratch = try Scratch<T>(image + perWorker * threads + (parts == 1 && !swapped ? 0 : size * parts))
+    defer { scratch.release() }
+    let runs = try Scratch<Int64>(3 * nr * threads)
+    defer { runs.release() }
+    let source = copied ? padImages(x, shape, scratch.base, threads: threads) : x
+    let inPlace = parts == 1 && !swapped
+    let sums = inPlace ? dweight : scratch.base + (image + perWorker * threads)
+
+    // Rows first ..< first + count of a matrix of pixels (image n at n * ns, row i at i * rs) in panels.
+    func packPixels(
+        _ from: UnsafePointer<T>, ns: Int, rs: Int, first: Int, count: Int, k0: Int, kb: Int, width: Int, _ to: UnsafeMutablePointer<T>
+    ) {
+        var done = 0
+        while done < kb {
+            let n = (k0 + done) / pixels, pixel = (k0 + done) % pixels
+            let length = min(kb - done, pixels - pixel)
+            packPanels(
+                RowMatrix(from + (n * ns + first * rs + pixel), rows: count, rowStride: rs, columnStride: 1), 0, count, 0, length, width,
+                to + done * width, kb * width)
+            done += length
+        }
+    }
+
+    ThreadPool.run(groups * tilesM * tilesN * parts, threads: threads) { task, worker in
+        let part = task % parts
+        let j = task / parts % tilesN * nc, i = task / (parts * tilesN) % tilesM * mc
+        let g = task / (parts * tilesN * tilesM)
+        let rows = min(mc, m - i), columns = min(nc, n - j)
+        let a = scratch.base + (image + worker * perWorker)
+        let b = a + mc * kc
+        let stage = b + nc * kc
+        let to = sums + (part * groups + g) * m * n
+        func packGradient(_ first: Int, _ count: Int, _ k0: Int, _ kb: Int, _ width: Int, _ out: UnsafeMutablePointer<T>) {
+            packPixels(
+                dy + g * filters * pixels, ns: shape.o * pixels, rs: pixels, first: first, count: count, k0: k0, kb: kb, width: width, out)
+        }
+        func packWindows(_ first: Int, _ count: Int, _ k0: Int, _ kb: Int, _ width: Int, _ out: UnsafeMutablePointer<T>) {
+            let from = source.data + g * channels * source.strides[1]
+            if direct {
+                packPixels(
+                    from, ns: source.strides[0], rs: source.strides[1], first: first, count: count, k0: k0, kb: kb, width: width, out)
+                return
+            }
+            // nr pixels of all windows side by side, then transposed
+            var done = 0
+            while done < kb {
+                let length = min(nr, kb - done)
+                var window = snn_im2col(
+                    src: from, ns: Int64(source.strides[0]), cs: Int64(source.strides[1]), hs: Int64(source.strides[2]),
+                    ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s), stride_h: Int64(shape.stride.h), stride_w: 1,
+                    dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w), phases: Int64(shape.phases),
+                    phase: Int64(shape.phase), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(first), k: Int64(count),
+                    p0: Int64(k0 + done), p: Int64(length), dst: stage, panel: 0, runs: runs.base + worker * 3 * nr)
+                T.kernels.pointee.im2col(&window)
+                packPanels(
+                    RowMatrix(UnsafePointer(stage), rows: count, rowStride: nr, columnStride: 1), 0, count, 0, length, width,
+                    out + done * width, kb * width)
+                done += length
+            }
+        }
+        let end = min(depths, (part + 1) * perPart)
+        for d in (part * perPart)..<end {
+            let k0 = d * kc
+            let kb = min(kc, k - k0)
+            if swapped {
+                packWindows(i, rows, k0, kb, mr, a)
+                packGradient(j, columns, k0, kb, nr, b)
+            } else {
+                packGradient(i, rows, k0, kb, mr, a)
+                packWindows(j, columns, k0, kb, nr, b)
+            }
+            gemmBlock(
+                m: rows, n: columns, k: kb, a: a, aPanel: kb * mr, b: b, bPanel: kb * nr, c: to + (i * n + j), ldc: n, row: 0, column: 0,
+                first: d == part * perPart, last: d == end - 1, epilogue: Epilogue(), tile: a + (perWorker - mr * nr))
+        }
+    }
+    if inPlace { return }
+    // The parts, added in order.
+    let piece = 4096
+    ThreadPool.run(ceilDivide(size, piece), threads: ThreadPool.threads(forWork: size * parts)) { task, _ in
+        let at = task * piece, count = min(piece, size - at)
+        let first = sums + at
+        for i in 1..<parts { T.kernels.pointee.add(first, first + i * size, first, Int64(count)) }
+        if !swapped { T.kernels.pointee.copy(first, 1, dweight + at, Int64(count)) }
+    }
+    if !swapped { return }
+    for g in 0..<groups {
+        for o in 0..<filters {
+            let column = sums + (g * windows * filters + o)
+            T.kernels.pointee.copy(column, Int64(filters), dweight + (g * filters + o) * windows, Int64(windows))
+        }
+    }
+}
