@@ -29,12 +29,12 @@ func accumulateRows<T: Element>(
             start = stop
         }
     }
-    if let first { addTasks(scratch.base, tasks, size, first, n) }
-    if let second { addTasks(scratch.base + (size - n), tasks, size, second, n) }
+    if let first { sumTasks(scratch.base, tasks, size, first, n) }
+    if let second { sumTasks(scratch.base + (size - n), tasks, size, second, n) }
 }
 
 /// y = the sum of `count` rows of n numbers, one after the other.
-private func addTasks<T: Element>(_ x: UnsafePointer<T>, _ count: Int, _ stride: Int, _ y: UnsafeMutablePointer<T>, _ n: Int) {
+func sumTasks<T: Element>(_ x: UnsafePointer<T>, _ count: Int, _ stride: Int, _ y: UnsafeMutablePointer<T>, _ n: Int) {
     let piece = 4096
     ThreadPool.run(ceilDivide(n, piece), threads: ThreadPool.threads(forWork: count * n)) { task, _ in
         let at = task * piece
@@ -82,6 +82,19 @@ struct Matrix<T: Element> {
         }
     }
     func release() { copy?.release() }
+
+    /// Rows first ..< first + count, as long as the whole is not released.
+    func rows(_ first: Int, _ count: Int) -> Matrix {
+        Matrix(data: data + first * rowStride, rows: count, columns: columns, rowStride: rowStride, columnStride: columnStride)
+    }
+    private init(data: UnsafePointer<T>, rows: Int, columns: Int, rowStride: Int, columnStride: Int) {
+        self.data = data
+        self.rows = rows
+        self.columns = columns
+        self.rowStride = rowStride
+        self.columnStride = columnStride
+        copy = nil
+    }
 
     var byRows: RowMatrix<T> { RowMatrix(data, rows: rows, rowStride: rowStride, columnStride: columnStride) }
     /// The transposed matrix.

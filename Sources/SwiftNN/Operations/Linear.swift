@@ -137,12 +137,42 @@ private func linearBackward<T: Element>(_ args: snn_linear_backward_args, _: T.T
         defer { input.release() }
         memset(dweight, 0, first * k * MemoryLayout<T>.stride)
         memset(dweight + (first + n) * k, 0, (whole.shape[0] - first - n) * k * MemoryLayout<T>.stride)
-        try gemm(gradient.byColumns, input.byColumns, k: m, c: dweight + first * k, ldc: k, epilogue: Epilogue())
+        try transposedProduct(gradient, input, to: dweight + first * k)
     }
     if let dbias = args.dbias?.pointee.data(T.self) {
         memset(dbias, 0, whole.shape[0] * MemoryLayout<T>.stride)
         try sumRows(dy, rows: m, columns: n, to: dbias + first)
     }
+}
+
+/// C = A^T B for matrices with the same rows. A small C of many rows leaves too little to split but the rows themselves: chunks of them that
+/// depend on the shape alone, whose products are added up in order.
+private func transposedProduct<T: Element>(_ a: Matrix<T>, _ b: Matrix<T>, to c: UnsafeMutablePointer<T>) throws(Failure) {
+    let m = a.rows, n = a.columns, k = b.columns
+    if n &* k > 65_536 || m < 8192 {
+        return try gemm(a.byColumns, b.byColumns, k: m, c: c, ldc: k, epilogue: Epilogue())
+    }
+    let chunk = max(4096, ceilDivide(m, 32))
+    let chunks = ceilDivide(m, chunk)
+    let products = try Scratch<T>(chunks * n * k)
+    defer { products.release() }
+    let failed = try Scratch<Bool>(chunks)
+    defer { failed.release() }
+    ThreadPool.run(chunks, threads: ThreadPool.threads(forWork: m &* n &* k / 8)) { i, _ in
+        let rows = min(chunk, m - i * chunk)
+        do throws(Failure) {
+            try gemm(
+                a.rows(i * chunk, rows).byColumns, b.rows(i * chunk, rows).byColumns, k: rows, c: products.base + i * n * k, ldc: k,
+                epilogue: Epilogue())
+            failed.base[i] = false
+        } catch {
+            failed.base[i] = true
+        }
+    }
+    for i in 0..<chunks where failed.base[i] {
+        throw Message("linear_backward: there is no memory for the product of ").number(chunk).text(" rows").memoryError
+    }
+    sumTasks(products.base, chunks, n * k, c, n * k)
 }
 
 /// y[j] = Σ x[i,j] over the rows of x, its last dimension the columns.
