@@ -15,6 +15,8 @@ enum Blocking {
     static var streamBytes: Int { 8 << 20 }
     /// Results of element-wise operations of this size are written past the caches, which are left to their inputs.
     static var streamRowsBytes: Int { 16 << 20 }
+    /// Numbers of a result so small that threads do better to share its sums than its elements.
+    static var smallResult: Int { 1 << 15 }
     /// Rows of a task when B is stationary: a multiple of every level's mr.
     static var mc: Int { 96 }
     /// Columns of a task when A is stationary: a multiple of every level's 4 nr.
@@ -216,6 +218,11 @@ func gemm<T: Element>(
     let threads = ThreadPool.threads(forWork: m &* n &* max(k, 1) / 8 &+ n &* k / 2)
     let depths = Depths(k)
 
+    if panels == nil && threads > 1 && depths.count >= threads && m &* n <= Blocking.smallResult && epilogue.residual == nil
+        && epilogue.activation < 0
+    {
+        return try gemmOverDepth(a, b, depths, c: c, ldc: ldc, epilogue: epilogue, threads: threads)
+    }
     if m <= Blocking.mc {
         // A stays: each task packs its own columns' panels of B and uses them at once.
         let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
@@ -261,6 +268,42 @@ func gemm<T: Element>(
         gemmRows(
             a, i, min(Blocking.mc, m - i), columns, n: n, k: k, c: c, ldc: ldc, epilogue: epilogue, block: block,
             tile: block + perWorker - mr * nr)
+    }
+}
+
+/// A small C of long sums, as the gradients of small weights are: threads take blocks of k, whose chains are then added up in the order in
+/// which gemm adds them to C.
+private func gemmOverDepth<T: Element>(
+    _ a: RowMatrix<T>, _ b: RowMatrix<T>, _ depths: Depths, c: UnsafeMutablePointer<T>, ldc: Int, epilogue: Epilogue<T>, threads: Int
+) throws(Failure) {
+    let m = a.rows, n = b.rows
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    let packedRows = roundUp(m, mr) * Blocking.kc, packedColumns = roundUp(n, nr) * Blocking.kc
+    let perWorker = packedRows + packedColumns + mr * nr
+    let workers = roundUp(depths.count * m * n, nr)
+    let scratch = try Scratch<T>(workers + perWorker * threads)
+    defer { scratch.release() }
+    ThreadPool.run(depths.count, threads: threads) { d, worker in
+        let (k0, kb) = depths[d]
+        let rows = scratch.base + workers + worker * perWorker
+        let columns = rows + packedRows
+        packPanels(a, 0, m, k0, kb, mr, rows, kb * mr)
+        packPanels(b, 0, n, k0, kb, nr, columns, kb * nr)
+        for j in stride(from: 0, to: n, by: 2 * nr) {
+            gemmBlock(
+                m: m, n: min(2 * nr, n - j), k: kb, a: rows, aPanel: kb * mr, b: columns + j * kb, bPanel: kb * nr,
+                c: scratch.base + (d * m * n + j), ldc: n, row: 0, column: j, first: true, last: true,
+                epilogue: d == 0 ? epilogue : Epilogue(), tile: columns + packedColumns)
+        }
+    }
+    let rowsPerTask = max(1, 4096 / n)
+    ThreadPool.run(ceilDivide(m, rowsPerTask), threads: threads) { task, _ in
+        for i in (task * rowsPerTask)..<min(m, (task + 1) * rowsPerTask) {
+            T.kernels.pointee.copy(scratch.base + i * n, 1, c + i * ldc, Int64(n))
+            for d in 1..<depths.count {
+                T.kernels.pointee.add(c + i * ldc, scratch.base + (d * m + i) * n, c + i * ldc, Int64(n))
+            }
+        }
     }
 }
 
