@@ -1,5 +1,6 @@
-// pack_strips and recurrent. Products are met exactly, made by plain loops; the cells are those of the fixtures.
+// pack_strips, recurrent and recurrent_backward. Products are met exactly, made by plain loops; the cells are those of the fixtures.
 import CSwiftNN
+import Foundation
 import Testing
 
 extension AllTests {
@@ -11,6 +12,14 @@ extension AllTests {
         @Test func products() {
             sums(Float.self)
             sums(Double.self)
+        }
+        @Test func derivatives() {
+            for mode in [SNN_RNN_TANH, SNN_RNN_RELU, SNN_LSTM, SNN_GRU] {
+                for units in vectorSizes {
+                    derivativeCase(Int64(mode), units, Float.self)
+                    derivativeCase(Int64(mode), units, Double.self)
+                }
+            }
         }
         @Test func cells() throws {
             let cases = try Fixtures.kernels.get()["cell"] ?? []
@@ -190,5 +199,74 @@ private func cellCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
         return results
     } _: { _, y in
         within(y, everyRow, everyError)
+    }
+}
+
+/// The derivative of a cell against its formulas in double, with and without the gradients that may be missing.
+private func derivativeCase<T: Number>(_ mode: Int64, _ n: Int, _: T.Type) {
+    let rows = 3, whole = padded(n, T.self), isLSTM = mode == Int64(SNN_LSTM), isGRU = mode == Int64(SNN_GRU)
+    let kept = isLSTM ? 5 : isGRU ? 4 : 1, gates = isLSTM ? 4 : isGRU ? 3 : 1
+    var draw = Draw(n)
+    let saved: [T] = draw.numbers(rows * kept * n), before: [T] = draw.numbers(rows * n), dy: [T] = draw.numbers(rows * n)
+    let behind = [T](repeating: 0, count: whole - n)
+    let dh = (0..<rows).flatMap { _ in draw.numbers(n, T.self) + behind }, dc = (0..<rows).flatMap { _ in draw.numbers(n, T.self) + behind }
+    for withGradient in [false, true] {
+        var expected: [Double] = []
+        for r in 0..<rows {
+            var parts = [[Double]](repeating: [], count: gates)
+            var state: [Double] = [], extra: [Double] = []
+            for u in 0..<n {
+                let s = (0..<kept).map { Double(saved[(r * kept + $0) * n + u]) }
+                let h = Double(dh[r * whole + u]) + (withGradient ? Double(dy[r * n + u]) : 0), b = Double(before[r * n + u])
+                if isLSTM {
+                    let t = tanh(s[4]), d = Double(dc[r * whole + u]) + h * s[3] * (1 - t * t)
+                    let all = [
+                        d * s[2] * s[0] * (1 - s[0]), d * b * s[1] * (1 - s[1]), d * s[0] * (1 - s[2] * s[2]), h * t * s[3] * (1 - s[3]),
+                    ]
+                    for g in 0..<4 { parts[g].append(all[g]) }
+                    state.append(d * s[1])
+                    extra.append(s[3] * t)
+                } else if isGRU {
+                    let d = h * (1 - s[1]) * (1 - s[2] * s[2])
+                    let all = [d * s[3] * s[0] * (1 - s[0]), h * (b - s[2]) * s[1] * (1 - s[1]), d * s[0]]
+                    for g in 0..<3 { parts[g].append(all[g]) }
+                    state.append(h * s[1])
+                    extra.append(d)
+                } else {
+                    parts[0].append(mode == Int64(SNN_RNN_TANH) ? h * (1 - s[0] * s[0]) : s[0] > 0 ? h : 0)
+                }
+            }
+            expected += parts.flatMap { $0 } + state + extra
+        }
+        let error = expected.map { 16 * Double(T.ulpOfOne) * (1 + $0.magnitude) }
+        let savedMemory = Fenced(saved), beforeMemory = Fenced(before), dyMemory = Fenced(dy)
+        onEveryLevel("recurrent_backward mode \(mode) units \(n)") { (kernels: Kernels<T>) in
+            let dhMemory = Fenced(dh), dcMemory = Fenced(dc)
+            let dgates = Fenced<T>(rows * gates * n, -99), extra = Fenced<T>(rows * n, -99)
+            var p = snn_recurrent_backward()
+            (p.mode, p.units, p.rows) = (mode, Int64(n), Int64(rows))
+            (p.saved, p.ld_saved, p.gate_stride) = (UnsafeRawPointer(savedMemory.pointer), Int64(kept * n), Int64(n))
+            (p.before, p.ld_before) = (UnsafeRawPointer(beforeMemory.pointer), Int64(n))
+            if withGradient { (p.dy, p.ldy) = (UnsafeRawPointer(dyMemory.pointer), Int64(n)) }
+            (p.dh, p.ldh) = (UnsafeMutableRawPointer(dhMemory.pointer), Int64(whole))
+            (p.dc, p.ldc) = (UnsafeMutableRawPointer(dcMemory.pointer), Int64(whole))
+            (p.dgates, p.ldg) = (UnsafeMutableRawPointer(dgates.pointer), Int64(gates * n))
+            if isGRU { (p.dcandidate, p.ldn) = (UnsafeMutableRawPointer(extra.pointer), Int64(n)) }
+            if isLSTM { (p.full, p.ld_full) = (UnsafeMutableRawPointer(extra.pointer), Int64(n)) }
+            kernels.table.recurrent_backward(&p)
+            if !dhMemory.isIntact || !dcMemory.isIntact || !dgates.isIntact || !extra.isIntact {
+                report("recurrent_backward on \(kernels.name) wrote in front of its memory")
+            }
+            var results: [T] = []
+            for r in 0..<rows {
+                results += dgates.values[(r * gates * n)..<((r + 1) * gates * n)]
+                if isLSTM { results += dcMemory.values[(r * whole)..<(r * whole + n)] }
+                if isGRU { results += dhMemory.values[(r * whole)..<(r * whole + n)] }
+                if isLSTM || isGRU { results += extra.values[(r * n)..<(r * n + n)] }
+            }
+            return results
+        } _: { _, got in
+            within(got, expected, error)
+        }
     }
 }
