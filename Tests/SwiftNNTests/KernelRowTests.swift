@@ -266,15 +266,17 @@ private func softmaxColumnsCase<T: Number>(_ n: Int, _ limit: Int, _: T.Type) {
     if n > 3 { bias[2] = -.infinity }
     onEveryLevel("softmax_columns n \(n) limit \(limit)") { (kernels: Kernels<T>) in
         let x = Fenced(source), mask = Fenced(added), rows = Fenced(bias), inverse = Fenced<T>(width, 0)
+        let logs = Fenced<T>(width, 0)
         var p = snn_softmax_columns()
         p.x = UnsafeMutableRawPointer(x.pointer)
         (p.n, p.width, p.stride, p.limit) = (Int64(n), Int64(width), Int64(stride), Int64(limit))
         p.mask = UnsafeRawPointer(mask.pointer)
         p.bias = UnsafeRawPointer(rows.pointer)
         p.inverse = UnsafeMutableRawPointer(inverse.pointer)
+        p.log_sum_exp = UnsafeMutableRawPointer(logs.pointer)
         kernels.table.softmax_columns(&p)
-        if !x.isIntact || !inverse.isIntact { report("softmax_columns \(kernels.name) wrote in front of its memory") }
-        return x.values + inverse.values
+        if !x.isIntact || !inverse.isIntact || !logs.isIntact { report("softmax_columns \(kernels.name) wrote in front of its memory") }
+        return x.values + inverse.values + logs.values
     } _: { _, y in
         for j in 0..<stride {
             let column = (0..<n).map { s -> Double in
@@ -288,6 +290,9 @@ private func softmaxColumnsCase<T: Number>(_ n: Int, _ limit: Int, _: T.Type) {
                 if abs(Double(y[s * stride + j]) - expected) > 1e-5 { return "x[\(s), \(j)] is \(y[s * stride + j]), not \(expected)" }
             }
             if j < width, abs(Double(y[n * stride + j]) - (sum > 0 ? 1 / sum : 0)) > 1e-5 { return "inverse[\(j)] is \(y[n * stride + j])" }
+            if j < width, sum > 0, abs(Double(y[n * stride + width + j]) - largest - log(sum)) > 1e-5 {
+                return "log_sum_exp[\(j)] is \(y[n * stride + width + j])"
+            }
         }
         return nil
     }
