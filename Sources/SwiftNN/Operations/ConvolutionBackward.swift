@@ -44,7 +44,15 @@ private func convBackward<T: Element>(_ args: snn_conv_backward_args, _: T.Type)
 
     let gradient = try Contiguous(dy)
     defer { gradient.release() }
-    if let dbias = args.dbias?.pointee.data(T.self) { sumPlanes(gradient.data, shape, dbias) }
+    let dbias = args.dbias?.pointee.data(T.self)
+    if let dx = args.dx?.pointee.data(T.self), let dweight = args.dweight?.pointee.data(T.self), shape.n > 0,
+        let input = DepthwiseInput<T>(shape, dx)
+    {
+        let filters = try Contiguous(weight)
+        defer { filters.release() }
+        return try depthwiseGradients(gradient.data, x, shape, dweight, dbias, (input, filters.data))
+    }
+    if let dbias { sumPlanes(gradient.data, shape, dbias) }
     if let dx = args.dx?.pointee.data(T.self), inputShape.size > 0 {
         let filters = try Contiguous(weight)
         defer { filters.release() }
@@ -54,7 +62,7 @@ private func convBackward<T: Element>(_ args: snn_conv_backward_args, _: T.Type)
         if shape.n == 0 {
             memset(dweight, 0, weightShape.size * MemoryLayout<T>.stride)
         } else if shape.isDepthwise {
-            try depthwiseWeightGradient(gradient.data, x, shape, dweight)
+            try depthwiseGradients(gradient.data, x, shape, dweight, nil, nil)
         } else {
             try weightGradient(gradient.data, x, shape, dweight)
         }
@@ -147,6 +155,14 @@ private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
     return a
 }
 
+/// The convolution that dx's pixels of a phase are, of the h x w part of dy that they see.
+private func turnedShape(_ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase, h: Int, w: Int) -> ConvolutionShape {
+    ConvolutionShape(
+        n: shape.n, c: shape.o, h: h, w: w, o: shape.c, r: rows.taps, s: columns.taps, groups: shape.groups, stride: Spatial(h: 1, w: 1),
+        dilation: Spatial(h: rows.dilation, w: columns.dilation), top: max(0, rows.before), bottom: max(0, rows.after),
+        left: max(0, columns.before), right: max(0, columns.after), p: rows.count, q: columns.count)
+}
+
 /// out (n, c, rows.count, columns.count): the convolution of dy with the filters' taps, transposed and turned round.
 private func convolvePhase<T: Element>(
     _ dy: UnsafePointer<T>, _ weight: UnsafePointer<T>, _ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase,
@@ -161,10 +177,7 @@ private func convolvePhase<T: Element>(
     let pixels = shape.p * shape.q
     let source = ArrayView(
         data: dy + (top * shape.q + left), shape: Shape(shape.n, shape.o, h, w), strides: Shape(shape.o * pixels, pixels, shape.q, 1))
-    let turned = ConvolutionShape(
-        n: shape.n, c: shape.o, h: h, w: w, o: shape.c, r: rows.taps, s: columns.taps, groups: shape.groups, stride: Spatial(h: 1, w: 1),
-        dilation: Spatial(h: rows.dilation, w: columns.dilation), top: max(0, rows.before), bottom: max(0, rows.after),
-        left: max(0, columns.before), right: max(0, columns.after), p: rows.count, q: columns.count)
+    let turned = turnedShape(shape, rows, columns, h: h, w: w)
     let taps = rows.taps * columns.taps
     let filters = try Scratch<T>(shape.c * shape.o / shape.groups * taps)
     defer { filters.release() }
@@ -190,6 +203,10 @@ private func transposeFilters<T: Element>(
             for o in o0..<min(filters, o0 + perTask) {
                 let from = w + ((g * filters + o) * channels + c) * given
                 let to = out + ((g * channels + c) * filters + o) * taps
+                if taps == given {
+                    for i in 0..<taps { to[i] = from[taps &- 1 &- i] }
+                    continue
+                }
                 var i = taps &- 1
                 for u in 0..<rows.taps {
                     let row = from + ((rows.tap &+ u &* rows.step) &* shape.s &+ columns.tap)
@@ -298,40 +315,86 @@ private func unpadPhases<T: Element>(_ x: UnsafePointer<T>, _ shape: Convolution
 
 // MARK: dweight
 
-/// dw[o] = Σ_n dy[n,o] * x[n,c] for channels of one input each. Threads: channels.
-private func depthwiseWeightGradient<T: Element>(
-    _ dy: UnsafePointer<T>, _ x: ArrayView<T>, _ shape: ConvolutionShape, _ dweight: UnsafeMutablePointer<T>
+/// dx of a depthwise convolution plane by plane, for strides of 1, one filter a channel and borders that do not crop dy.
+private struct DepthwiseInput<T: Element> {
+    let dx: UnsafeMutablePointer<T>
+    let turned: ConvolutionShape
+    let rows: StridePhase, columns: StridePhase
+    /// A padded plane of dy; vectors of outputs read past the last window, by no more than a vector's reach.
+    let plane: Int
+    private static var slack: Int { 64 }
+
+    init?(_ shape: ConvolutionShape, _ dx: UnsafeMutablePointer<T>) {
+        guard shape.isDepthwise, shape.o == shape.c, shape.stride.h == 1, shape.stride.w == 1 else { return nil }
+        rows = StridePhase(tap: 0, shape, vertical: true)
+        columns = StridePhase(tap: 0, shape, vertical: false)
+        guard min(min(rows.before, rows.after), min(columns.before, columns.after)) >= 0 else { return nil }
+        turned = turnedShape(shape, rows, columns, h: shape.p, w: shape.q)
+        plane = turned.paddedH * turned.paddedW + DepthwiseInput.slack
+        self.dx = dx
+    }
+
+    /// Plane number `at` of dx. filter: turned round; padded: room for `plane` numbers.
+    func compute(_ dy: UnsafePointer<T>, at: Int, filter: UnsafePointer<T>, padded: UnsafeMutablePointer<T>) {
+        padPhases(dy, turned.w, 1, turned, padded)
+        memset(padded + (plane - Self.slack), 0, Self.slack * MemoryLayout<T>.stride)
+        var a = snn_depthwise(
+            x: padded, hs: Int64(turned.paddedW), w: filter, r: Int64(turned.r), s: Int64(turned.s), stride_h: 1, stride_w: 1,
+            dilation_h: Int64(turned.dilation.h), dilation_w: Int64(turned.dilation.w), bias: 0, y: dx + at * turned.p * turned.q,
+            p: Int64(turned.p), q: Int64(turned.q))
+        T.kernels.pointee.depthwise(&a)
+    }
+}
+
+/// dw[o] = Σ_n dy[n,o] * x[n,c] for channels of one input each, and with them, while a plane of dy is cached, dbias and dx where they are
+/// wanted (dx's filters beside it). Threads: channels.
+private func depthwiseGradients<T: Element>(
+    _ dy: UnsafePointer<T>, _ x: ArrayView<T>, _ shape: ConvolutionShape, _ dweight: UnsafeMutablePointer<T>,
+    _ dbias: UnsafeMutablePointer<T>?, _ input: (DepthwiseInput<T>, UnsafePointer<T>)?
 ) throws(Failure) {
     let taps = shape.r * shape.s, multiplier = shape.o / shape.c
     let pixels = shape.p * shape.q
     let threads = ThreadPool.threads(forWork: shape.n &* shape.o &* pixels &* (taps + 8) / 4)
     let width = shape.phases * shape.phase
     let copied = shape.isPadded || shape.phases > 1 || x.strides[3] != 1
-    let plane = shape.paddedH * width
-    let perWorker = (copied ? plane : 0) + taps
+    let plane = copied ? shape.paddedH * width : 0
+    let perWorker = plane + taps + (input?.0.plane ?? 0)
+    let turned = try Scratch<T>(input == nil ? 0 : shape.o * taps)
+    defer { turned.release() }
+    if let (input, weight) = input { transposeFilters(weight, shape, input.rows, input.columns, turned.base) }
     let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
-    let totals = try Scratch<Double>(multiplier * taps * threads)
+    let totals = try Scratch<Double>(multiplier * (taps + 1) * threads)
     defer { totals.release() }
     ThreadPool.run(shape.c, threads: threads) { c, worker in
         let sums = scratch.base + worker * perWorker
-        let total = totals.base + worker * multiplier * taps
-        for i in 0..<(multiplier * taps) { total[i] = 0 }
+        let total = totals.base + worker * multiplier * (taps + 1)
+        for i in 0..<(multiplier * (taps + 1)) { total[i] = 0 }
         for n in 0..<shape.n {
             let from = x.data + (n * x.strides[0] + c * x.strides[1])
             if copied { padPhases(from, x.strides[2], x.strides[3], shape, sums + taps) }
             for i in 0..<multiplier {
+                let gradient = dy + (n * shape.o + c * multiplier + i) * pixels
                 for t in 0..<taps { sums[t] = 0 }
                 var part = snn_depthwise_gradient(
-                    x: copied ? UnsafePointer(sums + taps) : from, hs: Int64(copied ? width : x.strides[2]),
-                    dy: dy + (n * shape.o + c * multiplier + i) * pixels, p: Int64(shape.p), q: Int64(shape.q), r: Int64(shape.r),
-                    s: Int64(shape.s), stride_h: Int64(shape.stride.h), dilation_h: Int64(shape.dilation.h),
-                    dilation_w: Int64(shape.dilation.w), phases: Int64(shape.phases), phase: Int64(shape.phase), sums: sums)
+                    x: copied ? UnsafePointer(sums + taps) : from, hs: Int64(copied ? width : x.strides[2]), dy: gradient,
+                    p: Int64(shape.p), q: Int64(shape.q), r: Int64(shape.r), s: Int64(shape.s), stride_h: Int64(shape.stride.h),
+                    dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w), phases: Int64(shape.phases),
+                    phase: Int64(shape.phase), sums: sums)
                 T.kernels.pointee.depthwise_gradient(&part)
-                for t in 0..<taps { total[i &* taps &+ t] += Double(sums[t]) }
+                let own = total + i * (taps + 1)
+                for t in 0..<taps { own[t] += Double(sums[t]) }
+                if dbias != nil { own[taps] += T.kernels.pointee.sum(gradient, Int64(pixels)) }
+                if let input {
+                    input.0.compute(gradient, at: n * shape.c + c, filter: turned.base + c * taps, padded: sums + taps + plane)
+                }
             }
         }
-        for i in 0..<(multiplier * taps) { dweight[c * multiplier * taps + i] = T(total[i]) }
+        for i in 0..<multiplier {
+            let o = c * multiplier + i
+            for t in 0..<taps { dweight[o * taps + t] = T(total[i * (taps + 1) + t]) }
+            dbias?[o] = T(total[i * (taps + 1) + taps])
+        }
     }
 }
 
