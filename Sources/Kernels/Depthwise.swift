@@ -17,7 +17,7 @@ func depthwise<T: Real>(_ argument: UnsafePointer<snn_depthwise>, _: T.Type) {
 
     @inline(__always)
     func outputs(_ at: (UnsafePointer<T>) -> V) {
-        eachVector(a, T.self) { x in
+        @inline(__always) func window(_ x: UnsafePointer<T>) -> V {
             var v = bias
             var tap = w
             for r in 0..<rows {
@@ -27,6 +27,7 @@ func depthwise<T: Real>(_ argument: UnsafePointer<snn_depthwise>, _: T.Type) {
             }
             return v
         }
+        eachVector(a, T.self, window)
     }
 
     switch stride {
@@ -43,7 +44,7 @@ func depthwise<T: Real>(_ argument: UnsafePointer<snn_depthwise>, _: T.Type) {
     }
 }
 
-/// Stores body(x) for every vector of outputs, x their first window.
+/// Stores body(x) for every vector of outputs, x their first window. body as what is handed to map (Rows.swift).
 @inline(__always)
 private func eachVector<T: Real>(_ a: snn_depthwise, _: T.Type, _ body: (UnsafePointer<T>) -> T.Vector) {
     let x = a.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
@@ -63,7 +64,7 @@ private func threeByThree<T: Real>(_ a: snn_depthwise, _: T.Type) {
     let step = Int(a.dilation_w), rowStep = Int(a.dilation_h) &* Int(a.hs)
     let bias = V(T(a.bias))
     let w0 = V(w[0]), w1 = V(w[1]), w2 = V(w[2]), w3 = V(w[3]), w4 = V(w[4]), w5 = V(w[5]), w6 = V(w[6]), w7 = V(w[7]), w8 = V(w[8])
-    eachVector(a, T.self) { x in
+    @inline(__always) func window(_ x: UnsafePointer<T>) -> V {
         var v = V.fma(w0, .load(x), bias)
         v = .fma(w1, .load(x + step), v)
         v = .fma(w2, .load(x + 2 &* step), v)
@@ -76,6 +77,7 @@ private func threeByThree<T: Real>(_ a: snn_depthwise, _: T.Type) {
         v = .fma(w7, .load(third + step), v)
         return .fma(w8, .load(third + 2 &* step), v)
     }
+    eachVector(a, T.self, window)
 }
 
 /// The gradient of a filter from one plane: for every tap the dot product of dy with the plane shifted by it, rows in order, lanes added
