@@ -180,6 +180,7 @@ def test_no_more_than_prefetch_batches_are_made_ahead() -> None:
 
 def test_num_workers_means_a_thread() -> None:
     assert DataLoader(X, num_workers=4, pin_memory=True).prefetch == 2
+    assert DataLoader(X, num_workers=1, prefetch_factor=5, persistent_workers=True).prefetch == 5
     assert DataLoader(X).prefetch == 0
 
 
@@ -222,6 +223,7 @@ def test_empty() -> None:
         (dict(sampler=[1], shuffle=True), ValueError, "mutually exclusive"),
         (dict(num_workers=-1), ValueError, "non-negative"),
         (dict(prefetch=-1), ValueError, "prefetch"),
+        (dict(prefetch_factor=2), ValueError, "num_workers above 0"),
         (dict(seed=1, generator=nn.random.Generator(1)), ValueError, "exclude each other"),
     ],
 )

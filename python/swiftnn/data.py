@@ -285,6 +285,8 @@ class DataLoader:
         generator: where the random order comes from; `None`: the generator of `nn.manual_seed`.
         seed: a generator of its own that starts from this seed.
         prefetch: how many batches a background thread keeps ready; 0: no thread, each batch is made when it is asked for.
+        prefetch_factor: PyTorch's name for prefetch, where num_workers is above 0.
+        persistent_workers: accepted for compatibility.
 
     Raises:
         ValueError: batch_size or prefetch is out of its range, or options exclude each other.
@@ -316,6 +318,8 @@ class DataLoader:
         generator: Generator | None = None,
         seed: int | None = None,
         prefetch: int | None = None,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
     ) -> None:
         if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
             raise TypeError(f"dataset must have __len__ and __getitem__, got {type(dataset).__name__}; collect its samples in a list first")
@@ -327,8 +331,10 @@ class DataLoader:
             raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable the background thread")
         if generator is not None and seed is not None:
             raise ValueError("generator and seed exclude each other: pass one of them")
+        if prefetch_factor is not None and (num_workers == 0 or prefetch_factor < 1):
+            raise ValueError(f"prefetch_factor needs num_workers above 0 and has to be positive, got {prefetch_factor}; or pass prefetch")
         if prefetch is None:
-            prefetch = 2 if num_workers else 0
+            prefetch = (prefetch_factor or 2) if num_workers else 0
         if prefetch < 0:
             raise ValueError(f"prefetch should be 0 or a positive number of batches, but got {prefetch}")
         self.dataset = dataset
