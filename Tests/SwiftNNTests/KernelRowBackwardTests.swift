@@ -105,7 +105,7 @@ private func normalizeBackwardCase<T: Number>(_ n: Int, _: T.Type, _ error: Doub
                 var p = snn_normalize_backward(
                     dy: dy.pointer, x: x.pointer, weight: weighted ? UnsafeRawPointer(w.pointer) : nil, n: Int64(n), center: center ? 1 : 0,
                     mean: 0.25, rstd: 1.5, dx: dx.pointer, dweight: dweight.pointer, dbias: dbias.pointer)
-                kernels.table.normalize_backward(&p)
+                withExtendedLifetime((dy, x, w)) { kernels.table.normalize_backward(&p) }
                 if !dx.isIntact || !dweight.isIntact || !dbias.isIntact { report("normalize_backward wrote in front of its memory") }
                 return dx.values + dweight.values + dbias.values
             } _: { _, y in
@@ -129,7 +129,8 @@ private func sumsCase<T: Number>(_ n: Int, _: T.Type, _ error: Double) {
         let dy = Fenced(a), x = Fenced(b)
         var sum = 0.0, dot = 0.0
         kernels.table.centered_sums(dy.pointer, x.pointer, 0.5, Int64(n), &sum, &dot)
-        return [T(sum), T(dot), T(kernels.table.negative_dot(dy.pointer, x.pointer, Int64(n)))]
+        let negative = withExtendedLifetime((dy, x)) { kernels.table.negative_dot(dy.pointer, x.pointer, Int64(n)) }
+        return [T(sum), T(dot), T(negative)]
     } _: { _, y in
         let d = a.map { Double($0) }, x = b.map { Double($0) }
         let dot: Double = zip(d, x).reduce(0) { $0 + $1.0 * ($1.1 - 0.5) }
@@ -150,7 +151,7 @@ private func affineCase<T: Number>(_ n: Int, _: T.Type) {
                 var p = snn_affine(
                     dy: withGradient ? UnsafeRawPointer(dy.pointer) : nil, x: x.pointer, a: c[0].pointer, b: c[1].pointer,
                     center: c[2].pointer, c: c[3].pointer, each: each ? 1 : 0, n: Int64(n), y: y.pointer)
-                kernels.table.affine(&p)
+                withExtendedLifetime((dy, x, c)) { kernels.table.affine(&p) }
                 if !y.isIntact { report("affine wrote in front of its memory") }
                 return y.values
             } _: { kernels, y in
@@ -179,7 +180,7 @@ private func columnSumsCase<T: Number>(_ rows: Int, _ n: Int, _: T.Type, _ error
                 rows: Int64(rows), n: Int64(n), dy: withGradient ? UnsafeRawPointer(dy.pointer) : nil, ldy: Int64(ldy), x: x.pointer,
                 ldx: Int64(ldx), center: center.pointer, sums: withGradient ? UnsafeMutableRawPointer(sums.pointer) : nil,
                 dots: withDots ? UnsafeMutableRawPointer(dots.pointer) : nil)
-            kernels.table.column_sums(&p)
+            withExtendedLifetime((dy, x, center)) { kernels.table.column_sums(&p) }
             if !sums.isIntact || !dots.isIntact { report("column_sums wrote in front of its memory") }
             return sums.values + dots.values
         } _: { _, y in

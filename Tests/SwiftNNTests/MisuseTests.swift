@@ -38,6 +38,7 @@ extension AllTests {
                 return false
             }
             try misuse(row, "no result", queried: false) { call in
+                if call.results.isEmpty { return false }
                 call.slots[call.slot(of: call.results[0].array)] = 0
                 return true
             }

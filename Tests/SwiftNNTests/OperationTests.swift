@@ -37,7 +37,8 @@ extension AllTests {
 
         private func cases(_ row: OperationRow) throws -> [FixtureCase] {
             let cases = try Fixtures.operations.get()[row.name] ?? []
-            #expect(!cases.isEmpty, "ops.def has the row \(row.name), but Tests/Reference/cases.py has no case for it")
+            // Gradients and optimizer steps are tested from Python, against differences and formulas.
+            #expect(!cases.isEmpty || !row.name.hasSuffix("_forward"), "ops.def has the row \(row.name), but Tests/Reference/cases.py has no case for it")
             return cases
         }
 
