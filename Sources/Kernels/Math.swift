@@ -4,7 +4,7 @@
 // every level with FMA; an error of 1 to 3 ulp; no table and no branch.
 //
 // @_transparent, because the optimiser leaves calls to specialised @inline(__always) functions of this size, and a call, which saves no
-// vector register, costs more than an exp.
+// vector register, costs more than an exp. The base level, which has no speed to lose, calls them (SMALL): a third of its code was copies.
 //
 //   x         exp   expm1  log   tanh  sigmoid  softplus
 //   -inf      0     -1     NaN   -1    0        0
@@ -20,7 +20,12 @@ extension Wide {
     @_transparent static func max(_ a: Self, _ b: Self) -> Self { select(less(a, b), b, a) }
 
     /// exp(x) = 2^k (1 + expm1(r))
-    @_transparent static func exp(_ x: Self) -> Self {
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func exp(_ x: Self) -> Self {
         let limited = min(max(x, Self(Scalar.expUnderflow)), Self(Scalar.expOverflow))
         let (k, r) = reduceExp(limited)
         return (one + expm1Polynomial(r)).scaled(byPowerOfTwo: k)
@@ -33,7 +38,12 @@ extension Wide {
     }
 
     /// exp(x) - 1 for 0 <= x <= 2 ln(largest): 2^k expm1(r) + (2^k - 1), no cancellation.
-    @_transparent static func expm1Positive(_ x: Self) -> Self {
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func expm1Positive(_ x: Self) -> Self {
         let (k, r) = reduceExp(x)
         let scale = powerOfTwo(k)
         return fma(scale, expm1Polynomial(r), scale - one)
@@ -44,7 +54,12 @@ extension Wide {
 
     /// log(x) for normal x > 0; zero and below as IEEE, infinity and NaN to themselves.
     /// x = 2^e m, s = (m-1)/(m+1): log m = 2 (s + s^3/3 + ...), |s| < 0.172.
-    @_transparent static func log(_ x: Self) -> Self {
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func log(_ x: Self) -> Self {
         let tiny = less(x, Self(Scalar.smallestNormal))
         let scaled = select(tiny, x * Self(0x1p60), x)
         var (e, m) = splitLog(scaled)
@@ -66,7 +81,12 @@ extension Wide {
     }
 
     /// tanh|x| = m / (m + 2) with m = expm1(2|x|); 1 to the last bit beyond the limit.
-    @_transparent static func tanh(_ x: Self) -> Self {
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func tanh(_ x: Self) -> Self {
         let t = min(x.abs(), Self(Scalar.tanhLimit))
         let m = expm1Positive(t + t)
         return select(isNaN(x), x, (m / (m + Self(2))).withSign(of: x))

@@ -275,7 +275,12 @@ struct FloatVector: Wide {
         return fma(p, z, Self(2))
     }
     /// Goals: below 1.5 ulp, odd, erf(+-inf) = +-1, NaN to NaN. Below 0.93 an odd polynomial, above 1 - exp(polynomial in |x|).
-    @_transparent static func erf(_ x: Self) -> Self {
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func erf(_ x: Self) -> Self {
         let t = x.abs()
         let s = x * x
         var r = fma(Self(-1.728_534_70e-5), t, Self(3.831_971_26e-4))
@@ -415,7 +420,12 @@ struct DoubleVector: Wide {
     }
     /// Below 1 an odd polynomial (Chebyshev fit, 2^-74), between 1 and 6 as 1 - exp(-x^2) erfcx(x) with erfcx a fit of degree 27 in
     /// (|x| - 3.5) / 2.5 (7e-17 absolute), beyond 6 the last bit of 1.
-    @_transparent static func erf(_ x: Self) -> Self {
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func erf(_ x: Self) -> Self {
         let t = select(less(Self(6), x.abs()), Self(6), x.abs())
         let u = (t - Self(3.5)) * Self(0.4)
         var q = Self(-7.9160935625182881e-9)

@@ -38,7 +38,8 @@ extension AllTests {
         private func cases(_ row: OperationRow) throws -> [FixtureCase] {
             let cases = try Fixtures.operations.get()[row.name] ?? []
             // Gradients and optimizer steps are tested from Python, against differences and formulas.
-            #expect(!cases.isEmpty || !row.name.hasSuffix("_forward"), "ops.def has the row \(row.name), but Tests/Reference/cases.py has no case for it")
+            let needsCases = row.name.hasSuffix("_forward")
+            #expect(!cases.isEmpty || !needsCases, "ops.def has the row \(row.name), but Tests/Reference/cases.py has no case for it")
             return cases
         }
 

@@ -12,6 +12,11 @@ private struct StateList {
     let name: StaticString
 }
 
+/// State k of 0, 1, 2. An array of them would put its class into the library's exports.
+private func state(_ k: Int, _ states: (StateList, StateList, StateList)) -> StateList {
+    k == 0 ? states.0 : k == 1 ? states.1 : states.2
+}
+
 /// The entries of the lists that belong together, and how a step is cut into chunks.
 private struct Step<T: Element> {
     let params: UnsafePointer<snn_array>
@@ -28,8 +33,8 @@ private struct Step<T: Element> {
     ) throws(Failure) {
         count = Int(params.count)
         guard grads.count == params.count else { throw otherCount(grads, params.count, operation) }
-        for list in [states.0, states.1, states.2] where list.count != 0 && list.count != params.count {
-            throw otherCount(list, params.count, operation)
+        for k in 0..<3 where state(k, states).count != 0 && state(k, states).count != params.count {
+            throw otherCount(state(k, states), params.count, operation)
         }
         firstChunk = try Scratch<Int>(count + 1)
         var chunks = 0, elements = 0
@@ -39,7 +44,9 @@ private struct Step<T: Element> {
                 let grad = grads.arrays.unsafelyUnwrapped + i
                 if grad.pointee.ndim < 0 { continue }
                 let shape = try listEntry(params, i, operation, T.self).shape
-                for list in [grads, states.0, states.1, states.2] where list.count != 0 {
+                for k in 0..<4 {
+                    let list = k == 3 ? grads : state(k, states)
+                    if list.count == 0 { continue }
                     let other = try listEntry(list, i, operation, T.self).shape
                     guard other == shape else {
                         throw Message(operation).text(": ").text(list.name).text("[").number(i).text("] has shape ").shape(other)
