@@ -14,7 +14,7 @@ Pairs = list[tuple[str, str]]
 
 
 def catalogue_pairs(folder: str | None = None, longest: int = 48) -> tuple[Pairs, Pairs]:
-    """(training, held out) pairs of (English, German) of up to `longest` characters; every tenth is held out, no English text is in both."""
+    """(training, held out) pairs of (English, German) of up to `longest` characters. Every tenth is held out; no text is in both."""
     root = package_file("django", "", folder)
     pairs: dict[str, str] = {}
     for file in sorted(root.glob("**/locale/de/LC_MESSAGES/*.po")):
