@@ -4,7 +4,7 @@
     python python/examples/translation.py
 
 Prints the loss per character and how many texts come out letter for letter, for training texts and for held-out ones, decoded greedily and
-with a beam. A thousand short messages teach spelling and common words, not German: the held-out score is low for both libraries.
+with a beam. Six hundred short messages teach spelling and common words, not German: the held-out score is low for both libraries.
 """
 
 from __future__ import annotations
