@@ -141,6 +141,11 @@ def test_interrupted_and_resumed_is_uninterrupted(tmp_path, options, every_batch
     assert same(again, history) and resumed.bits() == whole.bits()
 
 
+def test_negative_epochs() -> None:
+    with pytest.raises(ValueError, match="epochs must be 0 or more, got -1"):
+        Job().fit(-1)
+
+
 def test_resumed_when_it_is_over() -> None:
     with pytest.raises(ValueError, match="Checkpoint among callbacks"):
         Job().fit(resume=True)

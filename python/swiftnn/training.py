@@ -368,7 +368,7 @@ def fit(
 
     Raises:
         TypeError: a batch has no targets, or an argument is of the wrong kind.
-        ValueError: an option is unknown, or a checkpoint does not fit.
+        ValueError: an option is unknown, epochs is negative, or a checkpoint does not fit.
         FloatingPointError: the loss is NaN or infinite; the parameters are those before this batch.
 
     Example:
@@ -387,6 +387,8 @@ def fit(
         schedule_each = "batch" if isinstance(scheduler, OneCycleLR) else "epoch"
     if schedule_each not in ("epoch", "batch"):
         raise ValueError(f"schedule_each must be 'epoch', 'batch' or None, got {schedule_each!r}")
+    if epochs < 0:
+        raise ValueError(f"epochs must be 0 or more, got {epochs}")
     given = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
     # Checkpoints come last: they save what the others have decided.
     ordered = sorted((_as_callback(callback) for callback in given), key=lambda callback: isinstance(callback, Checkpoint))
