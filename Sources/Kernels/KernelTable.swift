@@ -87,6 +87,8 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.ctc_step = { ctcStep(f32($0), f32($1), f32($2), f32($3), Int($4)) }
     s.optimizer_step = { optimizerStep($0.unsafelyUnwrapped, Float.self) }
     s.absolutes = { Double(absolutes(f32($0), Int($1), largest: $2 != 0)) }
+    s.dropout = { dropout($0.unsafelyUnwrapped, Float.self) }
+    s.random_words = { randomWords(key: $0, first: $1, stream: $2, $3.unsafelyUnwrapped, blocks: Int($4)) }
     single.pointee = s
 
     var d = snn_kernels()
@@ -158,5 +160,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.ctc_step = { ctcStep(f64($0), f64($1), f64($2), f64($3), Int($4)) }
     d.optimizer_step = { optimizerStep($0.unsafelyUnwrapped, Double.self) }
     d.absolutes = { absolutes(f64($0), Int($1), largest: $2 != 0) }
+    d.dropout = { dropout($0.unsafelyUnwrapped, Double.self) }
+    d.random_words = { randomWords(key: $0, first: $1, stream: $2, $3.unsafelyUnwrapped, blocks: Int($4)) }
     double.pointee = d
 }

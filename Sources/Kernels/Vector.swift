@@ -36,6 +36,8 @@ protocol Wide {
     static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
     static func less(_ a: Self, _ b: Self) -> Mask
     static func isNaN(_ a: Self) -> Mask
+    /// Which of the numbers at p are at least `threshold`.
+    static func atLeast(_ p: UnsafePointer<UInt32>, _ threshold: UInt32) -> Mask
     /// The larger number; NaN where either is NaN, b's if both are; a where they are equal.
     static func larger(_ a: Self, _ b: Self) -> Self
     static func either(_ a: Mask, _ b: Mask) -> Mask
@@ -205,6 +207,7 @@ struct FloatVector: Wide {
     }
     @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { snn_less_f32(a.v, b.v) }
     @inline(__always) static func isNaN(_ a: Self) -> Mask { snn_is_nan_f32(a.v) }
+    @inline(__always) static func atLeast(_ p: UnsafePointer<UInt32>, _ threshold: UInt32) -> Mask { snn_at_least_x16(p, threshold) }
     @_transparent static func larger(_ a: Self, _ b: Self) -> Self { select(isNaN(b), b, Self(v: snn_max_f32(a.v, b.v))) }
     @inline(__always) static func either(_ a: Mask, _ b: Mask) -> Mask { a | b }
     @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: snn_select_f32(mask, a.v, b.v)) }
@@ -339,6 +342,7 @@ struct DoubleVector: Wide {
     }
     @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { snn_less_f64(a.v, b.v) }
     @inline(__always) static func isNaN(_ a: Self) -> Mask { snn_is_nan_f64(a.v) }
+    @inline(__always) static func atLeast(_ p: UnsafePointer<UInt32>, _ threshold: UInt32) -> Mask { snn_at_least_x8(p, threshold) }
     @_transparent static func larger(_ a: Self, _ b: Self) -> Self { select(isNaN(b), b, Self(v: snn_max_f64(a.v, b.v))) }
     @inline(__always) static func either(_ a: Mask, _ b: Mask) -> Mask { a | b }
     @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self { Self(v: snn_select_f64(mask, a.v, b.v)) }

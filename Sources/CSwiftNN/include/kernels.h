@@ -239,6 +239,15 @@ typedef struct snn_column_sums {
     void *sums, *dots;
 } snn_column_sums;
 
+typedef struct snn_dropout {
+    uint64_t key, index; /* the seed, and the number of x[0]'s word */
+    uint32_t threshold;  /* words from here on keep their number */
+    double scale;
+    const void *x;
+    void *y;
+    int64_t n;
+} snn_dropout;
+
 typedef struct snn_kernels {
     int64_t mr, nr;
     int64_t lanes;                                                              /* numbers of a vector, the same on every level */
@@ -295,6 +304,9 @@ typedef struct snn_kernels {
     void (*ctc_step)(const void *x, const void *skip, const void *emit, void *y, int64_t n);
     void (*optimizer_step)(const snn_optimizer_step *);
     double (*absolutes)(const void *x, int64_t n, int64_t largest);             /* sum |x| or max |x| */
+    void (*dropout)(const snn_dropout *);
+    /* the words of blocks first, first + 1, ... of a stream, four each; room for a multiple of eight blocks */
+    void (*random_words)(uint64_t key, uint64_t first, uint32_t stream, uint32_t *words, int64_t blocks);
 } snn_kernels;
 
 void snn_kernels_base(snn_kernels *f32, snn_kernels *f64);

@@ -19,6 +19,10 @@ typedef int64_t snn_i64x2 __attribute__((vector_size(16)));
 typedef int64_t snn_i64x4 __attribute__((vector_size(32)));
 typedef int64_t snn_i64x8 __attribute__((vector_size(64)));
 typedef int64_t snn_i64x8u __attribute__((vector_size(64), aligned(8)));
+typedef uint32_t snn_u32x16u __attribute__((vector_size(64), aligned(4)));
+typedef uint32_t snn_u32x8u __attribute__((vector_size(32), aligned(4)));
+typedef uint64_t snn_u64x8 __attribute__((vector_size(64)));
+typedef uint64_t snn_u64x8u __attribute__((vector_size(64), aligned(4)));
 
 /* Elements 0, 2, 4, ... and 1, 3, 5, ... of two vectors. */
 static inline __attribute__((always_inline)) snn_f32x16 snn_even_f32(snn_f32x16 a, snn_f32x16 b) {
@@ -58,6 +62,30 @@ static inline __attribute__((always_inline)) snn_f64x8 snn_select_f64(snn_i64x8 
 }
 static inline __attribute__((always_inline)) snn_i32x16 snn_select_i32(snn_i32x16 mask, snn_i32x16 a, snn_i32x16 b) { return (mask & a) | (~mask & b); }
 static inline __attribute__((always_inline)) snn_i64x8 snn_select_i64(snn_i64x8 mask, snn_i64x8 a, snn_i64x8 b) { return (mask & a) | (~mask & b); }
+static inline __attribute__((always_inline)) snn_i32x16 snn_at_least_x16(const uint32_t *p, uint32_t threshold) {
+    return *(const snn_u32x16u *)p >= (snn_u32x16u){0} + threshold;
+}
+static inline __attribute__((always_inline)) snn_i64x8 snn_at_least_x8(const uint32_t *p, uint32_t threshold) {
+    return __builtin_convertvector((*(const snn_u32x8u *)p >= (snn_u32x8u){0} + threshold), snn_i64x8);
+}
+/* Eight blocks of Philox4x32, a 32-bit word in the low half of each lane: such products need no wider multiplication. Swift's operators on
+ * SIMD8<UInt64> come out as lanes picked apart. */
+static inline __attribute__((always_inline)) snn_u64x8 snn_philox_product(snn_u64x8 c, uint32_t m) { return (c & UINT32_MAX) * m; }
+static inline __attribute__((always_inline)) snn_u64x8 snn_philox_low(snn_u64x8 product) { return product & UINT32_MAX; }
+static inline __attribute__((always_inline)) snn_u64x8 snn_philox_high(snn_u64x8 product, snn_u64x8 c, uint32_t key) {
+    return product >> 32 ^ c ^ (uint64_t)key;
+}
+/* first, first + 1, ... modulo 2^62 (numbers of words are modulo 2^64, four to a block), in the order that snn_philox_store expects. */
+static inline __attribute__((always_inline)) snn_u64x8 snn_philox_counters(uint64_t first) {
+    return ((snn_u64x8){0, 4, 1, 5, 2, 6, 3, 7} + first) & UINT64_MAX >> 2;
+}
+/* Words 0 to 3 of each block, pairs of lanes within 128 bits, where a shuffle is cheap. */
+static inline __attribute__((always_inline)) void
+snn_philox_store(uint32_t *words, snn_u64x8 c0, snn_u64x8 c1, snn_u64x8 c2, snn_u64x8 c3) {
+    snn_u64x8 a = c0 | c1 << 32, b = c2 | c3 << 32;
+    *(snn_u64x8u *)words = __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14);
+    *(snn_u64x8u *)(words + 16) = __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
+}
 /* The largest lane, none of which is NaN. */
 static inline __attribute__((always_inline)) float snn_largest_f32(snn_f32x16 v) {
     v = snn_select_f32(snn_less_f32(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)),

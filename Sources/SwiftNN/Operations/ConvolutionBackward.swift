@@ -398,6 +398,9 @@ private func depthwiseGradients<T: Element>(
     }
 }
 
+/// The size of tiles of `n` rows, none above `most`, of about the same size.
+private func tileSize(_ n: Int, most: Int, _ step: Int) -> Int { roundUp(ceilDivide(n, ceilDivide(n, most)), step) }
+
 /// dw = dy windows^T, a GEMM for every group whose sum goes over the pixels of all images: in chains of `longestChain`, and in as many parts
 /// as the shape leaves tasks free, added in order. Threads: tiles of dw and parts.
 private func weightGradient<T: Element>(
@@ -412,7 +415,7 @@ private func weightGradient<T: Element>(
     // Few columns would leave most of a tile's vectors empty: then the product is computed transposed.
     let swapped = roundUp(windows, 2) * roundUp(filters, nr) < roundUp(filters, 2) * roundUp(windows, nr)
     let m = swapped ? windows : filters, n = swapped ? filters : windows
-    let mc = min(240, roundUp(m, mr)), nc = min(256, roundUp(n, nr)), kc = longestChain
+    let mc = tileSize(m, most: 320, mr), nc = tileSize(n, most: 256, nr), kc = min(longestChain, k)
     let tilesM = ceilDivide(m, mc), tilesN = ceilDivide(n, nc)
     // The split depends on dw's tiles of a fixed size and on k, not on the level's.
     let depths = ceilDivide(k, kc)
@@ -428,8 +431,13 @@ private func weightGradient<T: Element>(
     let staging = direct ? 0 : (swapped ? mc : nc) * nr
     let perWorker = (mc + nc) * kc + staging + mr * nr
     let size = groups * filters * windows
-    let scratch = try Scratch<T>(image + perWorker * threads + (parts == 1 && !swapped ? 0 : size * parts))
+    // Where several tiles multiply the same part of dy, it is packed once.
+    let gradientTiles = swapped ? tilesN : tilesM, gradientTile = (swapped ? nc : mc) * kc
+    let shared = (swapped ? tilesM : tilesN) > 1 ? groups * gradientTiles * depths * gradientTile : 0
+    let results = parts == 1 && !swapped ? 0 : size * parts
+    let scratch = try Scratch<T>(image + perWorker * threads + results + shared)
     defer { scratch.release() }
+    let packedGradient = scratch.base + (image + perWorker * threads + results)
     let runs = try Scratch<Int64>(3 * nr * threads)
     defer { runs.release() }
     let source = copied ? padImages(x, shape, scratch.base, threads: threads) : x
@@ -451,6 +459,20 @@ private func weightGradient<T: Element>(
         }
     }
 
+    func packGradient(g: Int, _ first: Int, _ count: Int, _ k0: Int, _ kb: Int, _ width: Int, _ out: UnsafeMutablePointer<T>) {
+        packPixels(
+            dy + g * filters * pixels, ns: shape.o * pixels, rs: pixels, first: first, count: count, k0: k0, kb: kb, width: width, out)
+    }
+    if shared > 0 {
+        let tile = swapped ? nc : mc
+        ThreadPool.run(groups * gradientTiles * depths, threads: threads) { task, _ in
+            let k0 = task % depths * kc, first = task / depths % gradientTiles * tile
+            packGradient(
+                g: task / (depths * gradientTiles), first, min(tile, filters - first), k0, min(kc, k - k0), swapped ? nr : mr,
+                packedGradient + task * gradientTile)
+        }
+    }
+
     ThreadPool.run(groups * tilesM * tilesN * parts, threads: threads) { task, worker in
         let part = task % parts
         let j = task / parts % tilesN * nc, i = task / (parts * tilesN) % tilesM * mc
@@ -460,9 +482,14 @@ private func weightGradient<T: Element>(
         let b = a + mc * kc
         let stage = b + nc * kc
         let to = sums + (part * groups + g) * m * n
-        func packGradient(_ first: Int, _ count: Int, _ k0: Int, _ kb: Int, _ width: Int, _ out: UnsafeMutablePointer<T>) {
-            packPixels(
-                dy + g * filters * pixels, ns: shape.o * pixels, rs: pixels, first: first, count: count, k0: k0, kb: kb, width: width, out)
+        /// The part of dy for block d, in panels: as packed for all, or now.
+        func gradient(_ d: Int, _ first: Int, _ count: Int, _ kb: Int, _ width: Int, _ own: UnsafeMutablePointer<T>) -> UnsafePointer<T> {
+            if shared > 0 {
+                let tile = swapped ? first / nc : first / mc
+                return UnsafePointer(packedGradient + ((g * gradientTiles + tile) * depths + d) * gradientTile)
+            }
+            packGradient(g: g, first, count, d * kc, kb, width, own)
+            return UnsafePointer(own)
         }
         func packWindows(_ first: Int, _ count: Int, _ k0: Int, _ kb: Int, _ width: Int, _ out: UnsafeMutablePointer<T>) {
             let from = source.data + g * channels * source.strides[1]
@@ -492,16 +519,17 @@ private func weightGradient<T: Element>(
         for d in (part * perPart)..<end {
             let k0 = d * kc
             let kb = min(kc, k - k0)
+            let left: UnsafePointer<T>, right: UnsafePointer<T>
             if swapped {
                 packWindows(i, rows, k0, kb, mr, a)
-                packGradient(j, columns, k0, kb, nr, b)
+                (left, right) = (UnsafePointer(a), gradient(d, j, columns, kb, nr, b))
             } else {
-                packGradient(i, rows, k0, kb, mr, a)
                 packWindows(j, columns, k0, kb, nr, b)
+                (left, right) = (gradient(d, i, rows, kb, mr, a), UnsafePointer(b))
             }
             gemmBlock(
-                m: rows, n: columns, k: kb, a: a, aPanel: kb * mr, b: b, bPanel: kb * nr, c: to + (i * n + j), ldc: n, row: 0, column: 0,
-                first: d == part * perPart, last: d == end - 1, epilogue: Epilogue(), tile: a + (perWorker - mr * nr))
+                m: rows, n: columns, k: kb, a: left, aPanel: kb * mr, b: right, bPanel: kb * nr, c: to + (i * n + j), ldc: n, row: 0,
+                column: 0, first: d == part * perPart, last: d == end - 1, epilogue: Epilogue(), tile: a + (perWorker - mr * nr))
         }
     }
     if inPlace { return }

@@ -42,7 +42,14 @@ struct Dropout<T: Element> {
     /// y[i] = keep(at + i) ? x[i] * scale : 0; x may be y.
     func apply(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ at: Int, _ n: Int) {
         // p as a threshold on the 32 random bits: u 2^-32 >= p
-        let threshold = p >= 1 ? 1 << 32 : UInt64((p * 0x1p32).rounded(.up))
-        random.forEachWord(at, n, stream: 0) { i, u in y[i] = UInt64(u) >= threshold ? x[i] * scale : 0 }
+        let threshold = (p * 0x1p32).rounded(.up)
+        guard threshold < 0x1p32 else {
+            memset(y, 0, n * MemoryLayout<T>.stride)
+            return
+        }
+        var a = snn_dropout(
+            key: random.key, index: random.offset &+ UInt64(at), threshold: UInt32(threshold), scale: Double(scale), x: x, y: y,
+            n: Int64(n))
+        T.kernels.pointee.dropout(&a)
     }
 }

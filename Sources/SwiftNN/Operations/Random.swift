@@ -1,65 +1,51 @@
 import CSwiftNN
 
-/// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3, 2011): number i is a function of the seed and
-/// of offset + i alone, the same on every machine, for any number of threads and any split into calls.
+/// Numbers from Philox4x32-10 (see randomWords of the kernels): number i is a function of the seed and of offset + i alone, the same on
+/// every machine, for any number of threads and any split into calls.
 struct CounterRandom {
-    private let key0: UInt32, key1: UInt32
-    private let offset: UInt64
+    let key: UInt64
+    let offset: UInt64
+    /// Words made at a time.
+    private static var length: Int { 128 }
 
     init(seed: Int64, offset: Int64) {
-        key0 = UInt32(truncatingIfNeeded: seed)
-        key1 = UInt32(truncatingIfNeeded: seed >> 32)
+        key = UInt64(bitPattern: seed)
         self.offset = UInt64(bitPattern: offset)
     }
 
+    /// body(i, word) for the numbers at + i, i in 0 ..< n, of stream 0.
     @inline(__always)
-    private func block(_ counter: UInt64, stream: UInt32) -> (UInt32, UInt32, UInt32, UInt32) {
-        var c0 = UInt32(truncatingIfNeeded: counter), c1 = UInt32(truncatingIfNeeded: counter >> 32), c2 = stream, c3: UInt32 = 0
-        var k0 = key0, k1 = key1
-        for _ in 0..<10 {
-            let p0 = UInt64(c0) &* 0xD251_1F53, p1 = UInt64(c2) &* 0xCD9E_8D57
-            (c0, c1, c2, c3) = (
-                UInt32(truncatingIfNeeded: p1 >> 32) ^ c1 ^ k0, UInt32(truncatingIfNeeded: p1),
-                UInt32(truncatingIfNeeded: p0 >> 32) ^ c3 ^ k1, UInt32(truncatingIfNeeded: p0)
-            )
-            k0 = k0 &+ 0x9E37_79B9
-            k1 = k1 &+ 0xBB67_AE85
-        }
-        return (c0, c1, c2, c3)
-    }
-
-    /// body(i, word) for the numbers at + i, i in 0 ..< n, of a stream.
-    @inline(__always)
-    func forEachWord(_ at: Int, _ n: Int, stream: UInt32, _ body: (Int, UInt32) -> Void) {
-        var i = 0
-        while i < n {
-            let index = offset &+ UInt64(at &+ i)
-            let w = block(index >> 2, stream: stream)
-            var word = Int(index & 3)
-            while word < 4 && i < n {
-                body(i, word == 0 ? w.0 : word == 1 ? w.1 : word == 2 ? w.2 : w.3)
-                word &+= 1
-                i &+= 1
-            }
+    func forEachWord(_ at: Int, _ n: Int, _ body: (Int, UInt32) -> Void) {
+        forEachPiece(at, n, streams: 1) { first, words, count in
+            for i in 0..<count { body(first &+ i, words[i]) }
         }
     }
     /// body(i, u, v) with the words of stream 0 and 1.
     @inline(__always)
     func forEachPair(_ at: Int, _ n: Int, _ body: (Int, UInt32, UInt32) -> Void) {
-        var i = 0
-        while i < n {
-            let index = offset &+ UInt64(at &+ i)
-            let a = block(index >> 2, stream: 0), b = block(index >> 2, stream: 1)
-            var word = Int(index & 3)
-            while word < 4 && i < n {
-                switch word {
-                case 0: body(i, a.0, b.0)
-                case 1: body(i, a.1, b.1)
-                case 2: body(i, a.2, b.2)
-                default: body(i, a.3, b.3)
+        forEachPiece(at, n, streams: 2) { first, words, count in
+            for i in 0..<count { body(first &+ i, words[i], words[i &+ Self.length]) }
+        }
+    }
+
+    /// body(i, words, count): those of the numbers at + i, ..., a stream's `length` behind the other's.
+    @inline(__always)
+    private func forEachPiece(_ at: Int, _ n: Int, streams: Int, _ body: (Int, UnsafePointer<UInt32>, Int) -> Void) {
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 2 * Self.length) { buffer in
+            let words = buffer.baseAddress.unsafelyUnwrapped
+            var i = 0
+            while i < n {
+                let index = offset &+ UInt64(at &+ i)
+                // The block's words before this number are skipped.
+                let skipped = Int(index & 3)
+                let count = min(n &- i, Self.length &- skipped)
+                for stream in 0..<streams {
+                    Float.kernels.pointee.random_words(
+                        key, index &>> 2, UInt32(truncatingIfNeeded: stream), words + (stream &* Self.length),
+                        Int64((skipped &+ count &+ 3) / 4))
                 }
-                word &+= 1
-                i &+= 1
+                body(i, words + skipped, count)
+                i &+= count
             }
         }
     }
@@ -125,9 +111,9 @@ private func fill<T: Element>(
             y[i] = T(a + b * (radius * PortableMath.cosTurns(Double(v) * 0x1p-32)))
         }
     } else if kind == Int64(SNN_BERNOULLI) {
-        random.forEachWord(at, n, stream: 0) { i, u in y[i] = Double(u) * 0x1p-32 < a ? 1 : 0 }
+        random.forEachWord(at, n) { i, u in y[i] = Double(u) * 0x1p-32 < a ? 1 : 0 }
     } else if T.dtype == Int32(SNN_FLOAT32) {
-        random.forEachWord(at, n, stream: 0) { i, u in y[i] = uniform(Double(u >> 8) * 0x1p-24, a, b) }
+        random.forEachWord(at, n) { i, u in y[i] = uniform(Double(u >> 8) * 0x1p-24, a, b) }
     } else {
         random.forEachPair(at, n) { i, u, v in y[i] = uniform(Double((UInt64(u) << 32 | UInt64(v)) >> 11) * 0x1p-53, a, b) }
     }
