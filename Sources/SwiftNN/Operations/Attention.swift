@@ -305,8 +305,10 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
     let keysPadded = roundUp(keys, nr)
     let rowsPadded = roundUp(rows, mr)
     let small = a.isSmall
+    // Keys that stand one behind the other for each of their numbers, as in a cache of them, are read where they lie up to the last whole panel.
+    let wholeKeys = !small && a.k.strides[2] == 1 ? keys / nr * nr : 0
     let packsValues = !small && (a.v.strides[3] != 1 || width % nr != 0)
-    let packedK = small ? 0 : keysPadded * depth
+    let packedK = small ? 0 : (keysPadded - wholeKeys) * depth
     let packedV = packsValues ? roundUp(width, nr) * keys : 0
     let deepest = Blocking.rowDepth(max(keys, depth))
     let perWorker = packedK + packedV + rows * depth + rowsPadded * (keysPadded + deepest) + keysPadded + rows + mr * nr
@@ -332,11 +334,24 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
         if small {
             smallProduct(scaled, a.keyRows(b, kh), k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue())
         } else {
-            packPanels(a.keyRows(b, kh), 0, keys, 0, depth, nr, kPanels.data, kPanels.panel)
-            gemmRows(
-                scaled, 0, rows, kPanels, n: keysPadded, k: depth, c: scores, ldc: keysPadded, epilogue: Epilogue(), block: block,
-                tile: tile,
-                padded: true)
+            let columns = a.keyRows(b, kh)
+            if wholeKeys > 0 {
+                let depths = Depths(depth)
+                for d in 0..<depths.count {
+                    let (k0, kb) = depths[d]
+                    packPanels(scaled, 0, rows, k0, kb, mr, block, kb * mr)
+                    gemmBlock(
+                        m: rows, n: wholeKeys, k: kb, a: block, aPanel: kb * mr, b: columns.data + k0 * columns.columnStride, bPanel: nr,
+                        bStride: columns.columnStride, c: scores, ldc: keysPadded, row: 0, column: 0, first: d == 0,
+                        last: d == depths.count - 1, epilogue: Epilogue(), tile: tile)
+                }
+            }
+            if wholeKeys < keys {
+                packPanels(columns, wholeKeys, keys - wholeKeys, 0, depth, nr, kPanels.data, kPanels.panel)
+                gemmRows(
+                    scaled, 0, rows, kPanels, n: keysPadded - wholeKeys, k: depth, c: scores + wholeKeys, ldc: keysPadded,
+                    epilogue: Epilogue(), block: block, tile: tile, padded: true)
+            }
         }
         for l in 0..<rows {
             let row = scores + l * keysPadded
