@@ -1,7 +1,7 @@
 """Edges and blur: classic filters as the weights of nn.Conv2d, then nn.ReLU and nn.MaxPool2d, on a photograph; written as a PNG.
 
-    pip install scikit-image
-    python python/examples/edges_and_blur.py [feature_maps.png]
+pip install scikit-image
+python python/examples/edges_and_blur.py [feature_maps.png]
 """
 
 from __future__ import annotations

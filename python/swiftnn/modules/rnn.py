@@ -22,6 +22,8 @@ from .utils import Array, element_type, parameter, size
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
+    from .streams import RecurrentStream
+
 __all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
 
 # Mode -> (number in swiftnn.h, gates).
@@ -180,6 +182,31 @@ class RNNBase(Module):
 
     def flatten_parameters(self) -> None:
         """Does nothing: the kernels read the parameters where they are."""
+
+    def stream(self, hx: Any = None) -> RecurrentStream:
+        """Reads a sequence that arrives piece by piece: stream(x) returns the bits of the whole sequence's output for the next positions.
+
+        Args:
+            hx: initial state as for forward, or None for zeros.
+
+        **Shape**: pieces (t, N, input_size), with batch_first (N, t, input_size), or (t, input_size) -> as forward's output.
+
+        Returns: RecurrentStream, with state, length, reset(), copy() and reorder(indices).
+
+        Raises:
+            ValueError: the layer is bidirectional.
+            RuntimeError: the layer is in training mode and has dropout.
+
+        Example:
+            >>> gru = nn.GRU(3, 4)
+            >>> x = np.ones((5, 2, 3), np.float32)
+            >>> stream = gru.stream()
+            >>> np.array_equal(np.concatenate([stream(x[:3]), stream(x[3:])]), gru(x)[0])
+            True
+        """
+        from .streams import RecurrentStream
+
+        return RecurrentStream(self, hx)
 
     def _compute(self, input: Any, states: tuple[Any, ...] | None) -> tuple[Any, tuple[Any, ...]]:
         """Output and final states for the initial states (h,) or (h, c)."""

@@ -12,6 +12,7 @@ from .. import functional as F
 from .. import init
 from .._native import linear_forward
 from ..errors import ShapeError
+from ..tensor import Tensor
 from .activation import GELU, ReLU
 from .attention import MultiheadAttention
 from .container import ModuleList
@@ -23,6 +24,8 @@ from .utils import Array, element_type, is_plain, size
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
+    from .streams import TransformerStream
 
 __all__ = ["Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer"]
 
@@ -126,6 +129,52 @@ class Transformer(Module):
         self.d_model = size(d_model, "d_model")
         self.nhead = size(nhead, "nhead")
         self.batch_first = batch_first
+
+    def stream(
+        self,
+        src: Array,
+        *,
+        src_mask: Array | None = None,
+        src_key_padding_mask: Array | None = None,
+        memory_key_padding_mask: Array | None = None,
+        src_is_causal: bool | None = None,
+        max_length: int | None = None,
+    ) -> TransformerStream:
+        """Encodes src and decodes a sequence that arrives piece by piece: decoder.stream(encoder(src)).
+
+        stream(x) returns the bits of the whole pass with the causal tgt_mask for the next positions.
+
+        Args:
+            src: source, whole.
+            src_mask: as for forward.
+            src_key_padding_mask: as for forward.
+            memory_key_padding_mask: as for forward.
+            src_is_causal: as for forward.
+            max_length: positions to make room for; more are refused. None: the room grows by doubling.
+
+        **Shape**: src (S, N, E), with batch_first (N, S, E), or (S, E); pieces (t, N, E), with batch_first (N, t, E), or (t, E) -> alike.
+
+        Returns: TransformerStream, with length, reset(), copy() and reorder(indices).
+
+        Raises:
+            RuntimeError: the module is in training mode and has dropout.
+            TypeError: the decoder or one of its layers is not the library's own.
+            ShapeError: src or a mask does not fit.
+
+        Example:
+            >>> model = nn.Transformer(16, 4, 1, 1, 32, batch_first=True).eval()
+            >>> stream = model.stream(np.ones((3, 10, 16), np.float32))
+            >>> stream(np.ones((3, 1, 16), np.float32)).shape, stream(np.ones((3, 4, 16), np.float32)).shape, stream.length
+            ((3, 1, 16), (3, 4, 16), 5)
+        """
+        from .streams import _refuse_dropout
+
+        _refuse_dropout(self)
+        if not isinstance(self.decoder, TransformerDecoder):
+            raise TypeError(f"stream: the decoder must be a TransformerDecoder, but is {type(self.decoder).__name__}")
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
+        memory = memory.detach() if isinstance(memory, Tensor) else memory
+        return self.decoder.stream(memory, memory_key_padding_mask=memory_key_padding_mask, max_length=max_length)
 
     def forward(
         self,
@@ -239,6 +288,36 @@ class TransformerEncoder(Module):
         self.use_nested_tensor = False
         self.mask_check = mask_check
 
+    def stream(self, *, max_length: int | None = None) -> TransformerStream:
+        """Reads a sequence that arrives piece by piece, each position attending to itself and to those before it.
+
+        stream(x) returns the bits of the whole pass with the causal mask for the next positions; a new position costs the same however many
+        came before, but for its attention to them.
+
+        Args:
+            max_length: positions to make room for; more are refused. None: the room grows by doubling.
+
+        **Shape**: pieces (t, N, E), with batch_first (N, t, E), or (t, E) -> alike.
+
+        Returns: TransformerStream, with length, reset(), copy() and reorder(indices).
+
+        Raises:
+            RuntimeError: the module is in training mode and has dropout.
+            TypeError: a layer or its attention is not the library's own.
+
+        Example:
+            >>> layer = nn.TransformerEncoderLayer(d_model=16, nhead=4, dim_feedforward=32).eval()
+            >>> encoder = nn.TransformerEncoder(layer, num_layers=2).eval()
+            >>> x = np.ones((5, 2, 16), np.float32)
+            >>> mask = nn.Transformer.generate_square_subsequent_mask(5)
+            >>> stream = encoder.stream()
+            >>> np.array_equal(np.concatenate([stream(x[:3]), stream(x[3:])]), encoder(x, mask))
+            True
+        """
+        from .streams import TransformerStream
+
+        return TransformerStream(self, max_length=max_length)
+
     def forward(
         self,
         src: Array,
@@ -289,6 +368,40 @@ class TransformerDecoder(Module):
         self.layers = _clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
+
+    def stream(self, memory: Array, *, memory_key_padding_mask: Array | None = None, max_length: int | None = None) -> TransformerStream:
+        """Decodes a sequence that arrives piece by piece, each position attending to itself, to those before it and to memory.
+
+        stream(x) returns the bits of the whole pass with the causal tgt_mask for the next positions. Keys and values of memory are computed
+        once, those of the positions are kept: a new position costs the same however many came before, but for its attention to them.
+
+        Args:
+            memory: what the layers attend to.
+            memory_key_padding_mask: as for forward.
+            max_length: positions to make room for; more are refused. None: the room grows by doubling.
+
+        **Shape**: memory (S, N, E), with batch_first (N, S, E), or (S, E); memory_key_padding_mask (N, S) or (S);
+        pieces (t, N, E), with batch_first (N, t, E), or (t, E) -> alike.
+
+        Returns: TransformerStream, with length, reset(), copy() and reorder(indices).
+
+        Raises:
+            RuntimeError: the module is in training mode and has dropout.
+            TypeError: a layer or its attention is not the library's own.
+            ShapeError: memory or its mask does not fit.
+
+        Example:
+            >>> layer = nn.TransformerDecoderLayer(d_model=16, nhead=4, dim_feedforward=32).eval()
+            >>> decoder = nn.TransformerDecoder(layer, num_layers=2).eval()
+            >>> memory, x = np.ones((7, 2, 16), np.float32), np.ones((5, 2, 16), np.float32)
+            >>> mask = nn.Transformer.generate_square_subsequent_mask(5)
+            >>> stream = decoder.stream(memory)
+            >>> np.array_equal(np.concatenate([stream(x[:3]), stream(x[3:])]), decoder(x, memory, mask))
+            True
+        """
+        from .streams import TransformerStream
+
+        return TransformerStream(self, memory, memory_key_padding_mask, max_length)
 
     def forward(
         self,
@@ -397,6 +510,35 @@ class TransformerEncoderLayer(Module):
             self.activation_relu_or_gelu = 2
         else:
             self.activation_relu_or_gelu = 0
+
+    def stream(self, *, max_length: int | None = None) -> TransformerStream:
+        """Reads a sequence that arrives piece by piece, each position attending to itself and to those before it.
+
+        stream(x) returns the bits of the whole pass with the causal mask for the next positions; a new position costs the same however many
+        came before, but for its attention to them.
+
+        Args:
+            max_length: positions to make room for; more are refused. None: the room grows by doubling.
+
+        **Shape**: pieces (t, N, E), with batch_first (N, t, E), or (t, E) -> alike.
+
+        Returns: TransformerStream, with length, reset(), copy() and reorder(indices).
+
+        Raises:
+            RuntimeError: the module is in training mode and has dropout.
+            TypeError: a layer or its attention is not the library's own.
+
+        Example:
+            >>> layer = nn.TransformerEncoderLayer(d_model=16, nhead=4, dim_feedforward=32).eval()
+            >>> x = np.ones((5, 2, 16), np.float32)
+            >>> mask = nn.Transformer.generate_square_subsequent_mask(5)
+            >>> stream = layer.stream()
+            >>> np.array_equal(np.concatenate([stream(x[:3]), stream(x[3:])]), layer(x, mask))
+            True
+        """
+        from .streams import TransformerStream
+
+        return TransformerStream(self, max_length=max_length)
 
     def forward(
         self,
@@ -515,6 +657,39 @@ class TransformerDecoderLayer(Module):
         self.dropout2 = Dropout(dropout)
         self.dropout3 = Dropout(dropout)
         self.activation = _activation_function(activation)
+
+    def stream(self, memory: Array, *, memory_key_padding_mask: Array | None = None, max_length: int | None = None) -> TransformerStream:
+        """Decodes a sequence that arrives piece by piece, each position attending to itself, to those before it and to memory.
+
+        stream(x) returns the bits of the whole pass with the causal tgt_mask for the next positions. Keys and values of memory are computed
+        once, those of the positions are kept: a new position costs the same however many came before, but for its attention to them.
+
+        Args:
+            memory: what the layers attend to.
+            memory_key_padding_mask: as for forward.
+            max_length: positions to make room for; more are refused. None: the room grows by doubling.
+
+        **Shape**: memory (S, N, E), with batch_first (N, S, E), or (S, E); memory_key_padding_mask (N, S) or (S);
+        pieces (t, N, E), with batch_first (N, t, E), or (t, E) -> alike.
+
+        Returns: TransformerStream, with length, reset(), copy() and reorder(indices).
+
+        Raises:
+            RuntimeError: the module is in training mode and has dropout.
+            TypeError: a layer or its attention is not the library's own.
+            ShapeError: memory or its mask does not fit.
+
+        Example:
+            >>> layer = nn.TransformerDecoderLayer(d_model=16, nhead=4, dim_feedforward=32).eval()
+            >>> memory, x = np.ones((7, 2, 16), np.float32), np.ones((5, 2, 16), np.float32)
+            >>> mask = nn.Transformer.generate_square_subsequent_mask(5)
+            >>> stream = layer.stream(memory)
+            >>> np.array_equal(np.concatenate([stream(x[:3]), stream(x[3:])]), layer(x, memory, mask))
+            True
+        """
+        from .streams import TransformerStream
+
+        return TransformerStream(self, memory, memory_key_padding_mask, max_length)
 
     def forward(
         self,
