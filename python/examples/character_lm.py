@@ -80,9 +80,9 @@ def main() -> None:
     crc = zlib.crc32(b"".join(a.tobytes() for a in model.state_dict().values()))
     print(f"{bits:.3f} bits per character on {held_out.size} held-out characters, state {crc:08x}")
     generator = np.random.default_rng(options.seed)
-    number, state, text = characters.index("T"), None, "T"
+    number, stream, text = characters.index("T"), model.lstm.stream(), "T"
     for _ in range(300):
-        scores, state = model(np.array([[number]]), state)
+        scores = model.score(stream(model.embed(np.array([[number]]))))
         p = nn.functional.softmax(scores[0, 0].astype(np.float64) / 0.7, dim=0)
         number = int(generator.choice(len(characters), p=p / p.sum()))
         text += characters[number]

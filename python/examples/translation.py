@@ -46,8 +46,15 @@ class Translator(nn.Module):
         )
         return self.score(y)
 
-    def embed(self, table: nn.Embedding, numbers: Any) -> Any:
-        return table(numbers) * self.scale + self.positions[: numbers.shape[1]]
+    def stream(self, source: Any) -> nn.modules.streams.TransformerStream:
+        """Keeps what decode computes of the characters so far: continue_with takes the next ones."""
+        return self.transformer.decoder.stream(self.encode(source), memory_key_padding_mask=padding(source))
+
+    def continue_with(self, stream: nn.modules.streams.TransformerStream, target: Any) -> Any:
+        return self.score(stream(self.embed(self.target, target, stream.length), key_padding_mask=padding(target)))
+
+    def embed(self, table: nn.Embedding, numbers: Any, start: int = 0) -> Any:
+        return table(numbers) * self.scale + self.positions[start : start + numbers.shape[1]]
 
 
 def padding(numbers: Any) -> Any:
@@ -59,21 +66,21 @@ def beam_search(model: Translator, source: np.ndarray[Any, Any], width: int, lon
     results = []
     for row in source:
         row = row[None, : int((row != PAD).sum())]
-        memory = model.encode(row)
+        stream = model.stream(row)
         beams, finished = [(0.0, [START])], []
         for _ in range(longest):
-            targets = np.array([numbers for _, numbers in beams])
-            n = len(beams)
-            scores = model.decode(np.repeat(memory, n, 0), np.repeat(row, n, 0), targets)[:, -1]
+            scores = model.continue_with(stream, np.array([numbers[-1:] for _, numbers in beams]))[:, -1]
             logs = nn.functional.log_softmax(scores, dim=-1)
             options = [(total + float(logs[i, c]), i, int(c)) for i, (total, _) in enumerate(beams) for c in np.argsort(-logs[i])[:width]]
             options.sort(key=lambda option: (-option[0], option[1], option[2]))
-            best = [(total, [*beams[i][1], c]) for total, i, c in options[:width]]
+            best = [(total, i, [*beams[i][1], c]) for total, i, c in options[:width]]
             # A longer text has more factors below 1: beams are compared by their mean.
-            finished += [(total / len(numbers), numbers) for total, numbers in best if numbers[-1] == END]
-            beams = [(total, numbers) for total, numbers in best if numbers[-1] != END]
+            finished += [(total / len(numbers), numbers) for total, _, numbers in best if numbers[-1] == END]
+            going_on = [(total, i, numbers) for total, i, numbers in best if numbers[-1] != END]
+            beams = [(total, numbers) for total, _, numbers in going_on]
             if not beams or len(finished) >= width:
                 break
+            stream.reorder([i for _, i, _ in going_on])
         finished += [(total / len(numbers), numbers) for total, numbers in beams] if not finished else []
         results.append(max(finished)[1][1:])
     return results
