@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import swiftnn as nn
-from swiftnn import _checkpoint
+from swiftnn.checkpoint import load, npz_file
 from swiftnn.training import Callback, Checkpoint, EarlyStopping, History, Run
 
 schedules = nn.optim.lr_scheduler
@@ -194,7 +194,7 @@ def test_best_checkpoint(tmp_path) -> None:
     path = tmp_path / "best.ckpt"
     job = Job()
     history = job.fit(6, callbacks=Checkpoint(path, best="val_loss"))
-    assert _checkpoint.load(path)["epoch"] == 1 + np.argmin(history["val_loss"])
+    assert load(path)["epoch"] == 1 + np.argmin(history["val_loss"])
     for options in (dict(every=0), dict(every_batches=0), dict(mode="no")):
         with pytest.raises(ValueError):
             Checkpoint(path, **options)
@@ -339,16 +339,16 @@ def test_files_keep_what_was_in_them(tmp_path) -> None:
         "arrays": [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(3), np.zeros((0, 2), np.int8), np.float64(0.1)],
         "counter": Counter([1, 1, 5]),
     }
-    _checkpoint.save(tmp_path / "a", value)
-    back = _checkpoint.load(tmp_path / "a")
+    npz_file.write(tmp_path / "a", value)
+    back = load(tmp_path / "a")
     assert back["numbers"] == value["numbers"] and back["nested"] == value["nested"]
     assert isinstance(back["counter"], Counter) and back["counter"] == value["counter"]
     for mine, theirs in zip(back["arrays"], value["arrays"]):
         assert mine.dtype == theirs.dtype and mine.shape == theirs.shape and mine.tobytes() == theirs.tobytes()
     for bad in (object(), np.array([object()])):
         with pytest.raises(TypeError, match=r"a\['x'\]\[1\]"):
-            _checkpoint.save(tmp_path / "a", {"x": [0, bad]})
-    assert _checkpoint.load(tmp_path / "a")["numbers"] == value["numbers"]
+            npz_file.write(tmp_path / "a", {"x": [0, bad]})
+    assert load(tmp_path / "a")["numbers"] == value["numbers"]
     assert os.listdir(tmp_path) == ["a"]
 
 
@@ -356,10 +356,10 @@ WRITER = """
     import sys
     sys.path.insert(0, {path!r})
     import numpy as np
-    from swiftnn import _checkpoint
+    from swiftnn.checkpoint import npz_file
     i = 0
     while True:
-        _checkpoint.save({file!r}, {{"i": i, "array": np.full(1_000_000, i, np.float32)}})
+        npz_file.write({file!r}, {{"i": i, "array": np.full(1_000_000, i, np.float32)}})
         print(i, flush=True)
         i += 1
 """
@@ -377,8 +377,8 @@ def test_killed_while_writing_the_file_before_is_whole(tmp_path) -> None:
         written = max([written, *(int(line) for line in writer.stdout.read().split())])
         writer.wait()
         writer.stdout.close()
-        state = _checkpoint.load(file)
+        state = load(file)
         assert state["i"] >= written and (state["array"] == state["i"]).all()
     assert set(os.listdir(tmp_path)) <= {"run.ckpt", ".run.ckpt.tmp"}
-    _checkpoint.save(file, {})
+    npz_file.write(file, {})
     assert os.listdir(tmp_path) == ["run.ckpt"]

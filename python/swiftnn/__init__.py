@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from .errors import ShapeError
+from .errors import CheckpointError, ShapeError
 from .gradient_check import GradcheckError, gradcheck
 from .operators import (
     cat,
@@ -51,12 +51,14 @@ from .runtime import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from . import data, optim, training
+    from . import checkpoint, data, optim, training
+    from .checkpoint import load, save
     from .training import fit
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckpointError",
     "Function",
     "FunctionContext",
     "GradcheckError",
@@ -64,6 +66,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "cat",
+    "checkpoint",
     "chunk",
     "clamp",
     "data",
@@ -79,6 +82,7 @@ __all__ = [
     "inference_mode",
     "init",
     "is_grad_enabled",
+    "load",
     "manual_seed",
     "masked_fill",
     "matmul",
@@ -90,6 +94,7 @@ __all__ = [
     "optim",
     "random",
     "release_memory",
+    "save",
     "set_grad_enabled",
     "set_num_threads",
     "set_winograd",
@@ -102,16 +107,24 @@ __all__ = [
 ]
 __all__ += modules.__all__
 
-# What training alone needs is imported when it is first asked for: who only calls layers does not wait for it.
-_LAZY = ("data", "fit", "optim", "training")
+# What layers alone do not need is imported when it is first asked for: who only calls them does not wait for it. Name: the module it is in.
+_LAZY = {
+    "checkpoint": "",
+    "data": "",
+    "fit": "training",
+    "load": "checkpoint",
+    "optim": "",
+    "save": "checkpoint",
+    "training": "",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib
 
-        found = importlib.import_module(f"{__name__}.training" if name == "fit" else f"{__name__}.{name}")
-        return found.fit if name == "fit" else found
+        module = importlib.import_module(f"{__name__}.{_LAZY[name] or name}")
+        return getattr(module, name) if _LAZY[name] else module
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ArgumentError", "AttentionShapeError", "DomainError", "ShapeError"]
+__all__ = ["ArgumentError", "AttentionShapeError", "CheckpointError", "DomainError", "ShapeError"]
 
 
 class ShapeError(ValueError, RuntimeError):
@@ -16,6 +16,21 @@ class ShapeError(ValueError, RuntimeError):
         ... except RuntimeError as error:
         ...     print(error)
         input has 4 channels, expected 3
+    """
+
+
+class CheckpointError(ValueError):
+    """A file cannot be read as a checkpoint: it is damaged, hostile, or holds what swiftnn does not read; the message says which.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.pt"
+        >>> _ = path.write_bytes(b"<html>not found</html>")
+        >>> try:
+        ...     nn.load(path)
+        ... except nn.CheckpointError as error:
+        ...     print(str(error).replace(str(path), path.name))
+        model.pt: it is not a checkpoint: it starts with b'<html>no'; expected safetensors, an index of shards, PyTorch's format or .npz
     """
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _checkpoint, random
+from . import checkpoint, random
 from .modules.module import Module
 from .optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 from .optim.optimizer import Optimizer
@@ -122,8 +122,10 @@ class Run:
         Raises:
             ValueError: the state is of a run with other callbacks or another kind of scheduler.
         """
-        if state.get("format") != _FORMAT:
-            raise ValueError(f"the checkpoint has format {state.get('format')}, this version reads {_FORMAT}")
+        if "format" not in state:
+            raise ValueError("it is not a checkpoint of fit: it has no entry 'format'")
+        if state["format"] != _FORMAT:
+            raise ValueError(f"the checkpoint has format {state['format']}, this version reads {_FORMAT}")
         if len(state["callbacks"]) != len(self.callbacks):
             raise ValueError(f"the checkpoint is of a run with {len(state['callbacks'])} callbacks, this one has {len(self.callbacks)}")
         if (state["scheduler"] is None) != (self.scheduler is None):
@@ -306,7 +308,7 @@ class Checkpoint(Callback):
 
     def on_batch(self, run: Run) -> None:
         if self.every_batches is not None and run.batch % self.every_batches == 0:
-            _checkpoint.save(self.path, run.state_dict())
+            checkpoint.npz_file.write(self.path, run.state_dict())
 
     def on_epoch(self, run: Run) -> None:
         if self.best is not None:
@@ -316,7 +318,7 @@ class Checkpoint(Callback):
             self.best_value = current
         elif run.epoch % self.every and not run.stop:
             return
-        _checkpoint.save(self.path, run.state_dict())
+        checkpoint.npz_file.write(self.path, run.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_value": self.best_value}
@@ -396,7 +398,7 @@ def fit(
     run = Run(model, loader, optimizer, scheduler, ordered)
     path = _resume_path(resume, ordered)
     if path is not None:
-        run.load_state_dict(_checkpoint.load(path))
+        run.load_state_dict(checkpoint.load(path))
     modes = [(module, module.training) for module in model.modules()]
     training = _Training(run, loss, measures, forward or _default_forward, clip_grad_norm, schedule_each)
     try:
