@@ -53,6 +53,7 @@ from .runtime import (  # noqa: E402
 if TYPE_CHECKING:
     from . import checkpoint, data, optim, training
     from .checkpoint import load, save
+    from .pytorch import from_torch
     from .training import fit
 
 __version__ = "0.1.0"
@@ -73,6 +74,7 @@ __all__ = [
     "einsum",
     "enable_grad",
     "fit",
+    "from_torch",
     "functional",
     "gather",
     "get_num_threads",
@@ -112,6 +114,7 @@ _LAZY = {
     "checkpoint": "",
     "data": "",
     "fit": "training",
+    "from_torch": "pytorch",
     "load": "checkpoint",
     "optim": "",
     "save": "checkpoint",

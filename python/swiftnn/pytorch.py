@@ -1,0 +1,235 @@
+"""Rebuilds a PyTorch model of layers in swiftnn."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import functional as F
+from . import modules
+from .modules.linear import NonDynamicallyQuantizableLinear
+from .modules.module import Module
+from .tensor import Parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["from_torch"]
+
+# Arguments that no attribute keeps: older spellings of others, and what the weights themselves say.
+_NOT_KEPT = {"device", "dtype", "size_average", "reduce", "min_value", "max_value"}
+_CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
+_CLASSES = {cls.__name__: cls for cls in (*(getattr(modules, name) for name in modules.__all__), NonDynamicallyQuantizableLinear)}
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def from_torch(module: Any, copy: bool = True) -> Any:
+    """The same model in swiftnn: layers, options, weights, buffers, which weights are shared, and the mode of training of each part.
+
+    A layer is told by its class; a subclass of one that keeps its `forward`, such as a model derived from `torch.nn.Sequential`, becomes
+    that layer. A class with a `forward` of its own cannot be rebuilt, because that is Python code which calls PyTorch: write it again
+    over `swiftnn`, and load the weights of `module.state_dict()`, whose arrays `load_state_dict` takes.
+
+    Args:
+        module: a `torch.nn.Module`, on any device.
+        copy: whether weights get memory of their own. With `False` they are views of PyTorch's where that is float32 or float64 on the
+            CPU, so training one model changes the other. float16 and bfloat16 always become float32 of the same value.
+
+    Raises:
+        TypeError: module is no module, or some of its parts cannot be rebuilt; the message lists all of them with their paths.
+
+    Example:
+        >>> import torch  # doctest: +SKIP
+        >>> nn.from_torch(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU()))  # doctest: +SKIP
+        Sequential(
+          (0): Linear(in_features=4, out_features=8, bias=True)
+          (1): ReLU()
+        )
+    """
+    if not callable(getattr(module, "named_modules", None)) or isinstance(module, Module):
+        raise TypeError(f"from_torch: expected a torch.nn.Module, got a {type(module).__name__}")
+    builder = _Builder(copy)
+    built = builder.build(module, "")
+    if builder.problems:
+        raise TypeError(
+            f"from_torch cannot rebuild {len(builder.problems)} part(s) of {type(module).__name__}:\n\t"
+            + "\n\t".join(f"{path or 'the model itself'}: {problem}" for path, problem in builder.problems)
+        )
+    return built
+
+
+class _Builder:
+    def __init__(self, copy: bool) -> None:
+        self.problems: list[tuple[str, str]] = []
+        self._copy = copy
+        self._modules: dict[int, Any] = {}
+        self._parameters: dict[int, Parameter] = {}
+
+    def build(self, module: Any, path: str) -> Any:
+        """What stands for `module`, `None` where there is a problem; all problems are gathered before one error names them."""
+        if id(module) in self._modules:
+            return self._modules[id(module)]
+        self._modules[id(module)] = None
+        children = {
+            name: None if child is None else self.build(child, f"{path}.{name}" if path else name)
+            for name, child in module._modules.items()
+        }
+        cls = _counterpart(module)
+        before = len(self.problems)
+        if cls is None:
+            self.problems.append((path, _reason(module)))
+        elif any(getattr(module, hooks, None) for hooks in _HOOKS):
+            self.problems.append((path, f"{_name(module)} has hooks, which are Python code; remove them first"))
+        if len(self.problems) > before or any(child is None and module._modules[name] is not None for name, child in children.items()):
+            return None
+        try:
+            built = self._make(cls, module, children)
+            self._fill(built, module, children)
+        except (TypeError, ValueError, RuntimeError) as error:
+            self.problems.append((path, f"{_name(module)}: {error}"))
+            return None
+        self._modules[id(module)] = built
+        return built
+
+    def _make(self, cls: Any, module: Any, children: dict[str, Any]) -> Any:
+        name = cls.__name__
+        if name in _CONTAINERS:
+            return cls()
+        if name in ("TransformerEncoder", "TransformerDecoder"):
+            if not len(children["layers"]):
+                raise ValueError("it has no layers")
+            return cls(children["layers"][0], len(children["layers"]), children.get("norm"))
+        if name == "Transformer":
+            return cls(module.d_model, module.nhead, batch_first=module.batch_first, **_SMALL)
+        wide = any(str(entry.dtype) == "torch.float64" for entry in module.parameters())
+        arguments: dict[str, Any] = {"dtype": np.float64} if wide else {}
+        for argument in inspect.signature(cls).parameters.values():
+            if argument.name in _NOT_KEPT or argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+                continue
+            if argument.name == "activation" and children.get("activation") is not None:
+                arguments["activation"] = children["activation"]
+                continue
+            special = _SPECIAL.get((name, argument.name)) or _SPECIAL.get(("", argument.name))
+            value = special(module) if special else getattr(module, argument.name)
+            arguments[argument.name] = self._array(value) if _is_tensor(value) else value
+        return cls(**arguments)
+
+    def _fill(self, built: Module, module: Any, children: dict[str, Any]) -> None:
+        container = type(built).__name__ in _CONTAINERS
+        if type(built).__name__ == "ParameterDict":
+            entries = {name: getattr(module, name) for name in module.keys()}  # noqa: SIM118, it is no dict
+            for name, value in entries.items():
+                built[name] = self._parameter(value)
+        else:
+            for kind, theirs, mine in (
+                ("parameter", module._parameters, built._parameters),
+                ("buffer", module._buffers, built._buffers),
+                ("child", module._modules, built._modules),
+            ):
+                odd = sorted(
+                    {name for name, entry in theirs.items() if entry is not None}
+                    ^ {name for name, entry in mine.items() if entry is not None}
+                )
+                if odd and not container:
+                    raise ValueError(f"it has another {kind} {odd[0]!r} than its class makes")
+            for name, value in module._parameters.items():
+                self._set_parameter(built, name, value, container)
+        for name, value in module._buffers.items():
+            if value is not None:
+                array = self._array(value)
+                if array.shape != built._buffers[name].shape:  # type: ignore[union-attr]
+                    raise ValueError(f"its buffer {name!r} has shape {array.shape}, its options say {built._buffers[name].shape}")  # type: ignore[union-attr]
+                setattr(built, name, array)
+        for name, child in children.items():
+            if child is not None:
+                built.add_module(name, child)
+        built.training = bool(module.training)
+
+    def _set_parameter(self, built: Module, name: str, value: Any, container: bool) -> None:
+        if value is None:
+            return
+        parameter = self._parameter(value)
+        if container:
+            built.register_parameter(name, parameter)
+            return
+        expected = built._parameters[name].shape  # type: ignore[union-attr]
+        if parameter.shape != expected:
+            raise ValueError(f"its parameter {name!r} has shape {parameter.shape}, its options say {expected}")
+        setattr(built, name, parameter)
+
+    def _parameter(self, value: Any) -> Parameter:
+        if id(value) not in self._parameters:
+            self._parameters[id(value)] = Parameter(self._array(value), bool(value.requires_grad))
+        return self._parameters[id(value)]
+
+    def _array(self, tensor: Any) -> NDArray[Any]:
+        value = tensor.detach().cpu()
+        if str(value.dtype) in ("torch.float16", "torch.bfloat16"):
+            value = value.float()
+        array: NDArray[Any] = value.numpy()
+        # PyTorch's allocation lives as long as the view.
+        return array.copy() if self._copy else array
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "detach") and hasattr(value, "numpy")
+
+
+def _name(module: Any) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}".replace("torch.nn.modules.", "torch.nn.", 1)
+
+
+def _torch_classes(module: Any) -> Iterator[Any]:
+    return (cls for cls in type(module).__mro__ if cls.__module__.startswith("torch.nn.") and cls.__name__ != "Module")
+
+
+def _counterpart(module: Any) -> Any:
+    """Our class for PyTorch's that `module` computes as."""
+    for cls in _torch_classes(module):
+        if cls.__name__ in _CLASSES and getattr(type(module), "forward", None) is getattr(cls, "forward", None):
+            return _CLASSES[cls.__name__]
+    return None
+
+
+def _reason(module: Any) -> str:
+    if type(module).__module__.startswith("torch.nn."):
+        return f"swiftnn has no {_name(module)}"
+    return f"{_name(module)} has a forward of its own, which is Python code; write the class over swiftnn and load its state_dict()"
+
+
+def _activation(module: Any) -> Any:
+    activation = module.activation
+    name = getattr(activation, "__name__", None)
+    if name in ("relu", "gelu"):
+        return getattr(F, name)
+    raise ValueError(f"its activation {activation!r} is Python code; expected relu or gelu")
+
+
+# A Transformer is made small; its encoder and decoder are replaced.
+_SMALL = {"num_encoder_layers": 1, "num_decoder_layers": 1, "dim_feedforward": 1}
+
+_SPECIAL: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("MultiheadAttention", "bias"): lambda module: module.in_proj_bias is not None,
+    ("MultiheadAttention", "add_bias_kv"): lambda module: module.bias_k is not None,
+    ("", "bias"): lambda module: module.bias is not None and module.bias is not False,
+    ("", "_weight"): lambda module: None,
+    ("", "_freeze"): lambda module: False,
+    ("PairwiseDistance", "p"): lambda module: module.norm,
+    **{
+        (layer, argument): function
+        for layer in ("TransformerEncoderLayer", "TransformerDecoderLayer")
+        for argument, function in {
+            "d_model": lambda module: module.linear1.in_features,
+            "nhead": lambda module: module.self_attn.num_heads,
+            "dim_feedforward": lambda module: module.linear1.out_features,
+            "dropout": lambda module: module.dropout.p,
+            "activation": _activation,
+            "layer_norm_eps": lambda module: module.norm1.eps,
+            "batch_first": lambda module: module.self_attn.batch_first,
+            "bias": lambda module: module.linear1.bias is not None,
+        }.items()
+    },
+}
