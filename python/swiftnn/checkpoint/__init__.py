@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from . import npz_file, safetensors_file, torch_file
+from . import npz_file, safetensors_file, torch_file, torch_writer
 from .mapped_file import map_file
 from .rename import rename_keys
 from .safetensors_file import read_metadata
@@ -151,5 +151,7 @@ def save(path: str | os.PathLike[str], state: Any, metadata: Mapping[str, str] |
         safetensors_file.write(path, state, metadata)
     elif suffix == ".npz":
         npz_file.write(path, state)
+    elif suffix in (".pt", ".pth"):
+        torch_writer.write(path, state)
     else:
-        raise ValueError(f"save: the suffix of {os.fspath(path)!r} says no format; expected .safetensors or .npz")
+        raise ValueError(f"save: the suffix of {os.fspath(path)!r} says no format; expected .safetensors, .npz, .pt or .pth")

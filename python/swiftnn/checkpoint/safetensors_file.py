@@ -24,21 +24,22 @@ if TYPE_CHECKING:
 __all__ = ["is_safetensors", "parse_json", "read", "read_metadata", "write"]
 
 # Name in the file: how the bytes are read, and the name under which `widened` knows them.
+# In the order in which the library writes the tensors.
 _DTYPES = {
-    "BOOL": ("?", "bool"),
-    "U8": ("u1", "uint8"),
-    "I8": ("i1", "int8"),
-    "U16": ("<u2", "uint16"),
-    "I16": ("<i2", "int16"),
-    "U32": ("<u4", "uint32"),
-    "I32": ("<i4", "int32"),
     "U64": ("<u8", "uint64"),
     "I64": ("<i8", "int64"),
-    "F16": ("<f2", "float16"),
-    "BF16": ("<u2", "bfloat16"),
-    "F32": ("<f4", "float32"),
     "F64": ("<f8", "float64"),
     "C64": ("<c8", "complex64"),
+    "F32": ("<f4", "float32"),
+    "U32": ("<u4", "uint32"),
+    "I32": ("<i4", "int32"),
+    "BF16": ("<u2", "bfloat16"),
+    "F16": ("<f2", "float16"),
+    "U16": ("<u2", "uint16"),
+    "I16": ("<i2", "int16"),
+    "I8": ("i1", "int8"),
+    "U8": ("u1", "uint8"),
+    "BOOL": ("?", "bool"),
 }
 _NAMES = {name: key for key, (_, name) in _DTYPES.items()}
 _MOST_HEADER = 100_000_000
@@ -176,7 +177,8 @@ def write(path: str | os.PathLike[str], state: Mapping[str, Any], metadata: Mapp
         if not all(isinstance(text, str) for pair in metadata.items() for text in pair):
             raise TypeError(f"metadata has to map strings to strings, got {metadata!r}")
         header[_METADATA] = dict(metadata)
-    names = sorted(arrays, key=lambda name: (-arrays[name][1].dtype.itemsize, name))
+    order = list(_DTYPES)
+    names = sorted(arrays, key=lambda name: (order.index(arrays[name][0]), name))
     offset = 0
     for name in names:
         code, array = arrays[name]

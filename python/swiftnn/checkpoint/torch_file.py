@@ -156,6 +156,8 @@ class _Builder:
             "numpy._core.multiarray.scalar": self._numpy_scalar,
             "numpy.core.multiarray._reconstruct": lambda args: _NumpyArray(False, None),
             "numpy._core.multiarray._reconstruct": lambda args: _NumpyArray(False, None),
+            "numpy.core.numeric._frombuffer": self._numpy_from_buffer,
+            "numpy._core.numeric._frombuffer": self._numpy_from_buffer,
             **dict.fromkeys(_PATHS, self._path),
         }
 
@@ -313,6 +315,12 @@ class _Builder:
         if len(args) != 2 or not isinstance(args[0], _NumpyDtype) or not isinstance(args[1], bytes):
             raise _Odd
         return _NumpyArray(True, (1, (), args[0], False, args[1]))
+
+    def _numpy_from_buffer(self, args: tuple[Any, ...]) -> _NumpyArray:
+        # How protocol 5 writes arrays.
+        if len(args) != 4 or not isinstance(args[1], _NumpyDtype) or args[3] not in ("C", "F"):
+            raise _Odd
+        return _NumpyArray(False, (1, args[2], args[1], args[3] == "F", args[0]))
 
     # From records to values.
 
