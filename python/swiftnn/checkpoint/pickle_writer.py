@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["pickled"]
+__all__ = ["Name", "pickled"]
 
 _MARK, _STOP, _PROTO_2 = b"(", b".", b"\x80\x02"
 
@@ -16,7 +16,7 @@ def pickled(value: Any, persistent_id: Callable[[Any], tuple[Any, ...] | None]) 
     """A pickle of protocol 2, without references from one part to another.
 
     Args:
-        value: dicts, OrderedDicts, lists, tuples, strings, bytes, numbers and None, nested, and the values that `persistent_id` takes.
+        value: dicts, OrderedDicts, lists, tuples, strings, numbers and None, nested, and the values that `persistent_id` takes.
         persistent_id: for an array the arguments of `torch._utils._rebuild_tensor_v2`, the first of them the storage's persistent id;
             `None` for other values.
 
@@ -59,7 +59,10 @@ def _write(value: Any, put: Callable[[bytes], None], persistent_id: Callable[[An
             put(b"J" + struct.pack("<i", value))
         else:
             digits = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-            put(b"\x8b" + struct.pack("<i", len(digits)) + digits)
+            # torch.load(weights_only=True) knows no instruction for longer ones.
+            if len(digits) > 255:
+                raise TypeError(f"{where} is an integer of {value.bit_length()} bits; a .pt file holds at most 2039")
+            put(b"\x8a" + bytes([len(digits)]) + digits)
     elif type(value) is float:
         put(b"G" + struct.pack(">d", value))
     elif isinstance(value, str):
