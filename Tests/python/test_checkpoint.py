@@ -240,6 +240,7 @@ def test_npz_that_is_not_sound(tmp_path: Path) -> None:
         (sound.replace("(2,)", "__import__('os').system('x')"), bytes(8), 1, "no array"),
         (sound.replace("(2,)", "(" + "1" * 9000), bytes(8), 1, "no array"),
         (sound.replace("<f4", "<f7"), bytes(14), 1, "unknown type"),
+        (sound.replace("<f4", "|S0").replace("(2,)", "(99999999999999999,)"), b"", 1, "without a size"),
         (sound.replace("<f4", "|O"), bytes(16), 1, "no array"),
         (sound.replace("<f4", "|V8"), bytes(16), 1, "no array"),
     ):
@@ -320,6 +321,11 @@ def test_saving_a_model(tmp_path: Path, suffix: str) -> None:
     nn.save(path, model.state_dict())
     assert path.read_bytes() == first
     # What cannot be written leaves the file that was there, and nothing beside it.
+    endless: list[Any] = []
+    endless.append(endless)
+    if suffix != "safetensors":
+        with pytest.raises(TypeError, match="levels deep"):
+            nn.save(path, endless)
     for bad in ({"a": object()}, {"a": np.array([object()])}, {"a": np.ones(2), "b": {"c": {1j}}}):
         with pytest.raises(TypeError, match="'a'|'b'|state"):
             nn.save(path, bad)

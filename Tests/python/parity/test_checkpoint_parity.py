@@ -104,7 +104,7 @@ def test_pytorch_reads_what_is_saved(tmp_path: Path) -> None:
         assert_equal(theirs, dict(state))
         assert back["epoch"] == 3 and back["list"] == value["list"] and type(back["model"]) is OrderedDict
         for tensor, array in zip(back["model"].values(), state.values()):
-            assert tensor.is_contiguous() and tensor.stride() == torch.from_numpy(np.ascontiguousarray(array)).reshape(array.shape).stride()
+            assert tensor.is_contiguous() and tensor.stride() == torch.empty(array.shape).stride()
 
 
 def test_bfloat16_round_trip(tmp_path: Path) -> None:

@@ -70,11 +70,11 @@ def _read_array(name: str, data: memoryview) -> NDArray[Any]:
     except TypeError as error:
         raise CheckpointError(f"entry {name!r} has elements of an unknown type: {error}") from None
     shape = tuple(map(int, re.findall(rb"\d+", match[3])))
-    count = count_elements(shape, max(dtype.itemsize, 1))
+    if not dtype.itemsize:
+        raise CheckpointError(f"entry {name!r} has elements without a size, {dtype}")
+    count = count_elements(shape, dtype.itemsize)
     if end + count * dtype.itemsize != len(data):
         raise CheckpointError(f"entry {name!r}, {dtype} of shape {shape}, has {len(data) - end} bytes")
-    if not dtype.itemsize:
-        return np.zeros(shape, dtype)
     return array_at(data, end, count, dtype).reshape(shape, order="F" if match[2] == b"True" else "C")
 
 
@@ -113,17 +113,24 @@ def _checked(value: Any, where: str) -> NDArray[Any]:
     return array
 
 
-def _encoded(value: Any, arrays: dict[str, NDArray[Any]], where: str) -> Any:
+def _encoded(value: Any, arrays: dict[str, NDArray[Any]], where: str, depth: int = 0) -> Any:
+    if depth > _MOST_DEPTH:
+        raise TypeError(f"{where:.200} is nested more than {_MOST_DEPTH} levels deep")
+    depth += 1
     if value is None or isinstance(value, (str, bool)) or type(value) in (int, float):
         return value
     if isinstance(value, Counter):
-        return {_COUNTER: [[_encoded(key, arrays, where), count] for key, count in value.items()]}
+        return {_COUNTER: [[_encoded(key, arrays, where, depth), count] for key, count in value.items()]}
     if isinstance(value, Mapping):
         if all(isinstance(key, str) and not key.startswith("$") for key in value):
-            return {key: _encoded(entry, arrays, f"{where}[{key!r}]") for key, entry in value.items()}
-        return {_DICT: [[_encoded(key, arrays, where), _encoded(entry, arrays, f"{where}[{key!r}]")] for key, entry in value.items()]}
+            return {key: _encoded(entry, arrays, f"{where}[{key!r}]", depth) for key, entry in value.items()}
+        return {
+            _DICT: [
+                [_encoded(key, arrays, where, depth), _encoded(entry, arrays, f"{where}[{key!r}]", depth)] for key, entry in value.items()
+            ]
+        }
     if isinstance(value, (list, tuple)):
-        entries = [_encoded(entry, arrays, f"{where}[{i}]") for i, entry in enumerate(value)]
+        entries = [_encoded(entry, arrays, f"{where}[{i}]", depth) for i, entry in enumerate(value)]
         return {_TUPLE: entries} if isinstance(value, tuple) else entries
     name = str(len(arrays))
     arrays[name] = _checked(value, where)

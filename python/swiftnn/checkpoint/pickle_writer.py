@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = ["Name", "pickled"]
 
+_MOST_DEPTH = 100
 _MARK, _STOP, _PROTO_2 = b"(", b".", b"\x80\x02"
 
 
@@ -40,15 +41,20 @@ _REBUILD = Name("torch._utils", "_rebuild_tensor_v2").text
 _ORDERED = Name("collections", "OrderedDict").text + b")R"
 
 
-def _write(value: Any, put: Callable[[bytes], None], persistent_id: Callable[[Any], tuple[Any, ...] | None], where: str) -> None:
+def _write(
+    value: Any, put: Callable[[bytes], None], persistent_id: Callable[[Any], tuple[Any, ...] | None], where: str, depth: int = 0
+) -> None:
+    if depth > _MOST_DEPTH:
+        raise TypeError(f"{where:.200} is nested more than {_MOST_DEPTH} levels deep")
+    depth += 1
     tensor = persistent_id(value)
     if tensor is not None:
         put(_REBUILD + _MARK)
         storage, *rest = tensor
-        _write(storage, put, persistent_id, where)
+        _write(storage, put, persistent_id, where, depth)
         put(b"Q")
         for part in rest:
-            _write(part, put, persistent_id, where)
+            _write(part, put, persistent_id, where, depth)
         put(b"tR")
     elif value is None or isinstance(value, bool):
         put({None: b"N", True: b"\x88", False: b"\x89"}[value])
@@ -71,13 +77,13 @@ def _write(value: Any, put: Callable[[bytes], None], persistent_id: Callable[[An
     elif isinstance(value, Mapping):
         put((_ORDERED if isinstance(value, OrderedDict) else b"}") + _MARK)
         for key, entry in value.items():
-            _write(key, put, persistent_id, where)
-            _write(entry, put, persistent_id, f"{where}[{key!r}]")
+            _write(key, put, persistent_id, where, depth)
+            _write(entry, put, persistent_id, f"{where}[{key!r}]", depth)
         put(b"u")
     elif isinstance(value, (list, tuple)):
         put((b"]" if isinstance(value, list) else b"") + _MARK)
         for i, entry in enumerate(value):
-            _write(entry, put, persistent_id, f"{where}[{i}]")
+            _write(entry, put, persistent_id, f"{where}[{i}]", depth)
         put(b"e" if isinstance(value, list) else b"t")
     else:
         raise TypeError(f"{where} is a {type(value).__name__}; a .pt file holds arrays, dicts, lists, tuples, strings, numbers and None")
