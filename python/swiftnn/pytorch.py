@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import functional as F
-from . import modules
+from . import modules, random
 from .modules.linear import NonDynamicallyQuantizableLinear
 from .modules.module import Module
 from .tensor import Parameter
@@ -52,7 +52,12 @@ def from_torch(module: Any, copy: bool = True) -> Any:
     if not callable(getattr(module, "named_modules", None)) or isinstance(module, Module):
         raise TypeError(f"from_torch: expected a torch.nn.Module, got a {type(module).__name__}")
     builder = _Builder(copy)
-    built = builder.build(module, "")
+    # Making a layer draws its first weights, which are replaced: the generator goes on as if nothing had been drawn.
+    state = random.get_rng_state()
+    try:
+        built = builder.build(module, "")
+    finally:
+        random.set_rng_state(state)
     if builder.problems:
         raise TypeError(
             f"from_torch cannot rebuild {len(builder.problems)} part(s) of {type(module).__name__}:\n\t"
@@ -118,47 +123,38 @@ class _Builder:
         return cls(**arguments)
 
     def _fill(self, built: Module, module: Any, children: dict[str, Any]) -> None:
-        container = type(built).__name__ in _CONTAINERS
-        if type(built).__name__ == "ParameterDict":
-            entries = {name: getattr(module, name) for name in module.keys()}  # noqa: SIM118, it is no dict
-            for name, value in entries.items():
-                built[name] = self._parameter(value)
-        else:
-            for kind, theirs, mine in (
-                ("parameter", module._parameters, built._parameters),
-                ("buffer", module._buffers, built._buffers),
-                ("child", module._modules, built._modules),
-            ):
-                odd = sorted(
-                    {name for name, entry in theirs.items() if entry is not None}
-                    ^ {name for name, entry in mine.items() if entry is not None}
-                )
-                if odd and not container:
-                    raise ValueError(f"it has another {kind} {odd[0]!r} than its class makes")
+        built.training = bool(module.training)
+        if isinstance(built, (modules.ParameterList, modules.ParameterDict)):
+            names = list(module.keys()) if isinstance(built, modules.ParameterDict) else [str(i) for i in range(len(module))]
+            for name in names:
+                entry = getattr(module, name)
+                if not _is_tensor(entry):
+                    raise TypeError(f"its entry {name!r} is a {type(entry).__name__}; expected a parameter")
+                if isinstance(built, modules.ParameterDict):
+                    built[name] = self._parameter(entry)
+                else:
+                    built.append(self._parameter(entry))
+            return
+        if type(built).__name__ in _CONTAINERS:
             for name, value in module._parameters.items():
-                self._set_parameter(built, name, value, container)
-        for name, value in module._buffers.items():
-            if value is not None:
-                array = self._array(value)
-                if array.shape != built._buffers[name].shape:  # type: ignore[union-attr]
-                    raise ValueError(f"its buffer {name!r} has shape {array.shape}, its options say {built._buffers[name].shape}")  # type: ignore[union-attr]
-                setattr(built, name, array)
+                built.register_parameter(name, None if value is None else self._parameter(value))
+            for name, value in module._buffers.items():
+                array = None if value is None else self._array(value)
+                built.register_buffer(name, array, persistent=name not in module._non_persistent_buffers_set)
+        else:
+            _require_same("child", module._modules, built._modules)
+            for kind, theirs, mine in (("parameter", module._parameters, built._parameters), ("buffer", module._buffers, built._buffers)):
+                _require_same(kind, theirs, mine)
+                for name, value in theirs.items():
+                    if value is None:
+                        continue
+                    shape, expected = tuple(value.shape), mine[name].shape  # type: ignore[union-attr]
+                    if shape != expected:
+                        raise ValueError(f"its {kind} {name!r} has shape {shape}, its options say {expected}")
+                    setattr(built, name, self._parameter(value) if kind == "parameter" else self._array(value))
         for name, child in children.items():
             if child is not None:
                 built.add_module(name, child)
-        built.training = bool(module.training)
-
-    def _set_parameter(self, built: Module, name: str, value: Any, container: bool) -> None:
-        if value is None:
-            return
-        parameter = self._parameter(value)
-        if container:
-            built.register_parameter(name, parameter)
-            return
-        expected = built._parameters[name].shape  # type: ignore[union-attr]
-        if parameter.shape != expected:
-            raise ValueError(f"its parameter {name!r} has shape {parameter.shape}, its options say {expected}")
-        setattr(built, name, parameter)
 
     def _parameter(self, value: Any) -> Parameter:
         if id(value) not in self._parameters:
@@ -172,6 +168,12 @@ class _Builder:
         array: NDArray[Any] = value.numpy()
         # PyTorch's allocation lives as long as the view.
         return array.copy() if self._copy else array
+
+
+def _require_same(kind: str, theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
+    odd = {name for name, entry in theirs.items() if entry is not None} ^ {name for name, entry in mine.items() if entry is not None}
+    if odd:
+        raise ValueError(f"it has another {kind} {min(odd)!r} than its class makes")
 
 
 def _is_tensor(value: Any) -> bool:

@@ -81,6 +81,27 @@ def test_what_is_shared_stays_shared() -> None:
     assert mine[0].weight is mine[1].weight and mine[0] is mine[2]
 
 
+def test_containers() -> None:
+    t = torch.nn
+    parameters = t.ParameterList([t.Parameter(torch.ones(1), requires_grad=False), torch.ones(2)])
+    named = t.ParameterDict({"b": torch.ones(2), "a": torch.zeros(1)})
+    model = t.ModuleDict({"list": parameters, "dict": named, "parts": t.ModuleList([t.Identity(1, x=2), t.ReLU()])})
+    model.register_buffer("seen", torch.arange(3))
+    model.register_buffer("cache", torch.arange(3), persistent=False)
+    mine = nn.from_torch(model)
+    assert_same_state(mine, model)
+    assert len(mine["list"]) == 2 and list(mine["dict"].keys()) == list(named.keys()) and mine["list"][1] is list(mine["list"])[1]
+    assert np.array_equal(mine.cache, np.arange(3))
+    with pytest.raises(TypeError, match="entry '0' is a str"):
+        nn.from_torch(t.ParameterList(["x"]))
+
+
+def test_the_random_generator_goes_on() -> None:
+    before = nn.random.get_rng_state()
+    nn.from_torch(torch.nn.Linear(3, 3))
+    assert np.array_equal(nn.random.get_rng_state(), before)
+
+
 def test_memory() -> None:
     theirs = torch.nn.Linear(3, 3)
     own, view = nn.from_torch(theirs), nn.from_torch(theirs, copy=False)
