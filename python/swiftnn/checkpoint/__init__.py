@@ -76,7 +76,7 @@ def _read(path: Path, may_be_index: bool) -> Any:
         archive = ZipArchive(data)
         root = torch_file.torch_root(archive)
         if root is not None:
-            return torch_file.read_zip(archive, root, len(data))
+            return torch_file.read_zip(archive, root)
         if npz_file.is_npz(archive):
             return npz_file.read(archive)
         raise CheckpointError("it is a ZIP archive, but neither of torch.save (it has no data.pkl) nor of NumPy (.npy)")

@@ -495,13 +495,12 @@ def torch_root(archive: ZipArchive) -> str | None:
     return None
 
 
-def read_zip(archive: ZipArchive, root: str, size: int) -> Any:
+def read_zip(archive: ZipArchive, root: str) -> Any:
     """What torch.save wrote, from the ZIP format.
 
     Args:
         archive: the archive.
         root: the folder of its entries.
-        size: the bytes of the file.
     """
     if f"{root}constants.pkl" in archive or f"{root}code/" in archive:
         raise CheckpointError("it is a TorchScript archive, which holds a program; load it in PyTorch and save its state_dict()")
@@ -515,7 +514,7 @@ def read_zip(archive: ZipArchive, root: str, size: int) -> Any:
             raise CheckpointError(f"the archive has no entry {name!r}")
         return archive.read(name, check=False)
 
-    budget = Budget(size)
+    budget = Budget(archive.size)
     builder = _Builder(budget, storage_bytes, "<" if order == b"little" else ">")
     pickle = archive.read(f"{root}data.pkl")
     machine = Unpickler(pickle, 0, builder.reduce, lambda saved: builder.storage(saved, 5), builder.build, budget)

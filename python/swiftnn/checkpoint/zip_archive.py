@@ -63,6 +63,7 @@ class ZipArchive:
         for (_, end, name), (start, _, following) in zip(ranges, ranges[1:]):
             if start < end:
                 raise CheckpointError(f"the entries {name!r} and {following!r} of the archive overlap")
+        self.size = total  # bytes of all entries, unpacked
         if total > max(_MOST_TIMES * len(data), _MOST_BYTES):
             raise CheckpointError(f"the archive has {len(data)} bytes and would unpack to {total}, like a bomb")
 
