@@ -1,7 +1,9 @@
-"""Damages files of weights at random and reads them: python Tests/python/fuzz_checkpoint.py [number of files] [seed]
+"""Reads damaged files of weights, and pickles that are well formed and make no sense.
 
-Reading must give a value or raise CheckpointError, run nothing that the file names, and stay within a second and some memory. The tests
-run a few hundred files.
+    python Tests/python/fuzz_checkpoint.py [number of files] [seed]
+
+Reading must give a value or raise CheckpointError, run nothing that the file names, and stay within two seconds and some memory. The
+tests run a few hundred files.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 
 import swiftnn as nn
 from checkpoint_cases import FOLDER
+from pickle_parts import SHARED, archive, entries_of, grown
 
 MOST_SECONDS = 2.0
 MOST_MEMORY = 4 << 30
@@ -168,9 +171,12 @@ def run(count: int, seed: int, report: Callable[[str], None] = print) -> Counter
         try:
             for i in range(count):
                 origin, data = rng.choice(files)
-                broken = (damaged_inside if rng.random() < 0.5 else damaged)(data, rng, others)
                 path.unlink(missing_ok=True)  # arrays of the file before may still be mapped
-                path.write_bytes(broken)
+                if rng.random() < 0.2:
+                    origin = "a pickle that was grown"
+                    archive(path, entries_of(SHARED + grown(rng, rng.choice((2, 3, 5)))))
+                else:
+                    path.write_bytes((damaged_inside if rng.random() < 0.5 else damaged)(data, rng, others))
                 start = time.perf_counter()
                 watch.on = True
                 try:
@@ -181,7 +187,7 @@ def run(count: int, seed: int, report: Callable[[str], None] = print) -> Counter
                 except nn.CheckpointError:
                     outcomes["refused"] += 1
                 except BaseException as error:
-                    Path("damaged-file").write_bytes(broken)
+                    Path("damaged-file").write_bytes(path.read_bytes())
                     raise AssertionError(f"file {i} of seed {seed}, from {origin}, kept as ./damaged-file") from error
                 finally:
                     watch.on = False

@@ -18,44 +18,7 @@ import pytest
 
 import swiftnn as nn
 from checkpoint_cases import CASES, FOLDER, VARIANTS, assert_equal
-
-PROTO = b"\x80\x02"
-REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
-ORDERED = b"ccollections\nOrderedDict\n)R"
-
-
-def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
-
-
-def integer(value: int) -> bytes:
-    digits = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-    return b"\x8a" + bytes([len(digits)]) + digits
-
-
-def integers(*values: int) -> bytes:
-    return b"(" + b"".join(map(integer, values)) + b"t"
-
-
-def storage(kind: str = "torch\nFloatStorage", key: str = "0", numel: int = 6, more: bytes = b"") -> bytes:
-    return b"(" + text("storage") + f"c{kind}\n".encode() + text(key) + text("cpu") + integer(numel) + more + b"tQ"
-
-
-def tensor(
-    offset: int = 0, shape: bytes = integers(2, 3), strides: bytes = integers(3, 1), base: bytes = storage(), end: bytes = b""
-) -> bytes:
-    return REBUILD + b"(" + base + integer(offset) + shape + strides + b"\x89" + ORDERED + end + b"tR"
-
-
-def entries_of(content: bytes, **more: bytes) -> dict[str, bytes]:
-    return {"a/data.pkl": PROTO + content + b".", "a/data/0": np.arange(6, dtype="<f4").tobytes(), **more}
-
-
-def archive(path: Path, entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
-    with zipfile.ZipFile(path, "w", method) as file:
-        for name, content in entries.items():
-            file.writestr(name, content)
-    return path
+from pickle_parts import ORDERED, PROTO, REBUILD, archive, entries_of, integer, integers, storage, tensor, text
 
 
 @pytest.fixture
@@ -247,6 +210,8 @@ def test_nothing_is_executed(tmp_path: Path, protocol: int) -> None:
         (b"K\1K\2a", "appends to a int"),
         (b"]K\1K\2s", "entries of a list"),
         (b"}]K\1s", "list as key"),
+        (b"}" + integer(((1 << 61) - 1) << 8) + b"Ns", "int as key"),  # such numbers all have the same hash
+        (b"cbuiltins\nset\n(]" + integer(((1 << 61) - 1) << 8) + b"atR", "arguments"),
         (b"h\7", "object 7"),
         (b"K", "truncated"),
         (b"0", "truncated or damaged"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 
-__all__ = ["MOST_OPERATIONS", "Budget", "Global", "Record", "Unpickler"]
+__all__ = ["MOST_OPERATIONS", "Budget", "Global", "Record", "Unpickler", "is_key"]
 
 # Every operation makes at most one object of some 100 bytes.
 MOST_OPERATIONS = 16_000_000
@@ -59,10 +59,11 @@ class _Mark:
 _MARK = _Mark()
 
 
-def _is_key(value: Any) -> bool:
+def is_key(value: Any) -> bool:
+    """Whether a dict may have this key: a string, a number, None, an inert record, or a short tuple of the first three."""
     # Hashing a tuple of tuples of tuples, each with the one before twice, takes for ever; so may large integers that all hash alike.
     if isinstance(value, tuple):
-        return len(value) <= 16 and all(type(entry) in _SCALARS and _is_key(entry) for entry in value)
+        return len(value) <= 16 and all(type(entry) in _SCALARS and is_key(entry) for entry in value)
     if type(value) is int:
         return -(1 << 63) <= value < 1 << 64
     return isinstance(value, (Global, Record)) or type(value) in _SCALARS
@@ -264,7 +265,7 @@ class Unpickler:
         if not isinstance(target, dict):
             raise CheckpointError(f"the pickle sets entries of a {type(target).__name__}")
         for key, value in zip(entries[::2], entries[1::2]):
-            if not _is_key(key):
+            if not is_key(key):
                 raise CheckpointError(f"the pickle has a dict with a {type(key).__name__} as key; expected a string or a number")
             target[key] = value
 
@@ -273,13 +274,13 @@ class Unpickler:
         target = self._top()
         if isinstance(target, Record):
             return
-        if not isinstance(target, set) or not all(map(_is_key, values)):
+        if not isinstance(target, set) or not all(map(is_key, values)):
             raise CheckpointError("the pickle has a set of something else than strings and numbers")
         target.update(values)
 
     def _frozenset(self) -> None:
         values = self._pop_to_mark()
-        if not all(map(_is_key, values)):
+        if not all(map(is_key, values)):
             raise CheckpointError("the pickle has a set of something else than strings and numbers")
         self._push(set(values))
 

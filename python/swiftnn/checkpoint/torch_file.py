@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import CheckpointError
 from .mapped_file import array_at, count_elements, widened
-from .pickle_reader import Budget, Global, Record, Unpickler
+from .pickle_reader import Budget, Global, Record, Unpickler, is_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -253,14 +253,14 @@ class _Builder:
         self._budget.spend(100 * len(content))
         result = cls()
         for pair in content:
-            if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], (str, int))):
+            if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and is_key(pair[0])):
                 raise _Odd
             result[pair[0]] = pair[1]
         return result
 
     def _set(self, args: tuple[Any, ...]) -> set[Any]:
         values = args[0] if args else []
-        if not isinstance(values, (list, tuple, set)) or not all(type(value) in (str, int, float, bool, bytes) for value in values):
+        if not isinstance(values, (list, tuple, set)) or not all(map(is_key, values)):
             raise _Odd
         self._budget.spend(100 * len(values))
         return set(values)
@@ -391,6 +391,7 @@ class _Builder:
         for registry in ("_parameters", "_buffers", "_modules"):
             for name, entry in module.state.get(registry, {}).items():
                 full = f"{prefix}{name}"
+                self._budget.spend(len(full))
                 if not isinstance(name, str) or len(full) > _MOST_NAME:
                     raise CheckpointError(f"the file has a module with the {registry[1:-1]} {name!r:.100}; expected a short name")
                 if entry is None or (registry == "_buffers" and isinstance(hidden, set) and name in hidden):
