@@ -77,8 +77,7 @@ class Unpickler:
         start: where the pickle begins in them.
         reduce: takes the name of a function and its arguments, and returns what stands for the result.
         persistent: takes a persistent id and returns what stands for it.
-        build: takes an object that is no Record and the state that it is to take; `None` where there are no such objects.
-        budget: what may be copied.
+        build: takes an object that is no Record and the state that it is to take.
 
     After `load`, `position` is the byte after the pickle.
     """
@@ -90,13 +89,11 @@ class Unpickler:
         reduce: Callable[[str, tuple[Any, ...]], Any],
         persistent: Callable[[Any], Any],
         build: Callable[[Any, Any], None],
-        budget: Budget,
     ) -> None:
         self._data = data
         self._reduce_function = reduce
         self._persistent = persistent
         self._build_function = build
-        self._budget = budget
         self.position = start
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}

@@ -518,7 +518,7 @@ def read_zip(archive: ZipArchive, root: str) -> Any:
     budget = Budget(archive.size)
     builder = _Builder(budget, storage_bytes, "<" if order == b"little" else ">")
     pickle = archive.read(f"{root}data.pkl")
-    machine = Unpickler(pickle, 0, builder.reduce, lambda saved: builder.storage(saved, 5), builder.build, budget)
+    machine = Unpickler(pickle, 0, builder.reduce, lambda saved: builder.storage(saved, 5), builder.build)
     return builder.finish(machine.load())
 
 
@@ -552,7 +552,7 @@ def read_legacy(data: memoryview) -> Any:
     position = 0
     values = []
     for _ in range(5):
-        machine = Unpickler(data, position, builder.reduce, persistent, builder.build, budget)
+        machine = Unpickler(data, position, builder.reduce, persistent, builder.build)
         values.append(machine.load())
         position = machine.position
     magic, protocol, _, value, keys = values
