@@ -35,7 +35,8 @@ def expected(pixels: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     grey = np.pad(pixels.astype(np.float64) @ LUMA, 1)
     h, w = pixels.shape[:2]
     y = sum(kernel[r, s] * grey[r : r + h, s : s + w] for r in range(3) for s in range(3))
-    return np.maximum(y, 0).reshape(h // 2, 2, w // 2, 2).max((1, 3))
+    largest: np.ndarray = np.maximum(y, 0).reshape(h // 2, 2, w // 2, 2).max((1, 3))
+    return largest
 
 
 def main(file: str = "feature_maps.png") -> int:

@@ -7,6 +7,7 @@ python python/examples/g2p_words_to_phonemes.py
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import MagicMock, patch
@@ -36,12 +37,13 @@ class Speller(nn.Module):
         self.dec_emb, self.decoder = nn.Embedding(phonemes, size), nn.GRUCell(size, size)
         self.fc = nn.Linear(size, phonemes)
 
-    def encode(self, words: list[str]) -> np.ndarray:
+    def encode(self, words: Sequence[str]) -> np.ndarray:
         letters = [np.array([GRAPHEMES.index(c) if c in GRAPHEMES else 1 for c in word] + [2]) for word in words]
         _, last = self.encoder(pack_sequence([self.enc_emb(word) for word in letters], enforce_sorted=False))
-        return last[0]
+        states: np.ndarray = last[0]
+        return states
 
-    def forward(self, words: list[str]) -> list[list[int]]:
+    def forward(self, words: Sequence[str]) -> list[list[int]]:
         h, token = self.encode(words), np.full(len(words), START)
         written = np.full((LONGEST, len(words)), END)
         for step in range(LONGEST):
@@ -67,8 +69,9 @@ def main() -> int:
     with patch.dict(sys.modules, dict.fromkeys(("nltk", "nltk.corpus", "nltk.tokenize"), MagicMock())):
         from g2p_en import G2p
     package = G2p()
-    folder = next(iter(find_spec("g2p_en").submodule_search_locations))
-    speller = load(Path(folder) / "checkpoint20.npz")
+    spec = find_spec("g2p_en")
+    assert spec is not None and spec.origin is not None
+    speller = load(Path(spec.origin).parent / "checkpoint20.npz")
 
     spelled = [[package.idx2p[token] for token in tokens] for tokens in speller(WORDS)]
     expected = [package.predict(word) for word in WORDS]

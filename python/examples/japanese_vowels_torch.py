@@ -55,7 +55,7 @@ def main() -> None:
         optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs)
         criterion = nn.CrossEntropyLoss()
-        start = time.perf_counter()
+        start, total = time.perf_counter(), 0.0
         for _ in range(options.epochs):
             total = 0.0
             for inputs, targets in loader:

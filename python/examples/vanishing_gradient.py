@@ -56,6 +56,7 @@ def gradient_norms(model: Adder) -> Any:
     x = nn.Tensor(inputs, requires_grad=True)
     nn.functional.mse_loss(model(x), nn.Tensor(sums)).backward()
     model.zero_grad()
+    assert x.grad is not None
     return np.linalg.norm(x.grad.reshape(STEPS, -1).astype(np.float64), axis=1)
 
 

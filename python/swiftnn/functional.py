@@ -287,13 +287,15 @@ def embedding(
         array([[4., 5.],
                [0., 1.]])
     """
+    skipped = -1
     if padding_idx is not None:
         rows = weight.shape[0] if isinstance(weight, (Tensor, np.ndarray)) else np.shape(weight)[0]
         if not -rows <= padding_idx < rows:
             raise ArgumentError(f"padding_idx must be within num_embeddings={rows}, but got {padding_idx}")
+        skipped = padding_idx % rows
     if max_norm is not None:
         _renormalize_rows(_raw(weight), _raw(input), max_norm, norm_type)
-    return embedding_forward(input, weight, -1 if padding_idx is None else padding_idx % rows, scale_grad_by_freq)
+    return embedding_forward(input, weight, skipped, scale_grad_by_freq)
 
 
 def _renormalize_rows(weight: np.ndarray[Any, Any], indices: np.ndarray[Any, Any], max_norm: float, norm_type: float) -> None:
@@ -619,8 +621,9 @@ def _max_pool(
 def _window(count: int, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     kernel = _ints(kernel_size, count, "kernel_size")
     # PyTorch's own functions also take an empty stride for "as kernel_size".
-    no_stride = stride is None or (isinstance(stride, Sequence) and not stride)
-    return kernel, kernel if no_stride else _ints(stride, count, "stride"), _ints(padding, count, "padding")
+    if stride is None or (isinstance(stride, Sequence) and not stride):
+        return kernel, kernel, _ints(padding, count, "padding")
+    return kernel, _ints(stride, count, "stride"), _ints(padding, count, "padding")
 
 
 def avg_pool1d(

@@ -885,7 +885,8 @@ def _take(x: Any, indices: Any, axis: int) -> tuple[Any, Backward]:
 
     def backward(dy: Any, w: Sequence[bool]) -> Any:
         dx = np.zeros(shape, dtype)
-        np.add.at(dx, (builtins.slice(None),) * axis + (indices,), dy)
+        at: Any = (builtins.slice(None),) * axis + (indices,)
+        np.add.at(dx, at, dy)
         return dx, None, None
 
     return np.take(x, indices, axis), backward

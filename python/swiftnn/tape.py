@@ -441,7 +441,10 @@ class _Rule:
         outputs = [(None, None) if r is None else (r.shape, r.dtype) for r in results]
         lengths = {i: [None if a is None else tuple(a.shape) for a in raw[i]] for i in self.lists}
         node = Node(self.name, self._backward, edges, outputs, (saved, first, lengths))
-        tensors = [None if r is None else _new_tensor(r, weak, *((node, i) if r.dtype.kind == "f" else ())) for i, r in enumerate(results)]
+        tensors = [
+            None if r is None else _new_tensor(r, weak, node, i) if r.dtype.kind == "f" else _new_tensor(r, weak)
+            for i, r in enumerate(results)
+        ]
         for place, i in self.optional:
             if not args[place]:
                 tensors[i] = None
@@ -747,7 +750,9 @@ class Function:
         node = Node(cls.__name__, partial(cls._run, shapes), edges, outputs, context)
         node.takes_over = False
         # A result that is an argument's own memory stays a Tensor of its own.
-        wrapped = tuple(_new_tensor(r, not strong, *((node, i) if r.dtype.kind == "f" else ())) for i, r in enumerate(results))
+        wrapped = tuple(
+            _new_tensor(r, not strong, node, i) if r.dtype.kind == "f" else _new_tensor(r, not strong) for i, r in enumerate(results)
+        )
         return wrapped if many else wrapped[0]
 
     @classmethod

@@ -333,7 +333,7 @@ Metric = Callable[[Any, Any], Any]
 def fit(
     model: Module,
     loader: Iterable[Any],
-    loss: Callable[[Any, Any], Any],
+    loss: Callable[[Any, Any], Any] | Module,
     optimizer: Optimizer,
     epochs: int,
     *,
@@ -421,7 +421,7 @@ class _Training:
     def __init__(
         self,
         run: Run,
-        loss: Callable[[Any, Any], Any],
+        loss: Callable[[Any, Any], Any] | Module,
         metrics: dict[str, Metric],
         forward: Callable[[Any, Any], tuple[Any, Any]],
         clip: float | None,

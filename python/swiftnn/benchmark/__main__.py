@@ -56,10 +56,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     except re.error as error:
         parser.error(f"--only: {options.only!r} is no regular expression: {error}")
     available = len(cpus(sys.maxsize))
+    words: list[str] = options.threads
     try:
-        options.threads = sorted({available if word == "all" else int(word) for word in options.threads})
+        options.threads = sorted({available if word == "all" else int(word) for word in words})
     except ValueError:
-        parser.error(f"--threads: numbers or all, got {' '.join(options.threads)}")
+        parser.error(f"--threads: numbers or all, got {' '.join(words)}")
     if not 1 <= options.threads[0] <= options.threads[-1] <= available:
         parser.error(f"--threads: this process may use 1 to {available} CPUs")
     options.peers = [name for name in PEERS if name in options.peers and (name in TRAINED or not options.training)]

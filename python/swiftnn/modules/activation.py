@@ -10,6 +10,7 @@ from .. import init
 from .._native import activation_forward, prelu_forward, softmax_forward
 from ..errors import ArgumentError, ShapeError
 from ..tensor import Parameter
+from ._signatures import one_input
 from .module import Module
 from .utils import Array, count, element_type, parameter
 
@@ -73,6 +74,7 @@ class ReLU(_InPlace):
         array([0., 2.])
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.relu(input, True) if self.inplace else activation_forward(input, F._RELU, 0.0, 0.0)
 
@@ -124,6 +126,7 @@ class Hardtanh(Module):
         self.max_val = max_val
         self.inplace = inplace
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
@@ -168,6 +171,7 @@ class Sigmoid(Module):
         array([0.5])
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return activation_forward(input, F._SIGMOID, 0.0, 0.0)
 
@@ -190,6 +194,7 @@ class Hardsigmoid(_InPlace):
         array([0. , 0.5, 1. ])
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.hardsigmoid(input, True) if self.inplace else activation_forward(input, F._HARDSIGMOID, 0.0, 0.0)
 
@@ -209,6 +214,7 @@ class Tanh(Module):
         array([0., 1.])
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return activation_forward(input, F._TANH, 0.0, 0.0)
 
@@ -231,6 +237,7 @@ class SiLU(_InPlace):
         array([ 0., 30.])
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.silu(input, True) if self.inplace else activation_forward(input, F._SILU, 0.0, 0.0)
 
@@ -255,6 +262,7 @@ class Mish(_InPlace):
     Reference: Misra, Mish: A Self Regularized Non-Monotonic Activation Function (2019).
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.mish(input, True) if self.inplace else activation_forward(input, F._MISH, 0.0, 0.0)
 
@@ -279,6 +287,7 @@ class Hardswish(_InPlace):
     Reference: Howard et al., Searching for MobileNetV3 (2019).
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.hardswish(input, True) if self.inplace else activation_forward(input, F._HARDSWISH, 0.0, 0.0)
 
@@ -306,6 +315,7 @@ class SELU(_InPlace):
     Reference: Klambauer et al., Self-Normalizing Neural Networks (2017).
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.selu(input, True) if self.inplace else activation_forward(input, F._SELU, 0.0, 0.0)
 
@@ -322,6 +332,7 @@ class LogSigmoid(Module):
         array([-0.6931, -0.3133])
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return activation_forward(input, F._LOGSIGMOID, 0.0, 0.0)
 
@@ -338,6 +349,7 @@ class Softsign(Module):
         array([-0.5 ,  0.75])
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return activation_forward(input, F._SOFTSIGN, 0.0, 0.0)
 
@@ -369,6 +381,7 @@ class ELU(_InPlace):
         super().__init__(inplace)
         self.alpha = alpha
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.elu(input, self.alpha, True) if self.inplace else activation_forward(input, F._ELU, self.alpha, 0.0)
 
@@ -401,6 +414,7 @@ class LeakyReLU(_InPlace):
         super().__init__(inplace)
         self.negative_slope = negative_slope
 
+    @one_input
     def forward(self, input: Array) -> Array:
         slope = self.negative_slope
         return F.leaky_relu(input, slope, True) if self.inplace else activation_forward(input, F._LEAKY_RELU, slope, 0.0)
@@ -435,6 +449,7 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
+    @one_input
     def forward(self, input: Array) -> Array:
         plain = self.approximate == "none"
         return activation_forward(input, F._GELU, 0.0, 0.0) if plain else F.gelu(input, approximate=self.approximate)
@@ -467,6 +482,7 @@ class Softplus(Module):
         self.beta = beta
         self.threshold = threshold
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return activation_forward(input, F._SOFTPLUS, self.beta, self.threshold)
 
@@ -512,6 +528,7 @@ class PReLU(Module):
         """Sets the factors to their first value."""
         init.constant_(self.weight, self.init)
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return prelu_forward(input, self.weight)
 
@@ -545,6 +562,7 @@ class GLU(Module):
         super().__init__()
         self.dim = dim
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.glu(input, self.dim)
 
@@ -576,6 +594,7 @@ class Softmax(Module):
         super().__init__()
         self.dim = dim
 
+    @one_input
     def forward(self, input: Array) -> Array:
         dim = self.dim
         return F.softmax(input, _stacklevel=4) if dim is None else softmax_forward(input, dim, False)
@@ -608,6 +627,7 @@ class LogSoftmax(Module):
         super().__init__()
         self.dim = dim
 
+    @one_input
     def forward(self, input: Array) -> Array:
         dim = self.dim
         return F.log_softmax(input, _stacklevel=4) if dim is None else softmax_forward(input, dim, True)
@@ -640,6 +660,7 @@ class Softmin(Module):
         super().__init__()
         self.dim = dim
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.softmin(input, self.dim, _stacklevel=4)
 
@@ -662,6 +683,7 @@ class Softmax2d(Module):
         array([0.5, 0.5])
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         x = F._as_array(input)
         if x.ndim not in (3, 4):

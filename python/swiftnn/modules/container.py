@@ -29,7 +29,7 @@ def _position(index: int, size: int) -> int:
 class _Numbered(Module):
     """What Sequential and ModuleList share: children named "0", "1", ..."""
 
-    _modules: dict[str, Module]  # type: ignore[assignment]
+    _modules: dict[str, Module]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def _name_at(self, index: int) -> str:
         return list(self._modules)[_position(index, len(self._modules))]
@@ -58,7 +58,7 @@ class _Numbered(Module):
             raise IndexError(f"insert: index {index} is out of range for a container of {size}")
         modules = list(self._modules.values())
         modules.insert(index, module)
-        self._modules = {str(i): module for i, module in enumerate(modules)}
+        self._modules = {str(i): module for i, module in enumerate(modules)}  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def append(self, module: Module) -> Self:
         """Adds a module at the end.
@@ -262,7 +262,7 @@ class ModuleDict(Module):
         array([0., 1.], dtype=float32)
     """
 
-    _modules: dict[str, Module]  # type: ignore[assignment]
+    _modules: dict[str, Module]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | ModuleDict | None = None) -> None:
         super().__init__()

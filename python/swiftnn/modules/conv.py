@@ -9,6 +9,7 @@ from .. import functional as F
 from .. import init
 from .._native import conv_forward
 from ..tensor import Parameter
+from ._signatures import one_input
 from .module import Module
 from .utils import Array, Size, count, element_type, parameter, size
 
@@ -126,6 +127,7 @@ class _ConvNd(Module):
             input = F.pad(input, self._border, self.padding_mode)
         return conv_forward(input, weight, bias, stride, padding, dilation, groups, activation)
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return self._conv_forward(input, self.weight, self.bias)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import functional as F
+from ._signatures import one_input
 from .module import Module
 from .utils import Array
 
@@ -47,6 +48,7 @@ class Dropout(_DropoutNd):
     Reference: Hinton et al., Improving neural networks by preventing co-adaptation of feature detectors (2012).
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         # Where F.dropout would find nothing to do.
         return F.dropout(input, self.p, True, self.inplace) if self.training or not 0 <= self.p <= 1 else input
@@ -72,6 +74,7 @@ class Dropout1d(_DropoutNd):
         (20, 16, 32)
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
@@ -97,6 +100,7 @@ class Dropout2d(_DropoutNd):
     Reference: Tompson et al., Efficient Object Localization Using Convolutional Networks (2014).
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
@@ -122,5 +126,6 @@ class Dropout3d(_DropoutNd):
     Reference: Tompson et al., Efficient Object Localization Using Convolutional Networks (2014).
     """
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.dropout3d(input, self.p, self.training, self.inplace)

@@ -11,6 +11,7 @@ from .. import init
 from .._native import embedding_forward
 from ..errors import ArgumentError
 from ..tensor import Parameter
+from ._signatures import indices
 from .module import Module
 from .utils import Array, count, element_type, parameter, size
 
@@ -108,6 +109,7 @@ class Embedding(Module):
         if self.padding_idx is not None and self.num_embeddings:
             self.weight.data[self.padding_idx] = 0
 
+    @indices
     def forward(self, input: Array) -> Array:
         if self.max_norm is None and self.padding_idx is None:
             return embedding_forward(input, self.weight, -1, self.scale_grad_by_freq)

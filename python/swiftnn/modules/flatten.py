@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import functional as F
 from ..errors import ShapeError
+from ._signatures import one_input
 from .module import Module
 from .utils import Array, size
 
@@ -42,6 +43,7 @@ class Flatten(Module):
         self.start_dim = size(start_dim, "start_dim")
         self.end_dim = size(end_dim, "end_dim")
 
+    @one_input
     def forward(self, input: Array) -> Array:
         x = F._as_array(input)
         shape = tuple(x.shape)
@@ -92,6 +94,7 @@ class Unflatten(Module):
             if not hasattr(item, "__index__"):
                 raise TypeError(f"unflattened_size must be tuple of ints, but found element of type {type(item).__name__} at pos {i}")
 
+    @one_input
     def forward(self, input: Array) -> Array:
         x = F._as_array(input)
         shape = tuple(x.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._signatures import one_input
 from .module import Module
 from .utils import Array
 
@@ -29,5 +30,6 @@ class Identity(Module):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return input

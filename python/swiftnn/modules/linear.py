@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import init
 from .._native import bilinear_forward, linear_forward
 from ..tensor import Parameter
+from ._signatures import one_input
 from .module import Module
 from .utils import Array, count, element_type, parameter
 
@@ -66,6 +67,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return linear_forward(input, self.weight, self.bias, None, -1, 0, 0)
 

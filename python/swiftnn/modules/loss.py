@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import functional as F
 from ..loss_functions import legacy_reduction
+from ._signatures import input_and_target
 from .module import Module
 from .utils import Array
 
@@ -99,6 +100,7 @@ class CrossEntropyLoss(_WeightedLoss):
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.cross_entropy(
             input,
@@ -147,6 +149,7 @@ class NLLLoss(_WeightedLoss):
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
@@ -172,6 +175,7 @@ class MSELoss(_Loss):
         array(2.)
     """
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.mse_loss(input, target, reduction=self.reduction)
 
@@ -197,6 +201,7 @@ class L1Loss(_Loss):
         array(1.)
     """
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.l1_loss(input, target, reduction=self.reduction)
 
@@ -231,6 +236,7 @@ class SmoothL1Loss(_Loss):
         super().__init__(size_average, reduce, reduction)
         self.beta = beta
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
@@ -266,6 +272,7 @@ class HuberLoss(_Loss):
         super().__init__(reduction=reduction)
         self.delta = delta
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
@@ -292,6 +299,7 @@ class BCELoss(_WeightedLoss):
         0.6931
     """
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
@@ -333,6 +341,7 @@ class BCEWithLogitsLoss(_Loss):
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.binary_cross_entropy_with_logits(input, target, weight=self.weight, reduction=self.reduction, pos_weight=self.pos_weight)
 
@@ -367,6 +376,7 @@ class KLDivLoss(_Loss):
         super().__init__(size_average, reduce, reduction)
         self.log_target = log_target
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
@@ -500,6 +510,7 @@ class HingeEmbeddingLoss(_Loss):
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
+    @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
 

@@ -74,6 +74,17 @@ def _addindent(text: str, spaces: int) -> str:
     return text.replace("\n", "\n" + spaces * " ")
 
 
+class _SignatureOfForward:
+    """inspect.signature(layer), and so what notebooks show at `layer(`: the arguments of forward. A class keeps its constructor's."""
+
+    def __get__(self, instance: Module | None, owner: type) -> Any:
+        if instance is None:
+            raise AttributeError("__signature__")
+        import inspect
+
+        return inspect.signature(instance.forward)
+
+
 def _forward_unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
     """Computes the output; every subclass defines it. Call the module itself, which also runs its hooks."""
     raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
@@ -136,6 +147,7 @@ class Module(ModuleBase):
         state["_load_state_dict_post_hooks"] = OrderedDict()
 
     forward: Callable[..., Any] = _forward_unimplemented
+    __signature__ = _SignatureOfForward()
 
     # Calling.
 

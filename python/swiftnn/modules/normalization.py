@@ -12,6 +12,7 @@ from .. import functional as F
 from .. import init
 from .._native import batch_norm_forward, layer_norm_forward
 from ..tensor import Parameter
+from ._signatures import one_input, one_x
 from .module import Module
 from .utils import Array, count, element_type, parameter, size
 
@@ -101,6 +102,7 @@ class LayerNorm(_Affine):
         self._make_affine(self.normalized_shape, elementwise_affine, elementwise_affine and bias, kind)
         self.reset_parameters()
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return layer_norm_forward(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -157,6 +159,7 @@ class RMSNorm(_Affine):
         if self.weight is not None:
             init.ones_(self.weight)
 
+    @one_x
     def forward(self, x: Array) -> Array:
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
@@ -218,6 +221,7 @@ class GroupNorm(_Affine):
         self._make_affine(self.num_channels, affine, affine and bias, kind)
         self.reset_parameters()
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
@@ -306,6 +310,7 @@ class _NormBase(_Affine):
 class _BatchNorm(_NormBase):
     _ndims: tuple[int, ...]
 
+    @one_input
     def forward(self, input: Array) -> Array:
         x = F._as_array(input)
         if x.ndim not in self._ndims:
@@ -448,6 +453,7 @@ class _InstanceNorm(_NormBase):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
+    @one_input
     def forward(self, input: Array) -> Array:
         x = F._as_array(input)
         n = self._unbatched

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import functional as F
 from ..errors import ShapeError
+from ._signatures import one_input
 from .module import Module
 from .utils import Array, Size
 
@@ -37,6 +38,7 @@ class _PadNd(Module):
         super().__init__()
         self.padding = F._ints(padding, 2 * self._dimensions, "padding")
 
+    @one_input
     def forward(self, input: Array) -> Array:
         x = F._as_array(input)
         n = self._dimensions
@@ -60,6 +62,7 @@ class _ConstantPadNd(Module):
         self.padding = F._ints(padding, 2 * self._dimensions, "padding")
         self.value = value
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.pad(input, self.padding, "constant", self.value)
 

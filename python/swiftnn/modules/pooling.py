@@ -7,6 +7,7 @@ from typing import Any
 from .. import functional as F
 from .._native import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward
 from ..errors import ShapeError
+from ._signatures import one_input
 from .module import Module
 from .utils import Array, Size, plain
 
@@ -67,6 +68,7 @@ class _MaxPoolNd(_Pool):
             bool(self.return_indices),
         )
 
+    @one_input
     def forward(self, input: Array) -> Array:
         kernel_size, stride, padding, dilation, ceil_mode, return_indices = self._arguments or self._prepare()
         y = max_pool_forward(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
@@ -145,6 +147,7 @@ class _AvgPoolNd(_Pool):
     ceil_mode: bool
     count_include_pad: bool
 
+    @one_input
     def forward(self, input: Array) -> Array:
         kernel_size, stride, padding, ceil_mode, count_include_pad, divisor = self._arguments or self._prepare()
         return avg_pool_forward(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor)
@@ -253,6 +256,7 @@ class _AdaptiveAvgPoolNd(_Pool):
     def _operands(self) -> tuple[Any, ...]:
         return (F._output_size(self.output_size, self._dimensions),)
 
+    @one_input
     def forward(self, input: Array) -> Array:
         (output_size,) = self._arguments or self._prepare()
         return adaptive_avg_pool_forward(input, output_size)

@@ -16,6 +16,7 @@ from .._native import rnn_cell_forward, rnn_forward
 from ..errors import ShapeError
 from ..tensor import Parameter
 from ..utils.rnn import PackedSequence
+from ._signatures import cell, cell_pair, recurrent, recurrent_pair
 from .module import Module
 from .utils import Array, element_type, parameter, size
 
@@ -351,6 +352,7 @@ class RNN(RNNBase):
         super().__init__(mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
         self.nonlinearity = nonlinearity
 
+    @recurrent
     def forward(self, input: Any, hx: Array | None = None) -> tuple[Any, Array]:
         y, states = self._compute(input, None if hx is None else (hx,))
         return y, states[0]
@@ -412,6 +414,7 @@ class LSTM(RNNBase):
     ) -> None:
         super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype)
 
+    @recurrent_pair
     def forward(self, input: Any, hx: tuple[Array, Array] | None = None) -> tuple[Any, tuple[Array, Array]]:
         y, (h, c) = self._compute(input, None if hx is None else _pair_of_states(hx, "LSTM"))
         return y, (h, c)
@@ -477,6 +480,7 @@ class GRU(RNNBase):
         _refuse(unknown, "GRU")
         super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
 
+    @recurrent
     def forward(self, input: Any, hx: Array | None = None) -> tuple[Any, Array]:
         y, states = self._compute(input, None if hx is None else (hx,))
         return y, states[0]
@@ -590,6 +594,7 @@ class RNNCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 
+    @cell
     def forward(self, input: Array, hx: Array | None = None) -> Array:
         if self.nonlinearity not in ("tanh", "relu"):
             raise ShapeError(f"Unknown nonlinearity: {self.nonlinearity!r}; select from 'tanh' or 'relu'")
@@ -627,6 +632,7 @@ class LSTMCell(RNNCellBase):
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
+    @cell_pair
     def forward(self, input: Array, hx: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
         h, c = self._step(2, input, None if hx is None else _pair_of_states(hx, "LSTMCell"))
         return h, c
@@ -661,5 +667,6 @@ class GRUCell(RNNCellBase):
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DTypeLike | None = None) -> None:
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
+    @cell
     def forward(self, input: Array, hx: Array | None = None) -> Array:
         return self._step(3, input, None if hx is None else (hx,))[0]

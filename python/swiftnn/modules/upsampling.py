@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import functional as F
+from ._signatures import one_input
 from .module import Module
 from .utils import Array, size
 
@@ -61,6 +62,7 @@ class Upsample(Module):
         self.align_corners = align_corners
         self.recompute_scale_factor = recompute_scale_factor
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.interpolate(
             input, self.size, self.scale_factor, self.mode, self.align_corners, recompute_scale_factor=self.recompute_scale_factor
@@ -142,6 +144,7 @@ class PixelShuffle(Module):
         super().__init__()
         self.upscale_factor = size(upscale_factor, "upscale_factor")
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.pixel_shuffle(input, self.upscale_factor)
 
@@ -173,6 +176,7 @@ class PixelUnshuffle(Module):
         super().__init__()
         self.downscale_factor = size(downscale_factor, "downscale_factor")
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.pixel_unshuffle(input, self.downscale_factor)
 
@@ -209,6 +213,7 @@ class ChannelShuffle(Module):
         if self.groups <= 0:
             raise ValueError(f"groups must be positive, but got {groups}")
 
+    @one_input
     def forward(self, input: Array) -> Array:
         return F.channel_shuffle(input, self.groups)
 

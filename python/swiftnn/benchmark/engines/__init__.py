@@ -25,9 +25,11 @@ class Engine(Protocol):
 
     def prepare(self, cell: Cell) -> Call:
         """A call of the layer with the cell's weights on the cell's inputs, as the engine's users write it."""
+        ...
 
     def output(self, result: Any) -> Array:
         """The first result of a call as an array."""
+        ...
 
     def clear(self) -> None:
         """Gives back what the last cell held, once its call is gone."""

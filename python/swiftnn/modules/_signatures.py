@@ -1,0 +1,126 @@
+"""How calls of layers are typed: an array gives an array of the same float type, a Tensor gives a Tensor.
+
+Every template below is the overloaded signature of one kind of `forward`; `@one_input` over a `forward` gives it to type checkers and
+editors.
+At run time the decorators return the method as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+__all__: list[str] = []
+
+_AnyCallable = TypeVar("_AnyCallable", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+    from typing import Protocol, TypeAlias, overload
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..tensor import Tensor
+    from ..utils.rnn import PackedSequence
+
+    FloatT = TypeVar("FloatT", np.float32, np.float64)
+    _Template = TypeVar("_Template", bound=Callable[..., Any])
+
+    class SupportsDLPack(Protocol):
+        def __dlpack__(self) -> Any: ...
+
+    # What NumPy or DLPack can read: lists, integers, float16, arrays of other libraries. Tensors come before it in every overload.
+    Readable: TypeAlias = ArrayLike | SupportsDLPack
+
+    def _signature_of(template: _Template) -> Callable[[Callable[..., Any]], _Template]: ...
+
+    @overload
+    def _one_input(self: Any, input: NDArray[FloatT]) -> NDArray[FloatT]: ...
+    @overload
+    def _one_input(self: Any, input: Tensor) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _one_input(self: Any, input: Readable) -> NDArray[Any]: ...
+    def _one_input(self: Any, input: Any) -> Any: ...
+
+    @overload
+    def _one_x(self: Any, x: NDArray[FloatT]) -> NDArray[FloatT]: ...
+    @overload
+    def _one_x(self: Any, x: Tensor) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _one_x(self: Any, x: Readable) -> NDArray[Any]: ...
+    def _one_x(self: Any, x: Any) -> Any: ...
+
+    @overload
+    def _indices(self: Any, input: Tensor) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _indices(self: Any, input: Readable) -> NDArray[Any]: ...
+    def _indices(self: Any, input: Any) -> Any: ...
+
+    @overload
+    def _input_and_target(self: Any, input: NDArray[FloatT], target: NDArray[Any]) -> NDArray[FloatT]: ...
+    @overload
+    def _input_and_target(self: Any, input: Tensor, target: Readable) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _input_and_target(self: Any, input: Readable, target: Tensor) -> Tensor: ...
+    @overload
+    def _input_and_target(self: Any, input: Readable, target: Readable) -> NDArray[Any]: ...
+    def _input_and_target(self: Any, input: Any, target: Any) -> Any: ...
+
+    @overload
+    def _recurrent(self: Any, input: NDArray[FloatT], hx: NDArray[Any] | None = None) -> tuple[NDArray[FloatT], NDArray[FloatT]]: ...
+    @overload
+    def _recurrent(self: Any, input: Tensor, hx: Tensor | NDArray[Any] | None = None) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def _recurrent(self: Any, input: PackedSequence, hx: Any = None) -> tuple[PackedSequence, Any]: ...
+    @overload
+    def _recurrent(self: Any, input: Readable, hx: Any = None) -> tuple[Any, Any]: ...
+    def _recurrent(self: Any, input: Any, hx: Any = None) -> Any: ...
+
+    @overload
+    def _recurrent_pair(
+        self: Any, input: NDArray[FloatT], hx: tuple[NDArray[Any], NDArray[Any]] | None = None
+    ) -> tuple[NDArray[FloatT], tuple[NDArray[FloatT], NDArray[FloatT]]]: ...
+    @overload
+    def _recurrent_pair(
+        self: Any, input: Tensor, hx: tuple[Tensor | NDArray[Any], Tensor | NDArray[Any]] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]: ...
+    @overload
+    def _recurrent_pair(self: Any, input: PackedSequence, hx: Any = None) -> tuple[PackedSequence, tuple[Any, Any]]: ...
+    @overload
+    def _recurrent_pair(self: Any, input: Readable, hx: Any = None) -> tuple[Any, tuple[Any, Any]]: ...
+    def _recurrent_pair(self: Any, input: Any, hx: Any = None) -> Any: ...
+
+    @overload
+    def _cell(self: Any, input: NDArray[FloatT], hx: NDArray[Any] | None = None) -> NDArray[FloatT]: ...
+    @overload
+    def _cell(self: Any, input: Tensor, hx: Tensor | NDArray[Any] | None = None) -> Tensor: ...
+    @overload
+    def _cell(self: Any, input: Readable, hx: Any = None) -> Any: ...
+    def _cell(self: Any, input: Any, hx: Any = None) -> Any: ...
+
+    @overload
+    def _cell_pair(
+        self: Any, input: NDArray[FloatT], hx: tuple[NDArray[Any], NDArray[Any]] | None = None
+    ) -> tuple[NDArray[FloatT], NDArray[FloatT]]: ...
+    @overload
+    def _cell_pair(
+        self: Any, input: Tensor, hx: tuple[Tensor | NDArray[Any], Tensor | NDArray[Any]] | None = None
+    ) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def _cell_pair(self: Any, input: Readable, hx: Any = None) -> tuple[Any, Any]: ...
+    def _cell_pair(self: Any, input: Any, hx: Any = None) -> Any: ...
+
+    one_input = _signature_of(_one_input)
+    one_x = _signature_of(_one_x)
+    indices = _signature_of(_indices)
+    input_and_target = _signature_of(_input_and_target)
+    recurrent = _signature_of(_recurrent)
+    recurrent_pair = _signature_of(_recurrent_pair)
+    cell = _signature_of(_cell)
+    cell_pair = _signature_of(_cell_pair)
+else:
+
+    def _as_it_is(forward: _AnyCallable) -> _AnyCallable:
+        return forward
+
+    one_input = one_x = indices = input_and_target = recurrent = recurrent_pair = cell = cell_pair = _as_it_is
