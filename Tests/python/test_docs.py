@@ -19,6 +19,8 @@ MODULES = ["swiftnn", *PUBLIC]
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name: str) -> None:
+    if name == "swiftnn.interop":
+        pytest.importorskip("threadpoolctl")
     module = importlib.import_module(name)
     nn.manual_seed(0)
     with np.printoptions(legacy=False):

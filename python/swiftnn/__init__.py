@@ -51,7 +51,7 @@ from .runtime import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from . import checkpoint, data, optim, training
+    from . import checkpoint, data, interop, optim, training
     from .checkpoint import load, save
     from .pytorch import from_torch
     from .training import fit
@@ -83,6 +83,7 @@ __all__ = [
     "gradcheck",
     "inference_mode",
     "init",
+    "interop",
     "is_grad_enabled",
     "load",
     "manual_seed",
@@ -115,6 +116,7 @@ _LAZY = {
     "data": "",
     "fit": "training",
     "from_torch": "pytorch",
+    "interop": "",
     "load": "checkpoint",
     "optim": "",
     "save": "checkpoint",
