@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import os
 import pkgutil
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,9 @@ import pytest
 
 import swiftnn as nn
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = sorted((ROOT / "python/docs").rglob("*.md"))
 PUBLIC = [m.name for m in pkgutil.walk_packages(nn.__path__, "swiftnn.") if not m.name.rsplit(".", 1)[-1].startswith(("_", "lib"))]
 MODULES = ["swiftnn", *PUBLIC]
 
@@ -36,3 +42,52 @@ def test_modules_have_examples() -> None:
 def test_readme() -> None:
     result = doctest.testfile(str(README), module_relative=False)
     assert result.attempted > 10 and result.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_guides(page: Path) -> None:
+    with np.printoptions(legacy=False):
+        result = doctest.testfile(str(page), module_relative=False)
+    assert result.failed == 0
+    text = page.read_text()
+    assert (result.attempted > 0) == ("```python\n>>> " in text)
+
+
+CONTAINERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList"}
+BASES = {"RNNBase", "RNNCellBase"}
+
+
+@pytest.mark.parametrize("name", nn.modules.__all__)
+def test_docstring_of_layer_has_its_parts(name: str) -> None:
+    """A layer's page is its docstring: equation, shapes, example with what it prints."""
+    parts = {"example": r">>> .*\n(?:\s+\.\.\. .*\n)*\s+[^>\s]"}
+    if name not in CONTAINERS:
+        parts["shape"] = r"\n    \*\*Shape\*\*"
+        if name not in BASES:
+            parts["equation"] = r"\n\n    \S[^\n]{0,40} = "
+    text = getattr(nn, name).__doc__
+    assert [part for part, pattern in parts.items() if not re.search(pattern, text)] == []
+
+
+PACKAGE = Path(nn.__file__).parent
+RPATH = ["-L", str(PACKAGE), "-lSwiftNN", "-Xlinker", "-rpath", "-Xlinker", str(PACKAGE)]
+COMPILERS = {
+    "c": ("c", "cc", ["-std=c11", "-Wall", "-Werror"], ["-lm"]),
+    "swift": ("swift", "swiftc", [], []),
+}
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_program_of_guide(language: str, tmp_path: Path) -> None:
+    """The first program of the page prints what the console below it shows."""
+    page, compiler, options, libraries = COMPILERS[language]
+    text = (ROOT / f"python/docs/guides/{page}.md").read_text()
+    found = shutil.which(compiler) or shutil.which(compiler, path=os.path.dirname(os.environ.get("SWIFT", "/opt/swift/usr/bin/swift")))
+    if found is None:
+        pytest.skip(f"there is no {compiler}")
+    source, program = tmp_path / f"linear.{language}", tmp_path / "linear"
+    source.write_text(re.search(rf"```{language}\n(.*?)```", text, re.S)[1])
+    include = ["-I", str(ROOT / "Sources/CSwiftNN/include")]
+    subprocess.run([found, *options, *include, str(source), *RPATH, *libraries, "-o", str(program)], check=True)
+    shown = re.search(r"&& \./linear\n(.*?)```", text, re.S)[1]
+    assert subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout == shown

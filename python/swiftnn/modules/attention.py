@@ -55,6 +55,10 @@ class MultiheadAttention(Module):
         AssertionError: num_heads does not divide embed_dim, or a mask is neither of bools nor of floats.
         ShapeError: the inputs or masks do not fit.
 
+    Differences from PyTorch:
+        A query that may attend to nothing gets zeros, with and without weights, where PyTorch gives NaN or zeros depending
+        on the path; `is_causal=True` needs no mask and works with `need_weights=True`.
+
     Example:
         >>> attention = nn.MultiheadAttention(embed_dim=8, num_heads=2, batch_first=True)
         >>> x = np.ones((3, 5, 8), np.float32)

@@ -173,6 +173,9 @@ class Conv1d(_ConvNd):
         ValueError: groups does not divide the channels, the padding is unknown, or 'same' meets a stride.
         ShapeError: the input does not fit.
 
+    Differences from PyTorch:
+        Padding may be (left, right), where PyTorch raises; results are contiguous whatever the layout of the input.
+
     Example:
         >>> nn.Conv1d(16, 33, 3, stride=2)(np.ones((20, 16, 50), np.float32)).shape
         (20, 33, 24)
@@ -208,6 +211,9 @@ class Conv2d(_ConvNd):
     Raises:
         ValueError: groups does not divide the channels, the padding is unknown, or 'same' meets a stride.
         ShapeError: the input does not fit.
+
+    Differences from PyTorch:
+        Padding may be (top, bottom, left, right), where PyTorch raises; results are contiguous (N, O, P, Q), also for channels-last inputs.
 
     Example:
         >>> nn.Conv2d(3, 64, kernel_size=3, padding=1)(np.ones((16, 3, 24, 24), np.float32)).shape

@@ -38,6 +38,9 @@ class Dropout(_DropoutNd):
     Raises:
         ValueError: p is not in 0 ... 1.
 
+    Differences from PyTorch:
+        The zeros are other ones: draws come from `nn.random`, with the same bits on every machine and for any number of threads.
+
     Example:
         >>> m = nn.Dropout(p=0.2)
         >>> m(np.ones((20, 16), np.float32)).shape
@@ -69,6 +72,9 @@ class Dropout1d(_DropoutNd):
         ValueError: p is not in 0 ... 1.
         ShapeError: the input has the wrong number of dimensions.
 
+    Differences from PyTorch:
+        The zeros are other ones: draws come from `nn.random`, with the same bits on every machine and for any number of threads.
+
     Example:
         >>> nn.Dropout1d(p=0.2)(np.ones((20, 16, 32), np.float32)).shape
         (20, 16, 32)
@@ -92,6 +98,9 @@ class Dropout2d(_DropoutNd):
 
     Raises:
         ValueError: p is not in 0 ... 1.
+
+    Differences from PyTorch:
+        The zeros are other ones: draws come from `nn.random`, with the same bits on every machine and for any number of threads.
 
     Example:
         >>> nn.Dropout2d(p=0.2)(np.ones((20, 16, 32, 32), np.float32)).shape
@@ -118,6 +127,9 @@ class Dropout3d(_DropoutNd):
 
     Raises:
         ValueError: p is not in 0 ... 1.
+
+    Differences from PyTorch:
+        The zeros are other ones: draws come from `nn.random`, with the same bits on every machine and for any number of threads.
 
     Example:
         >>> nn.Dropout3d(p=0.2)(np.ones((20, 16, 4, 32, 32), np.float32)).shape

@@ -321,6 +321,10 @@ class RNN(RNNBase):
         ValueError: an argument is out of its range.
         ShapeError: input or hx does not fit.
 
+    Differences from PyTorch:
+        A sequence of length zero gives an empty output and the initial state, where PyTorch raises; a result is contiguous also with
+        `batch_first=True`.
+
     Example:
         >>> output, hn = nn.RNN(10, 20, 2)(np.ones((5, 3, 10), np.float32), np.zeros((2, 3, 20), np.float32))
         >>> output.shape, hn.shape
@@ -391,6 +395,10 @@ class LSTM(RNNBase):
         ShapeError: input or hx does not fit.
         TypeError: hx is not a pair.
 
+    Differences from PyTorch:
+        A sequence of length zero gives an empty output and the initial state, where PyTorch raises; a result is contiguous also with
+        `batch_first=True`.
+
     Example:
         >>> output, (hn, cn) = nn.LSTM(10, 20, 2)(np.ones((5, 3, 10), np.float32))
         >>> output.shape, hn.shape, cn.shape
@@ -455,6 +463,10 @@ class GRU(RNNBase):
     Raises:
         ValueError: an argument is out of its range.
         ShapeError: input or hx does not fit.
+
+    Differences from PyTorch:
+        A sequence of length zero gives an empty output and the initial state, where PyTorch raises; a result is contiguous also with
+        `batch_first=True`.
 
     Example:
         >>> output, hn = nn.GRU(10, 20, 2, batch_first=True)(np.ones((3, 5, 10), np.float32))

@@ -65,6 +65,10 @@ class Transformer(Module):
         AssertionError: nhead does not divide d_model.
         ShapeError: the inputs do not fit each other or d_model.
 
+    Differences from PyTorch:
+        One computation in every mode: `eval()` gives the bits of `train()` without dropout. PyTorch's fast path takes any non-zero
+        float of a mask for "blocked" and zeroes padded outputs; here float masks are added and padded positions are computed.
+
     Example:
         >>> model = nn.Transformer(d_model=16, nhead=4, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=32)
         >>> model(np.ones((10, 32, 16), np.float32), np.ones((20, 32, 16), np.float32)).shape
@@ -258,6 +262,10 @@ class TransformerEncoder(Module):
 
     Raises:
         ShapeError: src or a mask does not fit.
+
+    Differences from PyTorch:
+        One computation in every mode: `eval()` gives the bits of `train()` without dropout. PyTorch's fast path takes any non-zero
+        float of a mask for "blocked" and zeroes padded outputs; here float masks are added and padded positions are computed.
 
     Example:
         >>> encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(d_model=16, nhead=4, dim_feedforward=32), num_layers=2)
@@ -459,6 +467,10 @@ class TransformerEncoderLayer(Module):
         AssertionError: nhead does not divide d_model.
         ValueError: activation is an unknown string.
         ShapeError: src or a mask does not fit.
+
+    Differences from PyTorch:
+        One computation in every mode: `eval()` gives the bits of `train()` without dropout. PyTorch's fast path takes any non-zero
+        float of a mask for "blocked" and zeroes padded outputs; here float masks are added and padded positions are computed.
 
     Example:
         >>> nn.TransformerEncoderLayer(d_model=16, nhead=4, dim_feedforward=32)(np.ones((10, 32, 16), np.float32)).shape

@@ -15,6 +15,8 @@ __all__ = ["ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample", "Upsa
 class Upsample(Module):
     """Resizes signals or images.
 
+    y[..., p] = x[..., ⌊p · H / P⌋] for mode='nearest'; the linear modes mix the two neighbours of position (p + ½) · H / P - ½
+
     Args:
         size: the output's size, an int or one for each dimension.
         scale_factor: or the factor by which the size grows.
@@ -76,6 +78,8 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """Resizes images, each pixel from the nearest one.
 
+    y[n,c,p,q] = x[n, c, ⌊p · H / P⌋, ⌊q · W / Q⌋]
+
     Args:
         size: the output's size, an int or (P, Q).
         scale_factor: or the factor by which the size grows.
@@ -96,6 +100,8 @@ class UpsamplingNearest2d(Upsample):
 
 class UpsamplingBilinear2d(Upsample):
     """Resizes images bilinearly, the corner pixels laid on each other.
+
+    y[n,c,p,q] = Σ_{h,w} max(0, 1 - |p · (H-1) / (P-1) - h|) · max(0, 1 - |q · (W-1) / (Q-1) - w|) · x[n,c,h,w]
 
     Args:
         size: the output's size, an int or (P, Q).
