@@ -38,7 +38,7 @@ napoleon_custom_sections = ["Differences from PyTorch"]
 myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
-smartquotes = False  # 'same' is code
+smartquotes_action = "D"  # dashes; 'same' is code
 
 _SECTION = re.compile(r"^(Args|Returns|Raises|Example|Examples|Yields|Note|Reference|Differences from PyTorch)s?:")
 _KEPT = re.compile(r"(`[^`]+ <[^>]+>`_|``[^`]+``|`[^`]+`|\*\*\w[^*]*\*\*)")
@@ -52,7 +52,8 @@ def _escaped(text: str) -> str:
             parts[i] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", re.sub(r"([*|])", r"\\\1", part))
         elif part.startswith("`") and not part.startswith("``") and not part.endswith("_"):
             parts[i] = f"`{part}`"
-    return "".join(parts)
+    # "size: P." would start a list, numbered by letters.
+    return re.sub(r"(^|: )([A-Za-z])\.$", r"\1\2\\.", "".join(parts))
 
 
 def _is_equation(paragraph: list[str]) -> bool:
@@ -78,6 +79,12 @@ def docstring_to_rst(app: Sphinx, what: str, name: str, obj: Any, options: Any, 
     lines[:] = result
 
 
+def without_blank_last_lines(app: Sphinx, docname: str, source: list[str]) -> None:
+    """doctest needs a blank line between an example's output and the fence; a reader does not."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
+
+
 def setup(app: Sphinx) -> None:
     app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir)))
+    app.connect("source-read", without_blank_last_lines)
     app.connect("autodoc-process-docstring", docstring_to_rst, priority=100)  # before napoleon
