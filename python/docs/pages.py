@@ -35,6 +35,8 @@ MODULES = {
     "optim.lr_scheduler": "nn.optim.lr_scheduler: learning rates",
     "data": "nn.data: loaders",
     "training": "nn.training: fit",
+    "checkpoint": "nn.load, nn.save: files of weights",
+    "pytorch": "nn.from_torch: live PyTorch models",
     "init": "nn.init: initial values",
     "random": "nn.random: generators",
     "runtime": "Threads and memory",
