@@ -63,8 +63,9 @@ class TensorDataset(Dataset):
 
     Example:
         >>> data = nn.data.TensorDataset(np.arange(6).reshape(3, 2), np.array([7, 8, 9]))
-        >>> data[1]
-        (array([2, 3]), np.int64(8))
+        >>> x, y = data[1]
+        >>> x, int(y)
+        (array([2, 3]), 8)
     """
 
     tensors: tuple[Any, ...]
