@@ -51,8 +51,9 @@ from .runtime import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from . import checkpoint, data, interop, optim, training
+    from . import checkpoint, data, inspection, interop, optim, training
     from .checkpoint import load, save
+    from .inspection import summary
     from .pytorch import from_torch
     from .training import fit
 
@@ -83,6 +84,7 @@ __all__ = [
     "gradcheck",
     "inference_mode",
     "init",
+    "inspection",
     "interop",
     "is_grad_enabled",
     "load",
@@ -103,6 +105,7 @@ __all__ = [
     "set_winograd",
     "split",
     "stack",
+    "summary",
     "threads",
     "training",
     "utils",
@@ -116,10 +119,12 @@ _LAZY = {
     "data": "",
     "fit": "training",
     "from_torch": "pytorch",
+    "inspection": "",
     "interop": "",
     "load": "checkpoint",
     "optim": "",
     "save": "checkpoint",
+    "summary": "inspection",
     "training": "",
 }
 

@@ -899,6 +899,12 @@ class Module(ModuleBase):
         body = "\n  " + "\n  ".join(lines) + "\n" if lines else ""
         return f"{self._get_name()}({body})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the modules as a tree that folds, with shapes and numbers of parameters."""
+        from ..inspection import module_html
+
+        return module_html(self)
+
     # Last, because inside the class these names would hide the built-in ones.
 
     def float(self) -> Self:
