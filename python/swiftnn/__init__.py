@@ -51,7 +51,7 @@ from .runtime import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from . import checkpoint, data, inspection, interop, optim, training
+    from . import checkpoint, data, inspection, interop, optim, plot, training
     from .checkpoint import load, save
     from .inspection import summary
     from .pytorch import from_torch
@@ -97,6 +97,7 @@ __all__ = [
     "no_grad",
     "operators",
     "optim",
+    "plot",
     "random",
     "release_memory",
     "save",
@@ -123,6 +124,7 @@ _LAZY = {
     "interop": "",
     "load": "checkpoint",
     "optim": "",
+    "plot": "",
     "save": "checkpoint",
     "summary": "inspection",
     "training": "",

@@ -45,7 +45,7 @@ class History(dict[str, "NDArray[np.float64]"]):
             self[name] = np.append(before, np.float64(entries.get(name, np.nan)))
 
     def plot(self, axes: Any = None) -> Any:
-        """Draws every curve beside its validation curve, a panel for each name; needs matplotlib.
+        """Draws every curve beside its validation curve, a panel for each name: `nn.plot.history(self, axes)`; needs matplotlib.
 
         Args:
             axes: matplotlib axes, one for each panel; `None`: a new figure.
@@ -56,20 +56,9 @@ class History(dict[str, "NDArray[np.float64]"]):
         Raises:
             ImportError: matplotlib is not installed.
         """
-        names = [name for name in self if not name.startswith("val_")]
-        if axes is None:
-            try:
-                import matplotlib.pyplot as plt
-            except ImportError as error:
-                raise ImportError("history.plot() needs matplotlib; install it with: pip install 'swiftnn[training]'") from error
-            _, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3), squeeze=False, layout="constrained")
-        for panel, name in zip(np.ravel(axes), names):
-            for label in (name, f"val_{name}"):
-                if label in self:
-                    panel.plot(np.arange(1, len(self[label]) + 1), self[label], label=label)
-            panel.set(xlabel="epoch", title=name)
-            panel.legend()
-        return axes
+        from . import plot
+
+        return plot.history(self, axes)
 
 
 class Run:
