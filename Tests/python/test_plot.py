@@ -24,8 +24,7 @@ def no_figures_left() -> Iterator[None]:
 
 
 def images(panels: np.ndarray) -> list[np.ndarray]:
-    for panel in panels:
-        panel.figure.canvas.draw()  # what cannot be drawn fails here
+    panels[0].figure.canvas.draw()  # what cannot be drawn fails here
     return [np.ma.filled(panel.images[0].get_array(), np.nan) for panel in panels]
 
 

@@ -38,8 +38,13 @@ def _array(value: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _panels(name: str, count: int, axes: Any, size: tuple[float, float], columns: int | None = None) -> NDArray[Any]:
-    """`count` axes in reading order: those given, or those of a new figure, whose panels are `size` inches wide and high."""
+def _panels(
+    name: str, count: int, axes: Any, size: tuple[float, float], columns: int | None = None, pictures: bool = False
+) -> NDArray[Any]:
+    """`count` axes in reading order: those given, or those of a new figure, whose panels are `size` inches wide and high.
+
+    pictures: the panels have a line of title and no ticks.
+    """
     plt = _pyplot(name)
     if axes is not None:
         given = np.ravel(np.asarray(axes, dtype=object))
@@ -48,7 +53,14 @@ def _panels(name: str, count: int, axes: Any, size: tuple[float, float], columns
         return given[:count]
     columns = columns or min(count, 8, math.ceil(math.sqrt(2 * count)))
     rows = -(-count // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout="constrained")
+    # The solver of the constrained layout takes seconds for dozens of panels; where all are alike, their places are known.
+    layout = None if pictures else "constrained"
+    figure, grid = plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout=layout)
+    if pictures:
+        gap, title = 0.05, 0.22  # inches
+        figure.subplots_adjust(
+            0.01, gap / (size[1] * rows), 0.99, 1 - title / (size[1] * rows), 2 * gap / size[0], title / (size[1] - title)
+        )
     grid = grid.ravel()
     for empty in grid[count:]:
         figure.delaxes(empty)
@@ -75,6 +87,8 @@ def _ticks(panel: Any, side: str, names: list[str] | None, count: int) -> None:
     if names is not None:
         rotate = {"rotation": 90} if side == "x" and max(map(len, names), default=0) > 2 else {}
         getattr(panel, f"set_{side}ticks")(range(count), names, fontsize=8, **rotate)
+    else:
+        getattr(panel, f"{side}axis").get_major_locator().set_params(integer=True)
 
 
 def filters(conv: Any, limit: int = 64, axes: Any = None) -> NDArray[Any]:
@@ -106,7 +120,7 @@ def filters(conv: Any, limit: int = 64, axes: Any = None) -> NDArray[Any]:
     channels = weights.shape[1]
     beside = weights.ndim == 4 and channels not in (1, 3)
     size = (min(1.1 * channels, 8.0), 1.3) if beside else (1.1, 1.3)
-    panels = _panels("filters", count, axes, size, 1 if beside and channels > 4 else None)
+    panels = _panels("filters", count, axes, size, 1 if beside and channels > 4 else None, pictures=True)
     largest = float(np.abs(weights).max()) or 1.0
     for i, panel in enumerate(panels):
         if weights.ndim == 4 and channels == 3:
@@ -156,7 +170,7 @@ def feature_maps(y: Any, limit: int = 32, sample: int = 0, titles: Sequence[str]
     count = _limited(maps.shape[0], limit, "feature_maps")
     names = _names(titles, count, "titles") or [str(i) for i in range(count)]
     ratio = maps.shape[1] / max(maps.shape[2], 1)
-    panels = _panels("feature_maps", count, axes, (1.8, 1.8 * min(max(ratio, 0.3), 3) + 0.25))
+    panels = _panels("feature_maps", count, axes, (1.8, 1.8 * min(max(ratio, 0.3), 3) + 0.25), pictures=True)
     for panel, image, title in zip(panels, maps, names):
         panel.imshow(image, cmap="gray")
         _picture(panel, title)
