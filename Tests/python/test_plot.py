@@ -43,6 +43,7 @@ def test_filters_over_one_channel_share_a_scale_with_zero_in_the_middle() -> Non
     largest = float(np.abs(conv.weight.numpy()).max())
     assert {panel.images[0].get_clim() for panel in panels} == {(-largest, largest)}
     assert titles(panels) == ["0", "1", "2", "3", "4"]
+    assert titles(nn.plot.filters(conv, limit=2, titles=["edges", "spots"])) == ["edges", "spots"]
 
 
 def test_filters_over_three_channels_are_colours() -> None:
@@ -105,6 +106,8 @@ def test_hidden_states() -> None:
     np.testing.assert_array_equal(images([panel])[0], y[:, 1].T)
     assert ticks(panel, "x") == list("hello") and panel.get_title() == "h" and panel.get_ylabel() == "unit"
     np.testing.assert_array_equal(images(nn.plot.hidden_states(y.swapaxes(0, 1), sample=1, batch_first=True))[0], y[:, 1].T)
+    assert panel.images[0].get_clim() == (-np.abs(y[:, 1]).max(), np.abs(y[:, 1]).max())
+    assert nn.plot.hidden_states(np.array([[0.25, 0.5]]))[0].images[0].get_clim() == (0, 0.5)
     np.testing.assert_array_equal(images(nn.plot.hidden_states(np.zeros((2, 3))))[0], np.zeros((3, 2)))
 
 

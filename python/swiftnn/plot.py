@@ -91,7 +91,7 @@ def _ticks(panel: Any, side: str, names: list[str] | None, count: int) -> None:
         getattr(panel, f"{side}axis").get_major_locator().set_params(integer=True)
 
 
-def filters(conv: Any, limit: int = 64, axes: Any = None) -> NDArray[Any]:
+def filters(conv: Any, limit: int = 64, titles: Sequence[str] | None = None, axes: Any = None) -> NDArray[Any]:
     """Draws the filters of a convolution.
 
     Filters over one channel are drawn in blue (negative), white (0) and red (positive) on one scale for all. Filters over three
@@ -101,13 +101,15 @@ def filters(conv: Any, limit: int = 64, axes: Any = None) -> NDArray[Any]:
     Args:
         conv: Conv1d, Conv2d or an array of weights.
         limit: how many filters are drawn at most.
+        titles: what stands above each filter; None: its number.
         axes: matplotlib axes, one for each filter; None: a new figure.
 
     **Shape**: weights (O, I, R, S) or (O, I, R) -> axes (min(O, limit)).
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: the weights do not have 3 or 4 dimensions, limit is not positive, or there are too few axes.
+        ValueError: the weights do not have 3 or 4 dimensions, limit is not positive, titles are not as many as the
+            filters drawn, or there are too few axes.
 
     Example:
         >>> nn.plot.filters(nn.Conv2d(3, 8, 5)).shape
@@ -117,6 +119,7 @@ def filters(conv: Any, limit: int = 64, axes: Any = None) -> NDArray[Any]:
     if weights.ndim not in (3, 4):
         raise ValueError(f"filters: weights must be (O, I, R, S) or (O, I, R), got shape {weights.shape}; pass a Conv1d or Conv2d")
     count = _limited(weights.shape[0], limit, "filters")
+    names = _names(titles, count, "titles") or [str(i) for i in range(count)]
     channels = weights.shape[1]
     beside = weights.ndim == 4 and channels not in (1, 3)
     size = (min(1.1 * channels, 8.0), 1.3) if beside else (1.1, 1.3)
@@ -129,7 +132,7 @@ def filters(conv: Any, limit: int = 64, axes: Any = None) -> NDArray[Any]:
         else:
             panel.set_facecolor("0.7")
             panel.imshow(_beside(weights[i]), cmap=_SIGNED, vmin=-largest, vmax=largest)
-        _picture(panel, str(i))
+        _picture(panel, names[i])
     return panels
 
 
@@ -272,6 +275,8 @@ def hidden_states(
 ) -> NDArray[Any]:
     """Draws the states of a recurrent layer over a sequence: time goes right, each row is a unit, red is positive and blue negative.
 
+    Where nothing is negative, as in gates, the scale begins at 0.
+
     Args:
         states: the layer's output, or gates or cell states.
         labels: what stands at the time steps.
@@ -300,10 +305,11 @@ def hidden_states(
         raise ValueError(f"hidden_states: states must be (L, H), (L, N, H) or with batch_first (N, L, H), got shape {values.shape}")
     length, units = values.shape
     names = _names(labels, length, "labels")
-    size = (min(max(4, 0.16 * length + 1.2), 10), min(max(2, 0.07 * units + 1), 6))
+    size = (min(max(4, 0.16 * length + 1.2), 10), min(max(2.4, 0.07 * units + 1), 6))
     panels = _panels("hidden_states", 1, axes, size)
     largest = float(np.abs(values).max(initial=0)) or 1.0
-    drawn = panels[0].imshow(values.T, cmap=_SIGNED, vmin=-largest, vmax=largest, aspect="auto", interpolation="nearest")
+    smallest, colours = (-largest, _SIGNED) if values.min(initial=0) < 0 else (0, "Reds")
+    drawn = panels[0].imshow(values.T, cmap=colours, vmin=smallest, vmax=largest, aspect="auto", interpolation="nearest")
     _ticks(panels[0], "x", names, length)
     panels[0].set(xlabel="time step", ylabel="unit", title=title)
     panels[0].figure.colorbar(drawn, ax=panels[0], label="value")
