@@ -41,6 +41,9 @@ MODULES = {
     "random": "nn.random: generators",
     "runtime": "Threads and memory",
     "interop": "nn.interop: other libraries",
+    "inspection": "nn.summary",
+    "plot": "nn.plot: pictures",
+    "modules.streams": "Streams: sequences piece by piece",
     "utils": "nn.utils",
     "utils.rnn": "nn.utils.rnn: packed sequences",
 }

@@ -48,7 +48,10 @@ class Translator(nn.Module):
 
     def stream(self, source: Any) -> nn.modules.streams.TransformerStream:
         """Keeps what decode computes of the characters so far: continue_with takes the next ones."""
-        return self.transformer.decoder.stream(self.encode(source), memory_key_padding_mask=padding(source))
+        stream: nn.modules.streams.TransformerStream = self.transformer.decoder.stream(
+            self.encode(source), memory_key_padding_mask=padding(source)
+        )
+        return stream
 
     def continue_with(self, stream: nn.modules.streams.TransformerStream, target: Any) -> Any:
         return self.score(stream(self.embed(self.target, target, stream.length), key_padding_mask=padding(target)))

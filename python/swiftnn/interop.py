@@ -44,7 +44,7 @@ def register_threadpoolctl() -> None:
         filename_prefixes = ("libswiftnn",)  # threadpoolctl compares in lower case
         check_symbols = ("snn_get_num_threads", "snn_set_thread_limit")
 
-        def get_num_threads(self) -> int:
+        def get_num_threads(self) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
             return _native.get_num_threads()
 
         def set_num_threads(self, num_threads: int) -> Any:
@@ -53,7 +53,7 @@ def register_threadpoolctl() -> None:
             if num_threads < _native.get_num_threads():
                 _native.set_thread_limit(num_threads)
 
-        def get_version(self) -> str:
+        def get_version(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
             return __version__
 
     threadpoolctl.register(SwiftNNController)

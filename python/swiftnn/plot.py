@@ -216,7 +216,7 @@ def attention(
     if maps.ndim == 4:
         maps = maps[_sample(sample, maps.shape[0])]
     maps = maps[None] if maps.ndim == 2 else maps
-    if maps.ndim != 3:
+    if maps.ndim != 3 or not maps.size:
         raise ValueError(f"attention: weights must be (L, S), (heads, L, S) or (N, heads, L, S), got shape {maps.shape}")
     heads, rows, columns = maps.shape
     queries = _names(labels, rows, "labels")
@@ -226,14 +226,15 @@ def attention(
     least = 3.2 if heads == 1 else 2.3
     size = (min(max(least, 0.17 * columns + 0.9), 8), min(max(least, 0.17 * rows + 0.9), 8))
     panels = _panels("attention", heads, axes, size, min(heads, 4))
+    aspect = "auto" if rows != columns else "equal"
     for panel, image, title in zip(panels, maps, names):
-        drawn = panel.imshow(image, cmap="Blues", vmin=0, vmax=max(float(maps.max()), 1e-12), aspect="auto" if rows != columns else "equal")
+        panel.imshow(image, cmap="Blues", vmin=0, vmax=max(float(maps.max()), 1e-12), aspect=aspect)
         _ticks(panel, "y", queries, rows)
         _ticks(panel, "x", keys, columns)
         panel.set_title(title, fontsize=10)
     panels[0].set(ylabel="query")
     panels[0].set(xlabel="key")
-    panels[0].figure.colorbar(drawn, ax=list(panels), label="weight", shrink=0.8)
+    panels[0].figure.colorbar(panels[0].images[0], ax=list(panels), label="weight", shrink=0.8)
     return panels
 
 

@@ -121,7 +121,7 @@ class _Builder:
     def __init__(self, budget: Budget, storage_bytes: Callable[[str], memoryview], order: Literal["<", ">"]) -> None:
         self._budget = budget
         self._storage_bytes = storage_bytes
-        self._order = order
+        self._order: Literal["<", ">"] = order
         self._typed: dict[tuple[str, str], NDArray[Any]] = {}
         self._converted: dict[int, Any] = {}
         self._open: set[int] = set()

@@ -159,7 +159,7 @@ class RecurrentStream(Stream):
         (2, 1, 4)
     """
 
-    _module: RNNBase
+    _rnn: RNNBase
     _initial: Any
     _state: tuple[Any, ...] | None
 
@@ -170,13 +170,14 @@ class RecurrentStream(Stream):
                 "call it with whole sequences, or build it with bidirectional=False"
             )
         super().__init__(rnn)
+        self._rnn = rnn
         self._initial = self._given(hx)
         self._state = self._initial
 
     def _given(self, hx: Any) -> tuple[Any, ...] | None:
         if hx is None:
             return None
-        pair = self._module.mode == "LSTM"
+        pair = self._rnn.mode == "LSTM"
         if pair and (not isinstance(hx, (tuple, list)) or len(hx) != 2):
             raise TypeError(f"stream: hx of an LSTM must be a tuple of two arrays (h_0, c_0), but got {type(hx).__name__}")
         # Its own memory: the caller may go on writing to hx.
@@ -188,11 +189,11 @@ class RecurrentStream(Stream):
         if self._state is None:
             return None
         state = tuple(s.copy() for s in self._state)
-        return state if self._module.mode == "LSTM" else state[0]
+        return state if self._rnn.mode == "LSTM" else state[0]
 
     def __call__(self, input: Array) -> Any:
         """The output for the next positions."""
-        rnn = self._module
+        rnn = self._rnn
         x = self._read(input)
         y, state = rnn._compute(x, self._state)
         self._state = state
@@ -206,7 +207,7 @@ class RecurrentStream(Stream):
 
     def copy(self) -> RecurrentStream:
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)  # states are replaced, never written to
+        vars(other).update(vars(self))  # states are replaced, never written to
         return other
 
     def reorder(self, indices: Iterable[int]) -> None:
@@ -442,7 +443,7 @@ class TransformerStream(Stream):
 
     def copy(self) -> TransformerStream:
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        vars(other).update(vars(self))
         # What is kept of the memory is never written to.
         other._keys, other._values = list(self._keys), list(self._values)
         if self._keys:
