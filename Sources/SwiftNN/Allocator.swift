@@ -83,9 +83,10 @@ private enum Cache {
         return block
     }
 
+    /// Whole huge pages: weights of 1 and 3 MB that lie on small pages are read at two thirds of the speed.
     private static func mappedLength(_ capacity: Int) -> Int {
         let length = capacity + headerSize
-        return length < mapThreshold ? 0 : (length + 4095) & ~4095
+        return length < mapThreshold ? 0 : (length + hugePage - 1) & ~(hugePage - 1)
     }
 
     private static func fresh(_ capacity: Int) -> UnsafeMutableRawPointer? {
