@@ -118,6 +118,12 @@ func add<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutab
     map2(a, b, y, n, f)
 }
 
+/// y = x for rows xs and ys apart.
+@inline(never)
+func copyRows<T: Real>(_ x: UnsafePointer<T>, _ xs: Int, _ y: UnsafeMutablePointer<T>, _ ys: Int, _ rows: Int, _ n: Int) {
+    for i in 0..<rows { map(x + i &* xs, y + i &* ys, n) { (v: T.Vector) in v } }
+}
+
 /// y += x for rows xs and ys apart.
 @inline(never)
 func addRows<T: Real>(_ x: UnsafePointer<T>, _ xs: Int, _ y: UnsafeMutablePointer<T>, _ ys: Int, _ rows: Int, _ n: Int) {

@@ -6,6 +6,7 @@ struct GemmBlock<T: Real> {
     let m, n, k: Int
     let a: UnsafePointer<T>, aPanel: Int
     let b: UnsafePointer<T>, bPanel: Int, bStride: Int
+    let bStarts: UnsafePointer<Int64>?, bOffsets: UnsafePointer<Int64>?
     let c: UnsafeMutablePointer<T>, ldc: Int
     let rowBias: UnsafePointer<T>?, columnBias: UnsafePointer<T>?
     let residual: UnsafePointer<T>?, ldr: Int
@@ -18,6 +19,7 @@ struct GemmBlock<T: Real> {
         m = Int(g.m); n = Int(g.n); k = Int(g.k)
         a = g.a.unsafelyUnwrapped.assumingMemoryBound(to: T.self); aPanel = Int(g.a_panel)
         b = g.b.unsafelyUnwrapped.assumingMemoryBound(to: T.self); bPanel = Int(g.b_panel); bStride = Int(g.b_stride)
+        bStarts = g.b_starts; bOffsets = g.b_offsets
         c = g.c.unsafelyUnwrapped.assumingMemoryBound(to: T.self); ldc = Int(g.ldc)
         rowBias = g.row_bias?.assumingMemoryBound(to: T.self)
         columnBias = g.col_bias?.assumingMemoryBound(to: T.self)
@@ -28,14 +30,41 @@ struct GemmBlock<T: Real> {
     }
 }
 
+/// Two vectors of columns of B from column j on.
+private protocol BlockColumns {
+    associatedtype T: Real
+    associatedtype Columns: TileColumns where Columns.V == T.Tile
+    static func columns(_ g: GemmBlock<T>, _ j: Int) -> Columns
+}
+
+private enum Panels<T: Real>: BlockColumns {
+    @inline(__always) static func columns(_ g: GemmBlock<T>, _ j: Int) -> PanelColumns<T.Tile> {
+        PanelColumns(b: g.b + (j / (2 &* T.Tile.lanes)) &* g.bPanel, stride: g.bStride)
+    }
+}
+
+private enum InPlace<T: Real>: BlockColumns {
+    @inline(__always) static func columns(_ g: GemmBlock<T>, _ j: Int) -> PixelColumns<T.Tile> {
+        let starts = g.bStarts.unsafelyUnwrapped + j / T.Tile.lanes
+        return PixelColumns(left: g.b + Int(starts[0]), right: g.b + Int(starts[1]), offset: g.bOffsets.unsafelyUnwrapped)
+    }
+}
+
 @inline(never)
 func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
     let g = GemmBlock<T>(argument)
+    if g.bOffsets != nil { blockTiles(g, InPlace<T>.self) } else { blockTiles(g, Panels<T>.self) }
+    if g.stream { snn_stream_end() }
+}
+
+@inline(__always)
+private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
+    typealias T = B.T
     let nr = 2 * T.Tile.lanes
     var j = 0
     while j < g.n {
         let columns = min(nr, g.n &- j)
-        if g.m == 1 && g.n &- j >= 4 &* nr {
+        if g.m == 1 && g.n &- j >= 4 &* nr && g.bOffsets == nil {
             oneRow(g, j)
             j &+= 4 &* nr
             continue
@@ -45,17 +74,15 @@ func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
         let paired = Level.mr > 8 && g.m % Level.mr == 4 && g.n &- j >= 2 &* nr
         let rows = paired ? g.m &- 4 : g.m
         for _ in 0..<(paired ? 2 : 1) {
-            let b = g.b + (j / nr) &* g.bPanel
             var i = 0
             while i < rows {
-                oneTile(g, i, j, min(Level.mr, rows &- i), columns, g.a + (i / Level.mr) &* g.aPanel, b, g.tile)
+                oneTile(g, i, j, min(Level.mr, rows &- i), columns, B.self)
                 i &+= Level.mr
             }
             j &+= nr
         }
-        if paired { fourRows(g, rows, j &- 2 &* nr) }
+        if paired { fourRows(g, rows, j &- 2 &* nr, B.self) }
     }
-    if g.stream { snn_stream_end() }
 }
 
 /// One row against four panels.
@@ -68,14 +95,15 @@ private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
     if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
 }
 
-/// Rows i ..< i + 4 against two panels.
+/// Rows i ..< i + 4 against four vectors.
 @inline(__always)
-private func fourRows<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) {
+private func fourRows<B: BlockColumns>(_ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _: B.Type) {
+    typealias T = B.T
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     gemmFourRows(
-        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride,
-        start: tileStart(g, i, j), c: c, ldc: g.ldc, accumulate: !g.first, stream: g.stream, zero: T.Tile(0))
+        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, left: B.columns(g, j), right: B.columns(g, j &+ nr), start: tileStart(g, i, j), c: c,
+        ldc: g.ldc, accumulate: !g.first, stream: g.stream, zero: T.Tile(0))
     if g.last { epilogue(g, i, j, 4, 2 &* nr) }
 }
 
@@ -88,14 +116,15 @@ private func tileStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) -> TileSt
 }
 
 @inline(__always)
-private func oneTile<T: Real>(
-    _ g: GemmBlock<T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>,
-    _ tile: UnsafeMutablePointer<T>
-) {
+private func oneTile<B: BlockColumns>(_ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _: B.Type) {
+    typealias T = B.T
     let nr = 2 * T.Tile.lanes
+    let a = g.a + (i / Level.mr) &* g.aPanel
+    let b = B.columns(g, j)
+    let tile = g.tile
     let c = g.c + (i &* g.ldc &+ j)
     if columns == nr && (rows == Level.mr || rows & 1 == 0) {
-        runTile(rows, g.k, a, b, g.bStride, tileStart(g, i, j), c, g.ldc, !g.first, g.stream, g.m <= 2 &* Level.mr)
+        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, !g.first, g.stream, g.m <= 2 &* Level.mr)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         let start: TileStart<T>
@@ -107,7 +136,7 @@ private func oneTile<T: Real>(
         } else {
             start = .zero
         }
-        runTile(rows, g.k, a, b, g.bStride, start, tile, nr, false, false, g.m <= 2 &* Level.mr)
+        runTile(rows, g.k, a, b, start, tile, nr, false, false, g.m <= 2 &* Level.mr)
         for y in 0..<rows {
             let from = tile + y &* nr, to = c + y &* g.ldc
             if g.first {
@@ -122,15 +151,14 @@ private func oneTile<T: Real>(
 
 /// The smallest variant of the tile with at least `rows` rows: every even number.
 @inline(__always)
-private func runTile<T: Real>(
-    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ bStride: Int, _ start: TileStart<T>,
-    _ c: UnsafeMutablePointer<T>, _ ldc: Int, _ accumulate: Bool, _ stream: Bool, _ skinny: Bool
-) {
+private func runTile<T: Real, B: TileColumns>(
+    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int,
+    _ accumulate: Bool, _ stream: Bool, _ skinny: Bool
+) where B.V == T.Tile {
     let zero = T.Tile(0)
     @inline(__always) func tile(_ rows: Int) {
         gemmTile(
-            rows: rows, k: k, a: a, b: b, bStride: bStride, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream,
-            skinny: skinny, zero: zero)
+            rows: rows, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, skinny: skinny, zero: zero)
     }
     switch (rows &+ 1) / 2 {
     case 1: tile(2)

@@ -1,6 +1,6 @@
 // The GEMM micro-kernel: C[rows, 2 vectors] over k, accumulators in registers.
 //
-// Contract: a is an A panel (mr numbers for each k), b a B panel (nr = 2 vectors for each k); c has room for `rows` rows of nr numbers
+// Contract: a is an A panel (mr numbers for each k), b gives the two vectors of B for each k; c has room for `rows` rows of nr numbers
 // ldc apart, any alignment; nothing else is touched. Every element is one chain of fused multiply-adds over the block's k in order,
 // beginning with its start; `accumulate` then adds what C held, the sum of the blocks before. Sums of blocks lose fewer digits than one
 // chain; where k is cut depends on k alone, so the bits do too.
@@ -19,11 +19,50 @@ enum TileStart<Scalar> {
     case splat(UnsafePointer<Scalar>)
 }
 
+/// Where a tile gets its vectors of B from, k after k.
+protocol TileColumns {
+    associatedtype V: TileVector
+    mutating func next() -> (V, V)
+    /// Asks for what stands `distance` numbers behind the next vectors, where they follow each other in memory.
+    func prefetch(_ distance: Int)
+}
+
+/// A packed panel, or rows of a matrix in the caches. It comes from the second-level cache or beyond: a panel is used once by every tile of
+/// its column.
+struct PanelColumns<V: TileVector>: TileColumns {
+    var b: UnsafePointer<V.Scalar>
+    let stride: Int
+    @_transparent mutating func next() -> (V, V) {
+        let vectors = (V.load(b), V.load(b + V.lanes))
+        snn_prefetch_near(b + 80 * V.lanes)
+        snn_prefetch_near(b + 81 * V.lanes)
+        b += stride
+        return vectors
+    }
+    @_transparent func prefetch(_ distance: Int) {
+        snn_prefetch(b + distance)
+        snn_prefetch(b + distance + V.lanes)
+    }
+}
+
+/// Pixels of an image in place: two vectors of them, anywhere, the same offsets from both for each k.
+struct PixelColumns<V: TileVector>: TileColumns {
+    let left, right: UnsafePointer<V.Scalar>
+    var offset: UnsafePointer<Int64>
+    @_transparent mutating func next() -> (V, V) {
+        let at = Int(offset[0])
+        offset += 1
+        return (.load(left + at), .load(right + at))
+    }
+    @_transparent func prefetch(_ distance: Int) {}
+}
+
 @inline(__always)
-func gemmTile<V: TileVector>(
-    rows: Int, k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, bStride: Int, start: TileStart<V.Scalar>,
-    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, skinny: Bool, zero: V
+func gemmTile<B: TileColumns>(
+    rows: Int, k: Int, a: UnsafePointer<B.V.Scalar>, b: B, start: TileStart<B.V.Scalar>, c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int,
+    accumulate: Bool, stream: Bool, skinny: Bool, zero: B.V
 ) {
+    typealias V = B.V
     let w = V.lanes
     var r0a = zero, r0b = zero, r1a = zero, r1b = zero, r2a = zero, r2b = zero, r3a = zero, r3b = zero
     var r4a = zero, r4b = zero, r5a = zero, r5b = zero, r6a = zero, r6b = zero, r7a = zero, r7b = zero
@@ -57,19 +96,13 @@ func gemmTile<V: TileVector>(
         if rows > 10 { r10a = V(p[10]); r10b = r10a }
         if rows > 11 { r11a = V(p[11]); r11b = r11a }
     }
-    let ahead = 80 * w
     // Few rows use a panel up before the next one has come from memory; 0 asks for what is there anyway.
-    let far = skinny ? 4 * ahead : 0
+    let far = skinny ? 320 * w : 0
     var a = a
     var b = b
     for _ in 0..<k {
-        let ba = V.load(b)
-        let bb = V.load(b + w)
-        // B comes from the second-level cache or beyond: a panel is used once by every tile of its column.
-        snn_prefetch_near(b + ahead)
-        snn_prefetch_near(b + ahead + w)
-        snn_prefetch(b + far)
-        snn_prefetch(b + far + w)
+        b.prefetch(far)
+        let (ba, bb) = b.next()
         var s = V(a[0])
         r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b)
         if rows > 1 { s = V(a[1]); r1a = .fma(s, ba, r1a); r1b = .fma(s, bb, r1b) }
@@ -84,7 +117,6 @@ func gemmTile<V: TileVector>(
         if rows > 10 { s = V(a[10]); r10a = .fma(s, ba, r10a); r10b = .fma(s, bb, r10b) }
         if rows > 11 { s = V(a[11]); r11a = .fma(s, ba, r11a); r11b = .fma(s, bb, r11b) }
         a += Level.mr
-        b += bStride
     }
     if accumulate {
         r0a = r0a + .load(c); r0b = r0b + .load(c + w)
@@ -170,12 +202,13 @@ func gemmRow<V: TileVector>(
     r4.store(c + 4 * w); r5.store(c + 5 * w); r6.store(c + 6 * w); r7.store(c + 7 * w)
 }
 
-/// Four rows against two panels, `panel` apart: sixteen chains.
+/// Four rows against four vectors: sixteen chains.
 @inline(__always)
-func gemmFourRows<V: TileVector>(
-    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, bStride: Int, start: TileStart<V.Scalar>,
-    c: UnsafeMutablePointer<V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, zero: V
+func gemmFourRows<B: TileColumns>(
+    k: Int, a: UnsafePointer<B.V.Scalar>, left: B, right: B, start: TileStart<B.V.Scalar>, c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int,
+    accumulate: Bool, stream: Bool, zero: B.V
 ) {
+    typealias V = B.V
     let w = V.lanes
     var r0a = zero, r0b = zero, r0c = zero, r0d = zero
     var r1a = zero, r1b = zero, r1c = zero, r1d = zero
@@ -198,16 +231,12 @@ func gemmFourRows<V: TileVector>(
         r2a = V(p[2]); r2b = r2a; r2c = r2a; r2d = r2a
         r3a = V(p[3]); r3b = r3a; r3c = r3a; r3d = r3a
     }
-    let ahead = 80 * w
     var a = a
-    var left = b
-    var right = b + panel
+    var left = left
+    var right = right
     for _ in 0..<k {
-        let ba = V.load(left), bb = V.load(left + w), bc = V.load(right), bd = V.load(right + w)
-        snn_prefetch_near(left + ahead)
-        snn_prefetch_near(left + ahead + w)
-        snn_prefetch_near(right + ahead)
-        snn_prefetch_near(right + ahead + w)
+        let (ba, bb) = left.next()
+        let (bc, bd) = right.next()
         var s = V(a[0])
         r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b); r0c = .fma(s, bc, r0c); r0d = .fma(s, bd, r0d)
         s = V(a[1])
@@ -217,8 +246,6 @@ func gemmFourRows<V: TileVector>(
         s = V(a[3])
         r3a = .fma(s, ba, r3a); r3b = .fma(s, bb, r3b); r3c = .fma(s, bc, r3c); r3d = .fma(s, bd, r3d)
         a += Level.mr
-        left += bStride
-        right += bStride
     }
     var q = c
     if accumulate {

@@ -37,6 +37,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.stream = { streamCopy(f32($0), f32($1), Int($2)) }
     s.unary_backward = { unaryBackward(Int($0), $1, $2, f32($3), f32($4), f32($5), Int($6), Float.self) }
     s.add = { add(f32($0), f32($1), f32($2), Int($3)) }
+    s.copy_rows = { copyRows(f32($0), Int($1), f32($2), Int($3), Int($4), Int($5)) }
     s.add_rows = { addRows(f32($0), Int($1), f32($2), Int($3), Int($4), Int($5)) }
     s.scale_shift = { scaleShift(f32($0), Float($1), Float($2), f32($3), Int($4)) }
     s.dot = { Double(dot(f32($0), f32($1), Int($2))) }
@@ -110,6 +111,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.stream = { streamCopy(f64($0), f64($1), Int($2)) }
     d.unary_backward = { unaryBackward(Int($0), $1, $2, f64($3), f64($4), f64($5), Int($6), Double.self) }
     d.add = { add(f64($0), f64($1), f64($2), Int($3)) }
+    d.copy_rows = { copyRows(f64($0), Int($1), f64($2), Int($3), Int($4), Int($5)) }
     d.add_rows = { addRows(f64($0), Int($1), f64($2), Int($3), Int($4), Int($5)) }
     d.scale_shift = { scaleShift(f64($0), Double($1), Double($2), f64($3), Int($4)) }
     d.dot = { dot(f64($0), f64($1), Int($2)) }

@@ -33,6 +33,8 @@ private struct GemmOptions {
     let gap: Int
     /// k in two calls, the second continuing the first.
     let split: Bool
+    /// B read by starts and offsets instead of from panels.
+    var inPlace = false
 
     static let all: [GemmOptions] = Bias.allCases.flatMap { bias in
         [
@@ -40,6 +42,7 @@ private struct GemmOptions {
             GemmOptions(bias: bias, residual: true, activation: Int(SNN_NONE), gap: 5, split: true),
             GemmOptions(bias: bias, residual: false, activation: Int(SNN_RELU), gap: 1, split: false),
             GemmOptions(bias: bias, residual: true, activation: Int(SNN_GELU), gap: 3, split: false),
+            GemmOptions(bias: bias, residual: false, activation: Int(SNN_NONE), gap: 2, split: true, inPlace: true),
         ]
     }
 }
@@ -58,6 +61,24 @@ private func gemmBlocks<T: Number>(_: T.Type) {
         }
     }
     for options in GemmOptions.all { gemmCase(17, 70, 9, options, T.self) }
+}
+
+/// Vectors of B anywhere in memory, the last one first; those beyond the last column are NaN.
+private struct Pixels<T: Number> {
+    let image: Fenced<T>
+    let starts, offsets: Fenced<Int64>
+
+    init(depth: Int, columns: Int, nr: Int, _ b: (Int, Int) -> T) {
+        let lanes = nr / 2
+        let vectors = (columns + 2 * nr - 1) / (2 * nr) * 4
+        var numbers = [T](repeating: .nan, count: max(1, vectors * depth * lanes))
+        for j in 0..<columns {
+            for k in 0..<depth { numbers[((vectors - 1 - j / lanes) * depth + depth - 1 - k) * lanes + j % lanes] = b(k, j) }
+        }
+        image = Fenced(numbers)
+        starts = Fenced((0..<vectors).map { Int64((vectors - 1 - $0) * depth * lanes) })
+        offsets = Fenced((0..<max(1, depth)).map { Int64((depth - 1 - $0) * lanes) })
+    }
 }
 
 private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOptions, _: T.Type) {
@@ -88,6 +109,11 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.b = UnsafeRawPointer(bPacked.pointer)
             block.b_panel = Int64(bPanel)
             block.b_stride = Int64(kernels.nr)
+            let pixels = options.inPlace ? Pixels<T>(depth: depth, columns: n, nr: kernels.nr) { b[(from + $0) * n + $1] } : nil
+            if let pixels {
+                (block.b, block.b_panel) = (UnsafeRawPointer(pixels.image.pointer), 0)
+                (block.b_starts, block.b_offsets) = (UnsafePointer(pixels.starts.pointer), UnsafePointer(pixels.offsets.pointer))
+            }
             block.c = UnsafeMutableRawPointer(c.pointer)
             block.ldc = Int64(ldc)
             if options.bias == .row { block.row_bias = UnsafeRawPointer(bias.pointer) }
@@ -99,7 +125,9 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.last = to == k ? 1 : 0
             block.tile = UnsafeMutableRawPointer(tile.pointer)
             kernels.table.gemm_block(&block)
-            if !aPacked.isIntact || !bPacked.isIntact { report("gemm_block \(kernels.name) wrote to its inputs") }
+            if !aPacked.isIntact || !bPacked.isIntact || pixels?.image.isIntact == false {
+                report("gemm_block \(kernels.name) wrote to its inputs")
+            }
         }
         if !c.isIntact || !tile.isIntact { report("gemm_block m \(m) n \(n) k \(k) \(kernels.name) wrote in front of its memory") }
         return c.values

@@ -152,6 +152,15 @@ private func sumsAndProducts<T: Number>(_: T.Type) {
         } _: { _, y in
             exactly(y, expectedSum)
         }
+        onEveryLevel("copy_rows \(n)") { (kernels: Kernels<T>) in
+            // two rows that lie apart, to where they lie further apart
+            let x = Fenced(a + [5] + b), y = Fenced([T](repeating: 7, count: 2 * n + 2))
+            kernels.table.copy_rows(x.pointer, Int64(n + 1), y.pointer, Int64(n + 2), 2, Int64(n))
+            if !y.isIntact { report("copy_rows on \(kernels.name) wrote in front of its memory") }
+            return y.values
+        } _: { _, y in
+            exactly(y, a + [7, 7] + b)
+        }
         onEveryLevel("add_rows \(n)") { (kernels: Kernels<T>) in
             // one row to each of two that lie apart
             let x = Fenced(a), y = Fenced(b + [7] + b)

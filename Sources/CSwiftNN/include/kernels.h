@@ -11,6 +11,9 @@ typedef struct snn_gemm_block {
     int64_t m, n, k;
     const void *a; int64_t a_panel; /* packed: panel i holds rows i*mr...; element (i,k) at a[(i/mr)*a_panel + k*mr + i%mr] */
     const void *b; int64_t b_panel, b_stride; /* element (k,j) at b[(j/nr)*b_panel + k*b_stride + j%nr]; b_stride is nr where it is packed */
+    /* not NULL: B is read where it lies: element (k,j) at b[b_starts[j / (nr/2)] + b_offsets[k] + j % (nr/2)]; whole vectors are read, and
+     * b_starts has four numbers for every 2*nr columns begun */
+    const int64_t *b_starts, *b_offsets;
     void *c; int64_t ldc;
     const void *row_bias;           /* m values or NULL */
     const void *col_bias;           /* n values or NULL */
@@ -263,6 +266,7 @@ typedef struct snn_kernels {
     void (*depthwise)(const snn_depthwise *);
     void (*depthwise_gradient)(const snn_depthwise_gradient *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */
+    void (*copy_rows)(const void *x, int64_t xs, void *y, int64_t ys, int64_t rows, int64_t n); /* y = x for rows xs and ys apart */
     void (*unary)(int64_t kind, double alpha, double beta, const void *x, void *y, int64_t n); /* x may be y */
     void (*stream)(const void *x, void *y, int64_t n);                          /* y = x past the caches, y aligned to 64 bytes; then snn_stream_end */
     /* dx = dy f'(.), s: f's input or result (RowsBackward.swift says which); dx may be dy or s */

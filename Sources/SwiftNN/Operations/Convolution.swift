@@ -215,6 +215,8 @@ private func convolveDepthwise<T: Element>(
 
 /// The longest chain of multiply-adds: outputs are sums of such chains over parts of k. A longer one loses more digits than PyTorch's.
 var longestChain: Int { 128 }
+/// Depths up to here are one chain all the same: the next one would be short, and would read and write the whole result for little.
+private var wholeChain: Int { 192 }
 /// Rows of B that are packed at a time: a multiple of longestChain.
 private var packedDepth: Int { 256 }
 
@@ -237,6 +239,7 @@ func convolve<T: Element>(
     let channels = shape.c / groups, m = shape.o / groups
     let k = channels * shape.r * shape.s
     let pixels = shape.p * shape.q
+    let chainLength = k <= wholeChain ? wholeChain : longestChain
     let threads = ThreadPool.threads(forWork: shape.n &* groups &* m &* pixels &* max(k, 1) / 8)
 
     // The filters: a matrix of m rows and k columns for every group.
@@ -251,6 +254,10 @@ func convolve<T: Element>(
         }
     }
     defer { filters.release() }
+    if let vectors = PixelVectors(shape, m: m, k: k, chainLength: chainLength, nr: nr) {
+        return try convolveInPlace(
+            source, filters: filters.base, packedSize: packedSize, shape, vectors, whole, y, chainLength: chainLength, threads: threads)
+    }
     // The image is copied where it is padded and where pixels side by side in the result lie apart in it: the columns of every residue
     // modulo the stride then stand together.
     let phases = shape.phases, phase = shape.phase
@@ -278,7 +285,7 @@ func convolve<T: Element>(
     // A result too large for the caches to hold until somebody reads it is written past them, which saves reading it first.
     let size = MemoryLayout<T>.stride
     let stream =
-        k <= longestChain && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
+        k <= chainLength && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
         && shape.n * shape.o * pixels * size >= Blocking.streamBytes
     ThreadPool.run((shared ? 1 : shape.n) * groups * perImage, threads: threads) { task, worker in
         let block = blocks + worker * perWorker
@@ -310,7 +317,7 @@ func convolve<T: Element>(
                 for row in stride(from: 0, to: m, by: rows) {
                     var chain = 0
                     repeat {
-                        let depth = min(longestChain, kb - chain)
+                        let depth = min(chainLength, kb - chain)
                         gemmBlock(
                             m: min(rows, m - row), n: min(2 * nr, columns - part), k: depth,
                             a: filters.base + (g * packedSize + row * k + (k0 + chain) * mr), aPanel: mr * k,

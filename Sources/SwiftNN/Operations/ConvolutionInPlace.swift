@@ -1,0 +1,172 @@
+// Convolution whose windows are read where they lie: for every k = (channel, r, s) the pixels of a row of outputs stand side by side in
+// the padded image, at an offset from the first window's that is the same for all of them. So the GEMM takes B from the image itself and
+// nothing is gathered (im2col): the panels of k numbers for every pixel would be written and read once more.
+import CSwiftNN
+
+/// How the outputs of an image are cut into vectors.
+struct PixelVectors {
+    /// Rows of outputs that are whole vectors, and a single row, follow each other in the result as they do here. Others are computed with
+    /// the columns between them, which are those of no output and are left out when the result is copied to its place.
+    let wholeRows: Bool
+    /// Columns from one row of outputs to the next.
+    let pitch: Int
+    let columns: Int
+
+    /// nil where gathering costs less. A number that is gathered, or copied to its place in the result, costs about as much as ten
+    /// multiply-adds. Of many rows and more than one chain the first share is small, and the panels, read in memory's order, are ahead.
+    init?(_ shape: ConvolutionShape, m: Int, k: Int, chainLength: Int, nr: Int) {
+        guard shape.r * shape.s > 1, m > 1, k <= chainLength || m <= 64 else { return nil }
+        wholeRows = shape.q % (nr / 2) == 0 || shape.p == 1
+        pitch = wholeRows ? shape.q : shape.phase
+        columns = (shape.p - 1) * pitch + shape.q
+        let copied = wholeRows && k <= chainLength ? 0 : m
+        let computed = roundUp(columns, nr), gathered = roundUp(shape.p * shape.q, nr)
+        guard computed &* (m &* k &+ 10 &* copied) <= gathered &* (m &* k &+ 10 &* k) else { return nil }
+    }
+}
+
+/// Where the pixels of a padded image stand: rows and columns of each residue modulo the strides in a plane of their own, so that a step
+/// of one in the result is a step of one here.
+struct PhasePlanes {
+    let shape: ConvolutionShape
+    var width: Int { shape.phase }
+    private var rows: Int { ceilDivide(shape.paddedH, shape.stride.h) }
+    private var plane: Int { rows * width }
+    var channel: Int { shape.stride.h * shape.phases * plane }
+
+    @inline(__always) func offset(row: Int, column: Int) -> Int {
+        (row % shape.stride.h * shape.phases + column % shape.phases) * plane + row / shape.stride.h * width + column / shape.phases
+    }
+
+    /// One channel with its border of zeros.
+    func pad<T: Element>(_ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ out: UnsafeMutablePointer<T>) {
+        let phases = shape.phases, width = width, plane = plane
+        for f in 0..<phases {
+            // the first column of the image with this residue, and how many there are
+            let first = (f + phases - shape.left % phases) % phases
+            let count = max(0, ceilDivide(shape.w - first, phases))
+            let before = min((shape.left + first) / phases, width), after = max(width - before - count, 0)
+            for r in 0..<min(shape.stride.h, shape.paddedH) {
+                var to = out + (r * phases + f) * plane
+                for row in stride(from: r - shape.top, to: shape.paddedH - shape.top, by: shape.stride.h) {
+                    if row < 0 || row >= shape.h {
+                        memset(to, 0, width * MemoryLayout<T>.stride)
+                    } else {
+                        for j in 0..<before { to[j] = 0 }
+                        if count > 0 {
+                            T.kernels.pointee.copy(x + (row * hs + first * ws), Int64(phases * ws), to + before, Int64(count))
+                        }
+                        for j in (width - after)..<width { to[j] = 0 }
+                    }
+                    to += width
+                }
+            }
+        }
+    }
+}
+
+/// filters: packed panels of each group, `packedSize` numbers. Threads: images, groups and blocks of columns.
+func convolveInPlace<T: Element>(
+    _ x: ArrayView<T>, filters: UnsafePointer<T>, packedSize: Int, _ shape: ConvolutionShape, _ vectors: PixelVectors,
+    _ whole: Epilogue<T>, _ y: UnsafeMutablePointer<T>, chainLength: Int, threads: Int
+) throws(Failure) {
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr), lanes = nr / 2
+    let groups = shape.groups
+    let channels = shape.c / groups, m = shape.o / groups
+    let k = channels * shape.r * shape.s
+    let pixels = shape.p * shape.q
+    let planes = PhasePlanes(shape: shape)
+    // Whole vectors of outputs read nothing but their windows; others read past the last one.
+    let copied =
+        shape.isPadded || shape.q % lanes != 0 || max(shape.stride.h, shape.stride.w) > 1 || (x.strides[3] != 1 && shape.w > 1)
+    let image = copied ? shape.c * planes.channel : 0
+    let size = MemoryLayout<T>.stride
+    // One chain of whole vectors goes to the result at once, any other piece of it by way of a block that stays in the nearest cache.
+    let direct = vectors.wholeRows && k <= chainLength
+    let stream =
+        direct && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
+        && shape.n * shape.o * pixels * size >= Blocking.streamBytes
+
+    // Columns of a task: a multiple of the four vectors that the kernel takes at once; two tasks a thread at least.
+    let tasksWanted = threads == 1 ? 1 : threads * 4
+    let wanted = ceilDivide(vectors.columns &* shape.n &* groups, tasksWanted)
+    let nc = min(Blocking.nc, roundUp(min(wanted, vectors.columns), 2 * nr))
+    let perImage = ceilDivide(vectors.columns, nc)
+    let perWorker = (direct ? 0 : m * 2 * nr) + mr * nr
+    let scratch = try Scratch<T>(image * shape.n + 2 * nr + perWorker * threads)
+    defer { scratch.release() }
+    let tables = try Scratch<Int64>(perImage * nc / lanes + k)
+    defer { tables.release() }
+
+    // Where the windows of each vector begin, and each k in a window.
+    let starts = tables.base, offsets = starts + perImage * nc / lanes
+    let hs = copied ? planes.width : x.strides[2]
+    for v in 0..<(perImage * nc / lanes) {
+        let column = min(v * lanes, vectors.columns - 1)
+        starts[v] = Int64(vectors.wholeRows ? column / shape.q * hs + column % shape.q / lanes * lanes : column)
+    }
+    let cs = copied ? planes.channel : x.strides[1]
+    var at = 0
+    for c in 0..<channels {
+        for r in 0..<shape.r {
+            for s in 0..<shape.s {
+                let row = r * shape.dilation.h, column = s * shape.dilation.w
+                offsets[at] = Int64(c * cs + (copied ? planes.offset(row: row, column: column) : row * hs + column))
+                at += 1
+            }
+        }
+    }
+    var source = x
+    if copied {
+        source = ArrayView(data: UnsafePointer(scratch.base), shape: Shape(shape.n, shape.c), strides: Shape(image, planes.channel))
+        ThreadPool.run(shape.n * shape.c, threads: threads) { task, _ in
+            planes.pad(
+                x.data + (task / shape.c * x.strides[0] + task % shape.c * x.strides[1]), x.strides[2], x.strides[3],
+                scratch.base + task * planes.channel)
+        }
+    }
+    let blocks = scratch.base + (image * shape.n + 2 * nr)
+    ThreadPool.run(shape.n * groups * perImage, threads: threads) { task, worker in
+        let block = blocks + worker * perWorker
+        let first = task % perImage * nc
+        let columns = min(nc, vectors.columns - first)
+        let g = task / perImage % groups, n = task / perImage / groups
+        let b = source.data + (n * source.strides[0] + g * channels * source.strides[1])
+        let result = y + (n * shape.o + g * m) * pixels
+        var epilogue = whole
+        epilogue.rowBias = whole.rowBias.map { $0 + g * m }
+        let a = filters + g * packedSize
+        if direct {
+            gemmBlock(
+                m: m, n: columns, k: k, a: a, aPanel: mr * k, b: b, bPanel: 0,
+                bPixels: BlockPixels(starts: starts + first / lanes, offsets: offsets),
+                c: result + first, ldc: pixels, row: 0, column: 0, first: true, last: true, epilogue: epilogue, stream: stream,
+                tile: block + (perWorker - mr * nr))
+            return
+        }
+        for part in stride(from: 0, to: columns, by: 2 * nr) {
+            let width = min(2 * nr, columns - part)
+            var k0 = 0
+            repeat {
+                let depth = min(chainLength, k - k0)
+                gemmBlock(
+                    m: m, n: width, k: depth, a: a + k0 * mr, aPanel: mr * k, b: b, bPanel: 0,
+                    bPixels: BlockPixels(starts: starts + (first + part) / lanes, offsets: offsets + k0), c: block, ldc: 2 * nr, row: 0,
+                    column: 0, first: k0 == 0, last: k0 + depth == k, epilogue: epilogue, tile: block + (perWorker - mr * nr))
+                k0 += depth
+            } while k0 < k
+            var done = 0
+            while done < width {
+                let p = (first + part + done) / vectors.pitch, q = (first + part + done) % vectors.pitch
+                // Without columns of no output the rows are one.
+                let run = min(width - done, vectors.wholeRows ? width : vectors.pitch - q)
+                let outputs = vectors.wholeRows ? run : min(run, shape.q - q)
+                if outputs > 0 {
+                    T.kernels.pointee.copy_rows(
+                        block + done, Int64(2 * nr), result + (p * shape.q + q), Int64(pixels), Int64(m), Int64(outputs))
+                }
+                done += run
+            }
+        }
+    }
+}

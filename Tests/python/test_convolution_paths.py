@@ -1,0 +1,82 @@
+"""Each way of computing a convolution, against the reference: which one is taken depends on the shape (windows in place or gathered, whole
+rows of vectors or not, one chain or several), and none of them may change a bit or read beyond an array."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import swiftnn as nn
+import swiftnn.functional as F
+from Reference import conv as reference
+
+# (channels, filters, groups), size, kernel, stride, padding, dilation
+SHAPES = [
+    # whole rows of vectors: without a copy of the image, with a border, strided, several chains
+    ((3, 20, 1), (6, 34), (3, 3), (1, 1), (0, 0), (1, 1)),
+    ((3, 20, 1), (9, 32), (3, 3), (1, 1), (1, 1), (1, 1)),
+    ((3, 64, 1), (30, 64), (7, 7), (2, 2), (3, 3), (1, 1)),
+    ((30, 28, 1), (7, 16), (3, 5), (1, 1), (1, 2), (1, 1)),
+    # others: the columns between rows are no outputs
+    ((4, 20, 1), (20, 21), (3, 3), (1, 1), (1, 1), (1, 1)),
+    ((4, 20, 1), (21, 29), (3, 3), (2, 2), (1, 1), (1, 1)),
+    ((5, 13, 1), (25, 28), (4, 2), (3, 2), (2, 1), (2, 1)),
+    ((32, 40, 2), (23, 30), (3, 3), (1, 2), (1, 1), (1, 2)),
+    ((24, 52, 1), (19, 50), (5, 3), (2, 3), (2, 0), (1, 1)),
+    # many filters and several chains, and images so small that they share panels: gathered
+    ((40, 70, 1), (12, 13), (3, 3), (2, 2), (1, 1), (1, 1)),
+    ((8, 30, 1), (5, 5), (3, 3), (2, 1), (1, 1), (1, 1)),
+    # one row, long and short, of few and of many numbers
+    ((3, 12, 1), (1, 333), (1, 9), (1, 4), (0, 4), (1, 3)),
+    ((40, 12, 1), (1, 64), (1, 7), (1, 1), (0, 0), (1, 1)),
+    ((1, 2, 1), (3, 70), (3, 2), (1, 1), (0, 0), (1, 1)),
+]
+
+
+def _ids(shape: object) -> str:
+    return str(shape).replace(" ", "")
+
+
+def _layouts(x: np.ndarray) -> dict[str, np.ndarray]:
+    last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    room = np.full((x.shape[0], x.shape[1] + 1, x.shape[2] + 2, 2 * x.shape[3] + 1), np.nan, x.dtype)
+    room[:, 1:, 2:, 1::2] = x
+    return {
+        "contiguous": x,
+        "channels last": last,
+        "a slice": room[:, 1:, 2:, 1::2],
+        "reversed": np.ascontiguousarray(x[..., ::-1])[..., ::-1],
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES, ids=_ids)
+def test_every_path(shape: tuple, dtype: type) -> None:
+    (channels, filters, groups), size, kernel, stride, padding, dilation = shape
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((3, channels, *size)).astype(dtype)
+    weight = rng.standard_normal((filters, channels // groups, *kernel)).astype(dtype)
+    bias = rng.standard_normal(filters).astype(dtype)
+    expected = reference.conv_forward(x, weight, bias, stride, padding, dilation, groups)
+    before = nn.get_num_threads()
+    results = {}
+    try:
+        for threads, (name, array) in itertools.product((1, 2, 5), _layouts(x).items()):
+            nn.set_num_threads(threads)
+            results[threads, name] = F.conv2d(array, weight, bias, stride, padding, dilation, groups)
+        one = np.concatenate([F.conv2d(image[None], weight, bias, stride, padding, dilation, groups) for image in x])
+    finally:
+        nn.set_num_threads(before)
+    y = results[1, "contiguous"]
+    assert y.shape == expected.shape
+    assert np.abs(y - expected).max() <= (2e-6 if dtype is np.float32 else 1e-14) * np.abs(expected).max()
+    assert all(y.tobytes() == other.tobytes() for other in results.values()), "bits differ between threads or layouts"
+    assert y.tobytes() == one.tobytes(), "bits differ between a batch and its images"
+    active = F.relu(y)
+    layer = nn.Sequential(nn.Conv2d(channels, filters, kernel, stride, padding, dilation, groups), nn.ReLU())
+    if dtype is np.float64:
+        layer.double()
+    layer.load_state_dict({"0.weight": weight, "0.bias": bias})
+    assert layer(x).tobytes() == active.tobytes()
