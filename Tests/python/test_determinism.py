@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import swiftnn as nn
+from large import LARGE
 from modules import module_of, run, same
 from specs import LAYERS, Layer, flat
-from swiftnn import _native
-
-# Enough work that an operation uses all the threads it may
-LARGE = {
-    "Conv2d": (lambda: nn.Conv2d(12, 33, 3, padding=1), (5, 12, 40, 40)),
-    "Conv2d, Winograd": (lambda: nn.Conv2d(40, 50, 3, padding=(2, 1)), (5, 40, 27, 30)),
-    "Conv2d, Winograd, one image": (lambda: nn.Conv2d(80, 70, 3, padding=1), (1, 80, 7, 9)),
-    "Conv2d, one image": (lambda: nn.Conv2d(3, 64, 7, stride=2, padding=3), (1, 3, 96, 96)),
-    "Conv2d, depthwise": (lambda: nn.Conv2d(24, 24, 3, groups=24), (3, 24, 50, 50)),
-    "Conv2d, pointwise": (lambda: nn.Conv2d(64, 65, 1), (3, 64, 20, 20)),
-    "Conv1d": (lambda: nn.Conv1d(16, 24, 5, padding=2), (3, 16, 1000)),
-    "Linear": (lambda: nn.Linear(700, 513), (65, 700)),
-    "Linear, one row": (lambda: nn.Linear(1030, 1001), (1, 1030)),
-    "MaxPool2d": (lambda: nn.MaxPool2d(3, 2, 1), (4, 16, 65, 65)),
-    "MaxPool2d, indices": (lambda: nn.MaxPool2d(3, 1, 1, return_indices=True), (4, 16, 65, 65)),
-    "MaxPool2d, small planes": (lambda: nn.MaxPool2d(2), (9, 300, 14, 14)),
-    "AvgPool2d": (lambda: nn.AvgPool2d(3, 2, 1), (4, 16, 65, 65)),
-    "AvgPool2d, large windows": (lambda: nn.AvgPool2d((3, 30), 1, (0, 7)), (4, 16, 65, 65)),
-    "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d(1), (9, 300, 14, 14)),
-    "LSTM": (lambda: nn.LSTM(40, 72, 2), (9, 33, 40)),
-    "GRU": (lambda: nn.GRU(40, 72, 2, bidirectional=True), (9, 33, 40)),
-    "RNN": (lambda: nn.RNN(40, 72), (9, 33, 40)),
-    "LSTM, one row": (lambda: nn.LSTM(40, 150, 2), (60, 1, 40)),
-    "GRU, one row": (lambda: nn.GRU(40, 150, bidirectional=True), (60, 1, 40)),
-    "RNN, one row": (lambda: nn.RNN(40, 600), (20, 1, 40)),
-    "LSTM, large": (lambda: nn.LSTM(40, 270), (17, 7, 40)),
-    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(48, 4, 96).eval(), (70, 5, 48)),
-    "LayerNorm": (lambda: nn.LayerNorm(515), (300, 515)),
-    "GroupNorm": (lambda: nn.GroupNorm(4, 16), (5, 16, 40, 40)),
-    "BatchNorm2d": (lambda: nn.BatchNorm2d(16), (5, 16, 40, 40)),
-    "Softmax": (lambda: nn.Softmax(-1), (300, 515)),
-    "Softmax, first": (lambda: nn.Softmax(0), (300, 515)),
-    "GELU": (lambda: nn.GELU(), (300, 515)),
-    "Mish": (lambda: nn.Mish(), (100001,)),
-    "Dropout": (lambda: nn.Dropout(0.3), (300, 515)),
-}
 
 
 def _large(name: str, dtype: type) -> tuple[nn.Module, np.ndarray]:
@@ -183,31 +146,6 @@ def test_packed_is_each_sequence_alone(lengths: tuple[int, ...]) -> None:
         assert outputs[i].tobytes() == alone.tobytes()
         assert np.ascontiguousarray(h[:, i]).tobytes() == h1.tobytes()
         assert np.ascontiguousarray(c[:, i]).tobytes() == c1.tobytes()
-
-
-def digest() -> str:
-    """Of everything LARGE computes, in both float types."""
-    total = hashlib.sha256()
-    for name in LARGE:
-        for dtype in (np.float32, np.float64):
-            module, x = _large(name, dtype)
-            for array in flat(module(x)):
-                total.update(array.tobytes())
-    return total.hexdigest()
-
-
-def test_every_instruction_set_with_fma() -> None:
-    levels = [level for level in _native.isa_available() if level != "base"]
-    if len(levels) < 2:
-        pytest.skip("this CPU has one level with FMA: " + ", ".join(levels))
-    here = Path(__file__).parent
-    script = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]!r}; import test_determinism; print(test_determinism.digest())"
-    digests = {}
-    for level in levels:
-        environment = {**os.environ, "SWIFTNN_ISA": level, "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-        digests[level] = done.stdout.strip()
-    assert len(set(digests.values())) == 1, digests
 
 
 def test_a_level_that_does_not_exist_is_an_error() -> None:

@@ -188,10 +188,27 @@ def sqrt(x: Array) -> tuple[Any, Backward]:
     return y, backward
 
 
+_EXP, _LOG = 12, 13  # kinds of swiftnn.h
+
+
+def _elementary(x: Any, kind: int, function: np.ufunc) -> Any:
+    """eˣ or log x: of float32 and float64 on the library's kernels, since NumPy's have other bits on another CPU."""
+    x = np.asarray(x)
+    if x.dtype.type in (np.float32, np.float64):
+        return _native.activation_forward(x, kind, 0.0, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return function(x)
+
+
+def _power(x: Any, p: float) -> Any:
+    """x to the power of p for x >= 0, with the same bits on every CPU; the relative error is about p |log x| times float64's rounding."""
+    return _elementary(p * _elementary(x.astype(np.float64), _LOG, np.log), _EXP, np.exp).astype(x.dtype)
+
+
 @operation
 def exp(x: Array) -> tuple[Any, Backward]:
     """eˣ"""
-    y = np.exp(x)
+    y = _elementary(x, _EXP, np.exp)
     return y, lambda dy, w: (dy * y,)
 
 
@@ -203,8 +220,7 @@ def log(x: Array) -> tuple[Any, Backward]:
         with np.errstate(divide="ignore", invalid="ignore"):
             return (dy / x,)
 
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(x), backward
+    return _elementary(x, _LOG, np.log), backward
 
 
 @operation
@@ -575,7 +591,7 @@ def _norm(x: Any, p: float, axes: tuple[int, ...], keepdim: bool) -> tuple[Any, 
     elif p == 0:
         y = (x != 0).sum(axis=axes, keepdims=True).astype(x.dtype)
     else:
-        y = (np.absolute(x) ** p).sum(axis=axes, keepdims=True) ** (1 / p)
+        y = _power(_power(np.absolute(x), p).sum(axis=axes, keepdims=True), 1 / p)
 
     def backward(dy: Any, w: Sequence[bool]) -> Any:
         dy = _opened(dy, axes, keepdim)
@@ -590,7 +606,7 @@ def _norm(x: Any, p: float, axes: tuple[int, ...], keepdim: bool) -> tuple[Any, 
             elif p == 2:
                 g = np.where(y == 0, 0, dy * (x / y))
             else:
-                g = np.where((y == 0) | (x == 0), 0, dy * np.sign(x) * (np.absolute(x) / y) ** (p - 1))
+                g = np.where((y == 0) | (x == 0), 0, dy * np.sign(x) * _power(np.absolute(x) / y, p - 1))
         return g.astype(x.dtype, copy=False), None, None, None
 
     return np.asarray(y if keepdim else y.reshape([n for i, n in enumerate(y.shape) if i not in axes])), backward
