@@ -226,3 +226,22 @@ def test_other_methods():
     y = nn.Tensor(np.ones(3))
     y.fill_(4).copy_(nn.Tensor([1.0, 2.0, 3.0]))
     assert y.tolist() == [1.0, 2.0, 3.0] and y.zero_().tolist() == [0.0] * 3
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: x * 2, lambda x: 2 - x, lambda x: x / 3, lambda x: 1 / x, lambda x: x**3, lambda x: x**0.5, lambda x: 2**x,
+        lambda x: x + 1.5, lambda x: x.clamp(0, 1), lambda x: nn.clamp(x, max=0.5),
+        lambda x: nn.functional.cross_entropy(x * np.ones((2, 3), np.float32), np.full((2, 3), np.float32(0.25))),
+        lambda x: nn.functional.kl_div(x * np.ones((2, 3), np.float32), np.full((2, 3), np.float32(0.25)), reduction="batchmean"),
+        lambda x: nn.functional.cosine_embedding_loss(x * np.arange(3, dtype=np.float32), np.ones(3, np.float32), np.array(-1), margin=0.1),
+    ],
+)  # fmt: skip
+def test_a_number_and_a_float32_scalar_are_float32_on_every_numpy(compute) -> None:
+    """NumPy 1 makes float64 of a Python number and an array without dimensions."""
+    x = nn.Tensor(np.array(0.7, np.float32), requires_grad=True)
+    y = compute(x)
+    assert y.dtype == np.float32
+    (gradient,) = nn.grad(y, [x])
+    assert np.asarray(gradient).dtype == np.float32

@@ -411,7 +411,7 @@ def kl_div(
     number = _SUM if reduction == "batchmean" else _number(reduction)
     y = _pointwise(_KL_DIV, input, target, number, float(log_target))
     shape = np.shape(_raw(input))
-    return y / shape[0] if reduction == "batchmean" and shape else y
+    return operators.div(y, shape[0]) if reduction == "batchmean" and shape else y
 
 
 # Classes.
@@ -494,7 +494,8 @@ def _soft_cross_entropy(x: Any, target: Any, weight: Array | None, reduction: in
     if reduction == _NONE:
         return -operators.sum(y, axis)
     samples = math.prod(x.shape) // max(classes, 1)
-    return -operators.sum(y) / samples if reduction == _MEAN else -operators.sum(y)
+    total = -operators.sum(y)
+    return operators.div(total, samples) if reduction == _MEAN else total
 
 
 def nll_loss(
@@ -630,12 +631,13 @@ def cosine_embedding_loss(
             f"{t.ndim}D target tensor expects {t.ndim + 1}D input tensors, "
             f"but found inputs with sizes {tuple(a.shape)} and {tuple(b.shape)}."
         )
-    least = 1e-12
+    # In the input's type: NumPy 1 computes with float64 where a Python number meets an array without dimensions.
+    least, one, margin = a.dtype.type(1e-12), a.dtype.type(1), a.dtype.type(margin)
     product = operators.sum(_checked_product(a, b), -1)
     lengths = (operators.sum(operators.square(a), -1) + least) * (operators.sum(operators.square(b), -1) + least)
     cosine = product / operators.sqrt(lengths)
     zeros = np.zeros((), a.dtype)
-    alike = operators.where(t == 1, 1 - cosine, zeros)
+    alike = operators.where(t == 1, one - cosine, zeros)
     return _reduced(alike + operators.where(t == -1, operators.clamp(cosine - margin, min=0), zeros), number)
 
 

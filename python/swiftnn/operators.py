@@ -102,12 +102,22 @@ def _broadcast_axes(shape: tuple[int, ...], original: tuple[int, ...]) -> tuple[
     return tuple(range(added)) + tuple(i + added for i, n in enumerate(original) if n == 1 and shape[i + added] != 1)
 
 
+def _weak(a: Any, b: Any) -> tuple[Any, Any]:
+    """a and b, a Python number among them in the other's float type: NumPy 1 takes it for float64 where the other has no dimensions."""
+    if type(b) in (int, float) and isinstance(a, (np.ndarray, np.generic)) and a.dtype.kind == "f":
+        return a, a.dtype.type(b)
+    if type(a) in (int, float) and isinstance(b, (np.ndarray, np.generic)) and b.dtype.kind == "f":
+        return b.dtype.type(a), b
+    return a, b
+
+
 # Arithmetic.
 
 
 @operation
 def add(a: Array, b: Array) -> tuple[Any, Backward]:
     """a + b, with broadcasting."""
+    a, b = _weak(a, b)
     sa, sb = _shape(a), _shape(b)
     return np.add(a, b), lambda dy, w: (_fit(dy, sa) if w[0] else None, _fit(dy, sb) if w[1] else None)
 
@@ -115,6 +125,7 @@ def add(a: Array, b: Array) -> tuple[Any, Backward]:
 @operation
 def sub(a: Array, b: Array) -> tuple[Any, Backward]:
     """a - b, with broadcasting."""
+    a, b = _weak(a, b)
     sa, sb = _shape(a), _shape(b)
     return np.subtract(a, b), lambda dy, w: (_fit(dy, sa) if w[0] else None, _fit(-dy, sb) if w[1] else None)
 
@@ -122,12 +133,14 @@ def sub(a: Array, b: Array) -> tuple[Any, Backward]:
 @operation
 def mul(a: Array, b: Array) -> tuple[Any, Backward]:
     """a · b, with broadcasting."""
+    a, b = _weak(a, b)
     return np.multiply(a, b), lambda dy, w: (_fit(dy * b, _shape(a)) if w[0] else None, _fit(dy * a, _shape(b)) if w[1] else None)
 
 
 @operation
 def div(a: Array, b: Array) -> tuple[Any, Backward]:
     """a / b, with broadcasting."""
+    a, b = _weak(a, b)
     return np.true_divide(a, b), lambda dy, w: (
         _fit(dy / b, _shape(a)) if w[0] else None,
         _fit(-dy * a / np.multiply(b, b), _shape(b)) if w[1] else None,
@@ -137,6 +150,7 @@ def div(a: Array, b: Array) -> tuple[Any, Backward]:
 @operation
 def pow(a: Array, b: Array) -> tuple[Any, Backward]:
     """a to the power of b, with broadcasting."""
+    a, b = _weak(a, b)
     y = np.power(a, b)
 
     def backward(dy: Any, w: Sequence[bool]) -> Any:
@@ -170,10 +184,14 @@ def sign(x: Array) -> tuple[Any, Backward]:
     return np.sign(x), lambda dy, w: (np.zeros_like(dy),)
 
 
+def _twice(x: Any) -> Any:
+    return np.add(x, x)
+
+
 @operation
 def square(x: Array) -> tuple[Any, Backward]:
     """x²"""
-    return np.square(x), lambda dy, w: (dy * x * 2,)
+    return np.square(x), lambda dy, w: (_twice(dy * x),)
 
 
 @operation
@@ -183,7 +201,7 @@ def sqrt(x: Array) -> tuple[Any, Backward]:
 
     def backward(dy: Any, w: Sequence[bool]) -> Any:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return (dy / (2 * y),)
+            return (dy / _twice(y),)
 
     return y, backward
 
@@ -226,7 +244,7 @@ def log(x: Array) -> tuple[Any, Backward]:
 @operation
 def log1p(x: Array) -> tuple[Any, Backward]:
     """log(1 + x)"""
-    return np.log1p(x), lambda dy, w: (dy / (x + 1),)
+    return np.log1p(x), lambda dy, w: (dy / np.add(*_weak(x, 1)),)
 
 
 @operation
@@ -300,7 +318,8 @@ def clamp(x: Array, min: Any = None, max: Any = None) -> Array:
     """
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
-    return _clamp(_array(x), min, max)
+    x = _array(x)
+    return _clamp(x, _weak(_raw(x), min)[1], _weak(_raw(x), max)[1])
 
 
 @operation
