@@ -25,6 +25,8 @@ let package = Package(
             linkerSettings: [
                 .linkedLibrary("m"),
                 .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"]),
+                // Without a name of its own the library has the path of the build in it.
+                .unsafeFlags(["-Xlinker", "-soname=libSwiftNN.so"]),
             ]),
         .target(name: "SwiftNNTestSupport", dependencies: ["CSwiftNN"], path: "Tests/SwiftNNTestSupport"),
         .testTarget(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy
@@ -18,6 +20,12 @@ ROOT = Path(__file__).resolve().parent
 HEADERS = "Sources/CSwiftNN/include"
 SCRATCH = ROOT / "build/swift"
 LIBRARY = "libSwiftNN.so"
+# Packages have the same bytes whenever and wherever they are built: one date for every file, of the zip format's first year unless a
+# distributor asks for another.
+os.environ.setdefault("SOURCE_DATE_EPOCH", "315619200")
+os.umask(0o022)
+# The id that linkers make up is of what strip takes away too, and so of the folder of the build.
+NO_BUILD_ID = "--build-id=none"
 
 
 def find_swift() -> str:
@@ -32,7 +40,7 @@ def find_swift() -> str:
 
 def build_library() -> Path:
     """Builds the library as Embedded Swift, so that it depends on libc alone, and returns its path."""
-    linker = ["-z", "relro", "-z", "now", "-z", "noexecstack"]
+    linker = ["-z", "relro", "-z", "now", "-z", "noexecstack", NO_BUILD_ID]
     command = [find_swift(), "build", "-c", "release", "--product", "SwiftNN", "--scratch-path", str(SCRATCH)]
     command += ["-Xswiftc", "-enable-experimental-feature", "-Xswiftc", "Embedded", "-Xswiftc", "-wmo"]
     command += [word for flag in linker for word in ("-Xlinker", flag)]
@@ -81,6 +89,28 @@ class SourceDistribution(sdist):
         shutil.rmtree(sources)
         shutil.copytree(ROOT / "Sources", sources, symlinks=True)
 
+    def make_archive(
+        self, base_name: str, format: str, root_dir: str | None = None, base_dir: str | None = None, owner: str | None = None,
+        group: str | None = None,
+    ) -> str:  # fmt: skip
+        """As setuptools', in the order of names, and without what tells where and when: dates, owners, permissions but the executable's."""
+        if format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+        date, path = int(os.environ["SOURCE_DATE_EPOCH"]), Path(f"{base_name}.tar.gz")
+        root = Path(root_dir or ".")
+
+        def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+            entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = date, 0, 0, "", ""
+            entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+            return entry
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file, gzip.GzipFile("", "wb", 9, file, date) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+            top = root / (base_dir or "")
+            for entry in sorted([top, *top.rglob("*")], key=lambda entry: entry.relative_to(root).parts):
+                archive.add(entry, entry.relative_to(root).as_posix(), recursive=False, filter=anonymous)
+        return str(path)
+
 
 setup(
     ext_modules=[
@@ -92,7 +122,7 @@ setup(
             libraries=["SwiftNN"],
             define_macros=[("Py_LIMITED_API", "0x030A0000"), ("NPY_TARGET_VERSION", "NPY_1_23_API_VERSION")],
             extra_compile_args=["-std=gnu11", "-O2", "-fvisibility=hidden"],
-            extra_link_args=["-Wl,-rpath,$ORIGIN", "-Wl,-z,relro,-z,now", "-Wl,-s"],
+            extra_link_args=["-Wl,-rpath,$ORIGIN", "-Wl,-z,relro,-z,now", "-Wl,-s", f"-Wl,{NO_BUILD_ID}"],
             py_limited_api=True,
         )
     ],

@@ -24,6 +24,10 @@ SYSTEM_LIBRARIES = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "linux-vds
 NEWER = re.compile(
     r"^(v(?!err|erw)\w+|andn|bextr|blsi|blsmsk|blsr|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|lzcnt|movbe|k(mov|or|and|not|test)[bwdq]?)$"
 )
+# What each library offers: of the library only what swiftnn.h declares, not what its own modules call of each other.
+EXPORTED = {"libSwiftNN.so": "snn_(?!kernels_|worker_)[a-z0-9_]+", "_native.abi3.so": "PyInit__native"}
+# Newer symbols would keep the wheel from systems that CPython 3.10 and NumPy run on.
+NEWEST_GLIBC = (2, 17)
 failures: list[str] = []
 
 
@@ -111,6 +115,9 @@ def check_library(path: Path, exported: str) -> None:
     names = [fields[-1] for fields in lines if fields[-2] not in "tdbr"]
     extra = sorted(n for n in names if not re.fullmatch(exported, n))
     check(bool(names) and not extra, f"{path.name} exports only {exported} ({len(names)} symbols)", ", ".join(extra[:10]))
+    versions = {tuple(map(int, v.split("."))) for v in re.findall(r"@GLIBC_([0-9.]+)", run("nm", "-D", str(path)))}
+    newer = ", ".join(".".join(map(str, v)) for v in sorted(versions) if v > NEWEST_GLIBC)
+    check(bool(versions) and not newer, f"{path.name} needs no glibc newer than {'.'.join(map(str, NEWEST_GLIBC))}", newer)
     headers, dynamic = run("readelf", "-lW", str(path)), run("readelf", "-dW", str(path))
     stack = next((line for line in headers.splitlines() if "GNU_STACK" in line), "")
     check(bool(stack) and "RWE" not in stack, f"{path.name} has no executable stack", stack)
@@ -125,8 +132,8 @@ def check_library(path: Path, exported: str) -> None:
 def main() -> int:
     build, package = Path(sys.argv[1]), Path(sys.argv[2])
     check_levels(build)
-    check_library(package / "libSwiftNN.so", "snn_[a-z0-9_]+")
-    check_library(package / "_native.abi3.so", "PyInit__native")
+    for name, exported in EXPORTED.items():
+        check_library(package / name, exported)
     size = sum(p.stat().st_size for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     check(size <= MAX_BYTES, f"the installed package has {size / 1024:.0f} KiB, at most {MAX_BYTES // 1024}")
     print(f"{len(failures)} symbol checks failed" if failures else "all symbol checks passed")

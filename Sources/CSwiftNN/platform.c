@@ -3,6 +3,12 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+
+#if defined(__GLIBC__)
+/* glibc 2.34 moved these into libc, unchanged, under new versions: with the old ones the library runs on systems from glibc 2.17 on. */
+__asm__(".symver pthread_create, pthread_create@GLIBC_2.2.5");
+__asm__(".symver pthread_attr_setstacksize, pthread_attr_setstacksize@GLIBC_2.2.5");
+#endif
 #endif
 
 static _Thread_local snn_thread_state thread_state;
@@ -75,7 +81,9 @@ int64_t snn_affinity_count(void) {
 
 int64_t snn_detect_cpu(void) {
     int64_t levels = 1;
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+    levels = 8;
+#elif defined(__x86_64__)
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return levels;
     if (!(c & bit_OSXSAVE)) return levels;

@@ -5,7 +5,17 @@ import CSwiftNN
 
 /// Which thing made of a weight; a and b tell its variants apart (rows used, tile width).
 struct PreparedKey {
-    enum Kind { case gemmPanels, filterPanels, winogradFilters, recurrentPanels, recurrentInput, recurrentTransposed }
+    /// No enum: those are Hashable, and the seed of hashing asks for a function that is newer than most systems' libc (glibc 2.36).
+    struct Kind {
+        private let number: UInt8
+        static var gemmPanels: Kind { Kind(number: 0) }
+        static var filterPanels: Kind { Kind(number: 1) }
+        static var winogradFilters: Kind { Kind(number: 2) }
+        static var recurrentPanels: Kind { Kind(number: 3) }
+        static var recurrentInput: Kind { Kind(number: 4) }
+        static var recurrentTransposed: Kind { Kind(number: 5) }
+        static func == (x: Kind, y: Kind) -> Bool { x.number == y.number }
+    }
     let kind: Kind
     var a = 0
     var b = 0
