@@ -3,11 +3,15 @@ import PackageDescription
 
 /// The instruction set levels. Each is a target that compiles the sources of Sources/Kernels (through a symbolic link) with its own
 /// machine flags; the frame picks one at load and reaches it through C function pointers only (Sources/SwiftNN/Dispatch.swift).
-let levels: [(target: String, flags: [String])] = [
-    ("KernelsBase", ["-Osize", "-DSMALL"]),  // for CPUs without AVX2, where no speed is promised
-    ("KernelsAVX2", ["-Xcc", "-march=x86-64-v3"]),
-    ("KernelsAVX512", ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"]),
-]
+#if arch(arm64)
+    let levels: [(target: String, flags: [String])] = [("KernelsNEON", [])]
+#else
+    let levels: [(target: String, flags: [String])] = [
+        ("KernelsBase", ["-Osize", "-DSMALL"]),  // for CPUs without AVX2, where no speed is promised
+        ("KernelsAVX2", ["-Xcc", "-march=x86-64-v3"]),
+        ("KernelsAVX512", ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"]),
+    ]
+#endif
 
 let package = Package(
     name: "swiftnn",

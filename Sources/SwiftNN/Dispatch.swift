@@ -10,21 +10,29 @@ enum Dispatch {
         if snn_atomic_load(&state) != 1 { try choose() }
     }
 
+    /// The bit of a level's name in snn_isa_available(); 0 for other words.
+    private static func bit(_ name: UnsafePointer<CChar>) -> Int64 {
+        #if arch(arm64)
+            return strcmp(name, "neon") == 0 ? 8 : 0
+        #else
+            return strcmp(name, "base") == 0 ? 1 : strcmp(name, "avx2") == 0 ? 2 : strcmp(name, "avx512") == 0 ? 4 : 0
+        #endif
+    }
+
     private static func choose() throws(Failure) {
         let available = snn_detect_cpu()
-        var wanted: Int64 = available & 4 != 0 ? 4 : (available & 2 != 0 ? 2 : 1)
+        #if arch(arm64)
+            var wanted: Int64 = 8
+            let names: StaticString = "neon"
+        #else
+            var wanted: Int64 = available & 4 != 0 ? 4 : (available & 2 != 0 ? 2 : 1)
+            let names: StaticString = "base, avx2 or avx512"
+        #endif
         if let forced = getenv("SWIFTNN_ISA"), forced[0] != 0 {
-            if strcmp(forced, "base") == 0 {
-                wanted = 1
-            } else if strcmp(forced, "avx2") == 0 {
-                wanted = 2
-            } else if strcmp(forced, "avx512") == 0 {
-                wanted = 4
-            } else {
-                throw Message("SWIFTNN_ISA is '").outside(forced).text(
-                    "'; it has to be base, avx2 or avx512, or unset to let swiftnn choose"
-                )
-                .valueError
+            wanted = bit(forced)
+            guard wanted != 0 else {
+                throw Message("SWIFTNN_ISA is '").outside(forced).text("'; it has to be ").text(names)
+                    .text(", or unset to let swiftnn choose").valueError
             }
             if wanted & available == 0 {
                 throw Message("SWIFTNN_ISA asks for ").outside(forced).text(", which this CPU does not have; it has ")
@@ -34,17 +42,22 @@ enum Dispatch {
         snn_pool_lock()
         defer { snn_pool_unlock() }
         if snn_atomic_load(&state) == 1 { return }
-        switch wanted {
-        case 4:
-            snn_kernels_avx512(snn_kernel_table(0), snn_kernel_table(1))
-            level = "avx512"
-        case 2:
-            snn_kernels_avx2(snn_kernel_table(0), snn_kernel_table(1))
-            level = "avx2"
-        default:
-            snn_kernels_base(snn_kernel_table(0), snn_kernel_table(1))
-            level = "base"
-        }
+        #if arch(arm64)
+            snn_kernels_neon(snn_kernel_table(0), snn_kernel_table(1))
+            level = "neon"
+        #else
+            switch wanted {
+            case 4:
+                snn_kernels_avx512(snn_kernel_table(0), snn_kernel_table(1))
+                level = "avx512"
+            case 2:
+                snn_kernels_avx2(snn_kernel_table(0), snn_kernel_table(1))
+                level = "avx2"
+            default:
+                snn_kernels_base(snn_kernel_table(0), snn_kernel_table(1))
+                level = "base"
+            }
+        #endif
         snn_atomic_store(&state, 1)
     }
 }

@@ -1172,10 +1172,10 @@ static PyObject *isa(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) { r
 
 static PyObject *isa_available(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
-    static const char *const names[] = {"base", "avx2", "avx512"};
+    static const char *const names[] = {"base", "avx2", "avx512", "neon"};
     int64_t bits = snn_isa_available();
     PyObject *list = PyList_New(0), *tuple = NULL;
-    for (int i = 0; list && i < 3; i++) {
+    for (int i = 0; list && i < 4; i++) {
         if (!(bits >> i & 1)) continue;
         PyObject *name = PyUnicode_FromString(names[i]);
         if (!name || PyList_Append(list, name) < 0) Py_CLEAR(list);
@@ -1266,7 +1266,7 @@ static PyMethodDef methods[] = {
     {"get_winograd", get_winograd, METH_NOARGS, "get_winograd($module, /)\n--\n\nWhether 3x3 convolutions may use Winograd's algorithm."},
     {"set_thread_limit", set_thread_limit, METH_O,
      "set_thread_limit($module, n, /)\n--\n\nSet the calling thread's own limit (0: none) and return the one before it."},
-    {"isa", isa, METH_NOARGS, "isa($module, /)\n--\n\nThe instruction set level in use: 'base', 'avx2' or 'avx512'."},
+    {"isa", isa, METH_NOARGS, "isa($module, /)\n--\n\nThe instruction set level in use: 'base', 'avx2' or 'avx512', or 'neon' on ARM."},
     {"isa_available", isa_available, METH_NOARGS, "isa_available($module, /)\n--\n\nThe levels that this CPU can run."},
     {"memory_stats", memory_stats, METH_NOARGS, "memory_stats($module, /)\n--\n\nWhat the result allocator holds, as a dict."},
     {"release_memory", release_memory, METH_NOARGS,

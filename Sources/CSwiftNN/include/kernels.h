@@ -316,5 +316,6 @@ typedef struct snn_kernels {
 void snn_kernels_base(snn_kernels *f32, snn_kernels *f64);
 void snn_kernels_avx2(snn_kernels *f32, snn_kernels *f64);
 void snn_kernels_avx512(snn_kernels *f32, snn_kernels *f64);
+void snn_kernels_neon(snn_kernels *f32, snn_kernels *f64);
 
 #endif

@@ -29,7 +29,7 @@ typedef struct snn_thread_state {
 } snn_thread_state;
 snn_thread_state *snn_thread_state_get(void);
 
-/* Bit 0 base, bit 1 avx2, bit 2 avx512; 1 elsewhere than on x86-64. */
+/* Bit 0 base, bit 1 avx2, bit 2 avx512, bit 3 neon. */
 int64_t snn_detect_cpu(void);
 /* The CPUs in this process's affinity mask, at least 1. */
 int64_t snn_affinity_count(void);

@@ -110,12 +110,12 @@ typedef struct snn_array {
 /* The calling thread's message of its last failed call; "" if there was none. Valid until its next call. */
 const char *snn_last_error(void);
 
-/* Chooses the instruction set level (SWIFTNN_ISA=base|avx2|avx512, else the best this CPU has). Called by itself at the first
- * operation; call it to learn of a level that the CPU lacks before anything runs. */
+/* Chooses the instruction set level (SWIFTNN_ISA=base|avx2|avx512, or neon on ARM, else the best this CPU has). Called by itself at the
+ * first operation; call it to learn of a level that the CPU lacks before anything runs. */
 snn_status snn_initialize(void);
-/* "base", "avx2", "avx512": the level in use. */
+/* "base", "avx2", "avx512", or "neon" on ARM: the level in use. */
 const char *snn_isa(void);
-/* Bit 0 base, bit 1 avx2, bit 2 avx512: what this CPU can run. */
+/* Bit 0 base, bit 1 avx2, bit 2 avx512, bit 3 neon: what this CPU can run. */
 int64_t snn_isa_available(void);
 /* Keeps the calling thread's multiply-add units busy without memory, and returns how many operations (two a multiply-add) that were:
  * over the time they took, the peak that benchmarks compare with. rounds of 12 vectors; 0 for a dtype that is not a float type. */

@@ -1,0 +1,37 @@
+// The neon level, of every 64-bit ARM: vector types of the GEMM tile, its height, and the entry through which the frame gets the level's
+// kernels.
+import CSwiftNN
+
+typealias TileFloat = SIMD4<Float>
+typealias TileDouble = SIMD2<Double>
+
+enum Level {
+    /// Rows of the GEMM tile. Twice this many accumulators, two vectors of B and one of A have to fit the registers.
+    @inline(__always) static var mr: Int { 12 }
+    /// The tile of the recurrent layers: virtual vectors of a strip and rows that it takes at once.
+    @inline(__always) static var stripVectors: Int { 1 }
+    @inline(__always) static var stripRows: Int { 6 }
+    /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
+    @inline(__always) static var hasFMA: Bool { true }
+    /// Writes a tile's vector past the caches.
+    @_transparent static func stream<V: SIMD>(_ p: UnsafeMutableRawPointer, _ v: V) {
+        snn_stream16(p, unsafeBitCast(v, to: SIMD2<Int64>.self))
+    }
+    /// v * 2^k for integral k, as two factors, so that results below the normal range round once.
+    @_transparent static func scale<V: Wide>(_ v: V, _ k: V) -> V {
+        let (half, rest) = V.halves(k)
+        return v * V.powerOfTwo(half) * V.powerOfTwo(rest)
+    }
+    /// The first n lanes of memory; zeros in the others.
+    @inline(__always) static func loadFirst<V: Wide>(_ p: UnsafePointer<V.Scalar>, _ n: Int, _: V.Type) -> V {
+        withPadding(0, p, n, V.self)
+    }
+    @inline(__always) static func storeFirst<V: Wide>(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ n: Int) {
+        storePartial(v, p, n)
+    }
+}
+
+@_cdecl("snn_kernels_neon") @implementation
+public func snn_kernels_neon(_ f32: UnsafeMutablePointer<snn_kernels>!, _ f64: UnsafeMutablePointer<snn_kernels>!) {
+    fillKernelTables(f32, f64)
+}
