@@ -68,8 +68,8 @@ protocol Wide {
     static func powerOfTwo(_ k: Self) -> Self
     /// (e, m) with x = 2^e m, sqrt(1/2) <= m < sqrt(2); x positive and normal.
     static func splitLog(_ x: Self) -> (e: Self, m: Self)
-    /// log(m) / s where s = (m - 1) / (m + 1), as a polynomial in s^2.
-    static func logPolynomial(_ s2: Self) -> Self
+    /// log(m) / s - 2 where s = (m - 1) / (m + 1), as a polynomial in s^2.
+    static func logTail(_ s2: Self) -> Self
     static func erf(_ x: Self) -> Self
 }
 
@@ -269,13 +269,12 @@ struct FloatVector: Wide {
         let e = Self(bits: exponent | SIMD16(repeating: 0x4b00_0000)) - Self(8_388_608 + 127)
         return (e, Self(bits: m))
     }
-    @inline(__always) static func logPolynomial(_ z: Self) -> Self {
+    @inline(__always) static func logTail(_ z: Self) -> Self {
         var p = Self(2.0 / 11)
         p = fma(p, z, Self(2.0 / 9))
         p = fma(p, z, Self(2.0 / 7))
         p = fma(p, z, Self(2.0 / 5))
-        p = fma(p, z, Self(2.0 / 3))
-        return fma(p, z, Self(2))
+        return fma(p, z, Self(2.0 / 3)) * z
     }
     /// Goals: below 1.5 ulp, odd, erf(+-inf) = +-1, NaN to NaN. Below 0.93 an odd polynomial, above 1 - exp(polynomial in |x|).
     #if SMALL
@@ -408,7 +407,7 @@ struct DoubleVector: Wide {
         let e = Self(bits: exponent | SIMD8(repeating: 0x4330_0000_0000_0000)) - Self(4_503_599_627_370_496 + 1023)
         return (e, Self(bits: m))
     }
-    @inline(__always) static func logPolynomial(_ z: Self) -> Self {
+    @inline(__always) static func logTail(_ z: Self) -> Self {
         var p = Self(2.0 / 23)
         p = fma(p, z, Self(2.0 / 21))
         p = fma(p, z, Self(2.0 / 19))
@@ -419,8 +418,7 @@ struct DoubleVector: Wide {
         p = fma(p, z, Self(2.0 / 9))
         p = fma(p, z, Self(2.0 / 7))
         p = fma(p, z, Self(2.0 / 5))
-        p = fma(p, z, Self(2.0 / 3))
-        return fma(p, z, Self(2))
+        return fma(p, z, Self(2.0 / 3)) * z
     }
     /// Below 1 an odd polynomial (Chebyshev fit, 2^-74), between 1 and 6 as 1 - exp(-x^2) erfcx(x) with erfcx a fit of degree 27 in
     /// (|x| - 3.5) / 2.5 (7e-17 absolute), beyond 6 the last bit of 1.

@@ -137,10 +137,20 @@ def _float_results(result: Any) -> list[nn.Tensor]:
     return [result] if isinstance(result, nn.Tensor) and result.dtype.kind == "f" else []
 
 
-def training(c: Configuration, change: Change = unchanged, through: Callable[[Any], Any] = lambda module: module) -> Results:
-    """A step in training mode: results, gradients of inputs and parameters, then parameters after AdamW, and buffers."""
-    positional, keyword = c.arrays(np.float32)
-    target = c.make(np.float32)
+@dataclass
+class Step:
+    """What a step in training mode computed; gradients of the inputs, then of the parameters, None where nothing depends on them."""
+
+    module: Any  # None for a function
+    parameters: list[nn.Tensor]
+    results: list[nn.Tensor]
+    gradients: list[Any]
+
+
+def step(c: Configuration, dtype: type, change: Change = unchanged, through: Callable[[Any], Any] = lambda module: module) -> Step:
+    """Results and gradients of them, weighted by random numbers; both empty where no result depends on anything."""
+    positional, keyword = c.arrays(dtype)
+    target = c.make(dtype)
     module = through(target.train()) if isinstance(target, nn.Module) else None
     found: list[nn.Tensor] = []
     args = [_tensors(a, found, change) for a in positional]
@@ -154,17 +164,25 @@ def training(c: Configuration, change: Change = unchanged, through: Callable[[An
     nn.manual_seed(6)
     with np.errstate(all="ignore"):
         results = _float_results((module or target)(*args, **options))
-        followed = [(r, Stream(f"{c.id} dy {i}").values(r.shape).astype(np.float32)) for i, r in enumerate(results) if r.requires_grad]
+        followed = [(r, Stream(f"{c.id} dy {i}").values(r.shape).astype(dtype)) for i, r in enumerate(results) if r.requires_grad]
         if not followed:
-            return []
+            return Step(module, parameters, [], [])
         gradients = nn.grad([r for r, _ in followed], found + parameters, [dy for _, dy in followed], allow_unused=True)
-        for parameter, gradient in zip(parameters, gradients[len(found) :], strict=True):
+    return Step(module, parameters, results, list(gradients))
+
+
+def training(c: Configuration, change: Change = unchanged, through: Callable[[Any], Any] = lambda module: module) -> Results:
+    """A step in training mode: results, gradients of inputs and parameters, then parameters after AdamW, and buffers."""
+    done = step(c, np.float32, change, through)
+    if not done.results:
+        return []
+    if done.parameters:
+        for parameter, gradient in zip(done.parameters, done.gradients[-len(done.parameters) :], strict=True):
             parameter.grad = gradient
-        if parameters:
-            nn.optim.AdamW(parameters, lr=2.0**-6).step()
-    buffers = [] if module is None else [b for _, b in module.named_buffers() if b is not None]
-    left = [r.numpy() for r in results] + [np.zeros(0) if g is None else np.asarray(g) for g in gradients]
-    return [np.asarray(a) for a in (*left, *(p.numpy() for p in parameters), *buffers)]
+        nn.optim.AdamW(done.parameters, lr=2.0**-6).step()
+    buffers = [] if done.module is None else [b for _, b in done.module.named_buffers() if b is not None]
+    left = [r.numpy() for r in done.results] + [np.zeros(0) if g is None else np.asarray(g) for g in done.gradients]
+    return [np.asarray(a) for a in (*left, *(p.numpy() for p in done.parameters), *buffers)]
 
 
 def _mlp() -> nn.Module:
