@@ -32,7 +32,9 @@ void snn_allocator_lock(void) { pthread_mutex_lock(&allocator_mutex); }
 void snn_allocator_unlock(void) { pthread_mutex_unlock(&allocator_mutex); }
 int64_t snn_fork_generation(void) { return __atomic_load_n(&fork_generation, __ATOMIC_ACQUIRE); }
 
+void snn_pool_before_fork(void); /* in Swift: ThreadPool.swift */
 static void before_fork(void) {
+    snn_pool_before_fork();
     snn_pool_lock();
     snn_cache_lock();
     snn_allocator_lock();
@@ -55,6 +57,33 @@ __attribute__((constructor)) static void register_fork_handlers(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
+/* What Swift allocates by itself, the contexts of closures and small buffers, ends in a trap where there is no memory. The linker sends
+ * its requests (--wrap in Package.swift) here, and those that the system refuses are served from a reserve: they are small and live as long
+ * as a call, so that a call comes as far as asking for memory that it can be refused. */
+enum { RESERVE_SLOTS = 128, RESERVE_SLOT = 4096 };
+static _Alignas(64) char reserve[RESERVE_SLOTS][RESERVE_SLOT];
+static int64_t reserve_taken[RESERVE_SLOTS];
+
+/* weak: a program linked without --wrap has neither, and calls neither of the two below */
+__attribute__((weak)) int __real_posix_memalign(void **block, size_t alignment, size_t size);
+__attribute__((weak)) void __real_free(void *block);
+
+int __wrap_posix_memalign(void **block, size_t alignment, size_t size) {
+    int failed = __real_posix_memalign(block, alignment, size);
+    if (!failed || size > RESERVE_SLOT || alignment > 64) return failed;
+    for (int i = 0; i < RESERVE_SLOTS; i++) {
+        if (!snn_atomic_compare_exchange(&reserve_taken[i], 0, 1)) continue;
+        *block = reserve[i];
+        return 0;
+    }
+    return failed;
+}
+
+void __wrap_free(void *block) {
+    if ((uintptr_t)block - (uintptr_t)reserve >= sizeof reserve) __real_free(block);
+    else snn_atomic_store(&reserve_taken[((uintptr_t)block - (uintptr_t)reserve) / RESERVE_SLOT], 0);
+}
+
 static void *worker_entry(void *index) {
     snn_worker_main((int64_t)(intptr_t)index);
     return NULL;
@@ -69,6 +98,16 @@ int snn_start_worker(int64_t index) {
     failed = pthread_create(&thread, &attributes, worker_entry, (void *)(intptr_t)index);
     pthread_attr_destroy(&attributes);
     return failed;
+}
+
+int64_t snn_coarse_time(void) {
+    struct timespec now;
+#ifdef CLOCK_MONOTONIC_COARSE
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 int64_t snn_affinity_count(void) {

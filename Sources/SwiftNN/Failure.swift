@@ -106,11 +106,14 @@ public func snn_last_error() -> UnsafePointer<CChar>! {
 /// C entry, where the compiler inlines nothing.
 @inline(never)
 func operation(_ body: () throws(Failure) -> Void) -> snn_status {
+    Interrupt.begin()
+    var status = snn_status(SNN_OK)
     do throws(Failure) {
         try Dispatch.initialize()
         try body()
-        return snn_status(SNN_OK)
     } catch {
-        return error.status
+        status = error.status
     }
+    // What was skipped may have left anything behind, an error among it.
+    return Interrupt.end() ? snn_status(SNN_INTERRUPTED) : status
 }

@@ -340,6 +340,7 @@ func gemmRows<T: Element>(
         packPanels(a, i, count, start, depth, mr, block, depth * mr)
         var j = 0
         while j < n {
+            if Interrupt.stops() { return }
             for d in from..<to {
                 let (k0, kb) = depths[d]
                 gemmBlock(

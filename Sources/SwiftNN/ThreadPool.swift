@@ -20,6 +20,8 @@ enum ThreadPool {
     nonisolated(unsafe) private static var taskCount = 0
     nonisolated(unsafe) private static var threadCount = 0
     nonisolated(unsafe) private static var body: Body?
+    /// Whose job it is.
+    nonisolated(unsafe) private static var owner: UnsafeMutablePointer<snn_thread_state>?
     /// How often members of a job have met.
     nonisolated(unsafe) private static var arrivals: Int64 = 0
 
@@ -42,7 +44,10 @@ enum ThreadPool {
     static func run(_ count: Int, threads: Int, _ task: Body) {
         let wanted = min(threads, count)
         guard wanted > 1, snn_thread_state_get().pointee.in_parallel == 0, acquire() else {
-            for i in 0..<max(count, 0) { task(i, 0) }
+            for i in 0..<max(count, 0) {
+                if Interrupt.stops() { return }
+                task(i, 0)
+            }
             return
         }
         publish(count, threads: ensure(wanted), task)
@@ -61,23 +66,31 @@ enum ThreadPool {
     }
 
     /// Waits until all members have come here for the time that the member's own `meetings` counts. What they wrote before is seen after it.
-    static func meet(_ meetings: inout Int64, _ members: Int) {
-        if members == 1 { return }
+    /// False once the operation is interrupted: the member returns, and nobody waits for it.
+    static func meet(_ meetings: inout Int64, _ members: Int) -> Bool {
+        if Interrupt.stops() { return false }
+        if members == 1 { return true }
         meetings += 1
         _ = snn_atomic_add(&arrivals, 1)
         var waited = 0
         while snn_atomic_load(&arrivals) < meetings * Int64(members) {
             snn_cpu_pause()
             waited += 1
-            if waited > 2_000 { sched_yield() }
+            if waited > 2_000 {
+                if Interrupt.stops() { return false }
+                sched_yield()
+            }
         }
+        return true
     }
 
     private static func publish(_ count: Int, threads: Int, _ task: Body) {
         withoutActuallyEscaping(task) { escapable in
             body = escapable
+            owner = snn_thread_state_get()
             taskCount = count
             threadCount = threads
+            snn_atomic_store(&Interrupt.job, 0)
             snn_atomic_store(&next, 0)
             snn_atomic_store(&open, 1)
             _ = snn_atomic_add(&generation, 1)
@@ -92,11 +105,29 @@ enum ThreadPool {
             while snn_atomic_load(&active) != 0 {
                 snn_cpu_pause()
                 waited += 1
-                if waited > 20_000 { sched_yield() }
+                if waited > 20_000 {
+                    // The last tasks of the others may be long. In the child of a fork there are no others.
+                    if Interrupt.stops() { snn_atomic_store(&Interrupt.job, 1) }
+                    if snn_atomic_load(&forkGeneration) != snn_fork_generation() { break }
+                    sched_yield()
+                }
             }
             body = nil
+            owner = nil
         }
         snn_atomic_store(&busy, 0)
+    }
+
+    static func isOwned(by state: UnsafeMutablePointer<snn_thread_state>) -> Bool { owner == state }
+
+    /// A signal handler forks in the middle of the thread's own job: the workers leave it, which would never end in the child otherwise, and
+    /// whose closure they would hold there for ever. Both processes then start the operation again.
+    static func leaveBeforeFork() {
+        let state = snn_thread_state_get().unsafelyUnwrapped
+        guard state.pointee.checking != 0 && owner == state else { return }
+        snn_atomic_store(&open, 0)
+        snn_atomic_store(&Interrupt.job, 1)
+        while snn_atomic_load(&active) != 0 { sched_yield() }
     }
 
     private static func work(_ worker: Int) {
@@ -104,7 +135,7 @@ enum ThreadPool {
         state.pointee.in_parallel = 1
         while true {
             let i = Int(snn_atomic_add(&next, 1))
-            if i >= taskCount { break }
+            if i >= taskCount || Interrupt.stops() { break }
             body.unsafelyUnwrapped(i, worker)
         }
         state.pointee.in_parallel = 0
@@ -121,6 +152,7 @@ enum ThreadPool {
                 active = 0
                 open = 0
                 body = nil
+                owner = nil
                 snn_atomic_store(&busy, 0)
                 snn_atomic_store(&forkGeneration, current)
             }
@@ -161,6 +193,9 @@ enum ThreadPool {
         }
     }
 }
+
+@_cdecl("snn_pool_before_fork")
+public func snn_pool_before_fork() { ThreadPool.leaveBeforeFork() }
 
 @_cdecl("snn_worker_main") @implementation
 public func snn_worker_main(_ index: Int64) { ThreadPool.workerLoop(Int(index)) }

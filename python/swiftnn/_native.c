@@ -15,6 +15,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "swiftnn.h"
 
@@ -298,6 +300,7 @@ static PyObject *type_name(PyObject *o) { return PyObject_GetAttr((PyObject *)Py
 
 static void raise_status(snn_status status)
 {
+    if (status == SNN_INTERRUPTED) return; /* with the signal handler's exception */
     const char *text = snn_last_error();
     PyErr_Format(exception_of(status), "%s", *text ? text : "the operation failed without a message");
 }
@@ -941,6 +944,38 @@ static int take_results(call_frame *c, PyObject **results, bool *computed)
     return failed;
 }
 
+/* -- a call without the GIL -- */
+
+static _Thread_local PyThreadState *released; /* of the thread that computes */
+
+/* Signal handlers written in Python run on the main thread alone, which alone therefore takes the GIL for them during a call. */
+static int check_signals(void)
+{
+    if (syscall(SYS_gettid) != getpid()) return 0;
+    PyThreadState *own = released;
+    PyEval_RestoreThread(own);
+    int raised = PyErr_CheckSignals() < 0;
+    PyEval_SaveThread();
+    released = own; /* a handler may have called an operation */
+    return raised;
+}
+
+/* Computes with the GIL released. A signal handler's exception (KeyboardInterrupt) ends the call, but none that writes in place: what it
+ * writes would be left half changed. */
+static snn_status call_released(const call_frame *c)
+{
+    snn_status status;
+    do {
+        snn_interrupt_check before = snn_set_interrupt(c->op->writes ? NULL : check_signals);
+        PyThreadState *state = released = PyEval_SaveThread();
+        status = c->op->call(c->slots);
+        PyEval_RestoreThread(state);
+        snn_set_interrupt(before);
+        /* Interrupted without an exception: a handler has forked, and parent and child compute all of it again. */
+    } while (status == SNN_INTERRUPTED && !PyErr_Occurred());
+    return status;
+}
+
 static PyObject *compute(call_frame *c)
 {
     /* Where few bytes come in, the operation computes at once if few bytes come out. */
@@ -952,12 +987,7 @@ static PyObject *compute(call_frame *c)
     snn_status status;
     if (c->n_outs == 0) {
         /* Everything is written in place, in one call. */
-        if (c->work < GIL_MINSIZE) status = c->op->call(c->slots);
-        else {
-            PyThreadState *state = PyEval_SaveThread();
-            status = c->op->call(c->slots);
-            PyEval_RestoreThread(state);
-        }
+        status = c->work < GIL_MINSIZE ? c->op->call(c->slots) : call_released(c);
         if (status != SNN_OK) return raise_status(status), NULL;
         Py_RETURN_NONE;
     }
@@ -970,12 +1000,7 @@ static PyObject *compute(call_frame *c)
     bool computed;
     if (take_results(c, results, &computed) < 0) goto failed;
     if (!computed) {
-        if (c->work < GIL_MINSIZE) status = c->op->call(c->slots);
-        else {
-            PyThreadState *state = PyEval_SaveThread();
-            status = c->op->call(c->slots);
-            PyEval_RestoreThread(state);
-        }
+        status = c->work < GIL_MINSIZE ? c->op->call(c->slots) : call_released(c);
         if (status != SNN_OK) {
             raise_status(status);
             goto failed;
@@ -1288,11 +1313,10 @@ static int add(PyObject *module, const char *name, PyObject *value)
 
 static int execute(PyObject *module)
 {
-    /* The state above is the process's: a second interpreter would share objects of the first. */
-    static int64_t home = -1;
-    int64_t here = PyInterpreterState_GetID(PyInterpreterState_Get());
-    if (home >= 0 && home != here) {
-        PyErr_SetString(PyExc_ImportError, "swiftnn, like NumPy, cannot be imported into a second interpreter of one process");
+    /* The state above is the process's: interpreters would share objects. The main one has number 0. */
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+        PyErr_SetString(PyExc_ImportError, "swiftnn, like NumPy, runs in a process's main interpreter only, not in a sub-interpreter; "
+                                           "use processes or threads (under mod_wsgi: WSGIApplicationGroup %{GLOBAL})");
         return -1;
     }
     if (PyArray_API == NULL && _import_array() < 0) return -1;
@@ -1312,11 +1336,16 @@ static int execute(PyObject *module)
     if (add(module, "ModuleBase", PyType_FromSpec(&module_base_spec)) < 0) return -1;
     if (add(module, "abi_version", PyLong_FromLong(SNN_ABI_VERSION)) < 0) return -1;
     if (add(module, "_GIL_MINSIZE", PyLong_FromLong(GIL_MINSIZE)) < 0) return -1;
-    home = here;
     return 0;
 }
 
-static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, execute},
+#ifdef Py_mod_gil /* not in the limited API of 3.10, whose extensions a free-threaded CPython does not load */
+    {Py_mod_gil, Py_MOD_GIL_USED}, /* Parameters' versions and caches rely on it */
+#endif
+    {0, NULL},
+};
 
 static PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kernels.h"
@@ -24,6 +25,10 @@
 typedef struct snn_thread_state {
     int64_t thread_limit; /* 0: none */
     int64_t in_parallel;  /* inside a parallel region: nested ones run on this thread */
+    snn_interrupt_check interrupt; /* NULL: operations of this thread cannot be interrupted */
+    int64_t next_check;   /* when to call it, in nanoseconds of snn_coarse_time */
+    int64_t checking;     /* inside it */
+    int64_t interrupted;  /* it said so: what is left of the operation is skipped */
     int64_t message_length;
     char message[SNN_MAX_MESSAGE];
 } snn_thread_state;
@@ -49,6 +54,10 @@ int64_t snn_fork_generation(void);
 int snn_start_worker(int64_t index);
 void snn_worker_main(int64_t index); /* in Swift: ThreadPool.swift */
 
+/* A clock that moves every few milliseconds and is read without a system call. */
+int64_t snn_coarse_time(void);
+
+static inline __attribute__((always_inline)) int64_t snn_relaxed_load(const int64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 static inline __attribute__((always_inline)) int64_t snn_atomic_load(const int64_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
 static inline __attribute__((always_inline)) void snn_atomic_store(int64_t *p, int64_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
 static inline __attribute__((always_inline)) int64_t snn_atomic_add(int64_t *p, int64_t v) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }

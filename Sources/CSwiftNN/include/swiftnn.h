@@ -38,6 +38,7 @@ enum {
     SNN_SHAPE_ERROR = 3,   /* an array has a shape that does not fit */
     SNN_INDEX_ERROR = 4,   /* an index is out of range */
     SNN_MEMORY_ERROR = 5,
+    SNN_INTERRUPTED = 6,   /* snn_set_interrupt's function stopped the operation: its results are unspecified, nothing else has changed */
 };
 
 enum { /* snn_array.dtype */
@@ -127,6 +128,12 @@ int64_t snn_get_num_threads(void);
 /* Sets the calling thread's own limit and returns the one before it; 0 lifts it. */
 int64_t snn_set_thread_limit(int64_t n);
 
+/* Sets what operations of the calling thread ask every tenth of a second, on this thread, whether to stop (not zero); returns the one
+ * before it. NULL, the default: they always finish. An operation that writes its inputs in place must not be stopped half-way: set NULL for
+ * it. The function may call operations, which finish. */
+typedef int (*snn_interrupt_check)(void);
+snn_interrupt_check snn_set_interrupt(snn_interrupt_check check);
+
 /* Whether 3x3 convolutions may use Winograd's algorithm, in the whole process: several times faster, with rounding errors up to four times
  * as large, and a NaN or infinity in the input spreads over the tiles of 4x4 outputs that see it. On unless SWIFTNN_WINOGRAD=0. */
 void snn_set_winograd(int64_t enabled);
@@ -136,7 +143,7 @@ int64_t snn_get_winograd(void);
 void *snn_allocate(size_t bytes);
 void snn_free(void *block);
 size_t snn_allocated_size(const void *block);
-/* A cache for one weight: see snn_array. Free it when the weight goes. */
+/* A cache for one weight: see snn_array. Free it when the weight goes. NULL when there is no memory. */
 typedef struct snn_cache snn_cache;
 snn_cache *snn_cache_create(void);
 void snn_cache_free(snn_cache *cache);

@@ -223,6 +223,7 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
         }
         for h in (kh * perHead)..<((kh + 1) * perHead) {
             for i in (chunk * perChunk)..<min(blocks, (chunk + 1) * perChunk) {
+                if Interrupt.stops() { return }
                 let first = i * block
                 let rows = min(block, a.queries - first)
                 let columns = roundUp(rows, max(nr, block / 2))

@@ -134,6 +134,7 @@ private struct AttentionGradient<T: Element> {
             let perHead = f.heads / f.keyHeads
             for h in (kh * perHead)..<((kh + 1) * perHead) {
                 for start in stride(from: 0, to: f.queries, by: block) {
+                    if Interrupt.stops() { return }
                     let rows = min(block, f.queries - start)
                     let reach = f.isCausal ? min(keys, start + rows) : keys
                     let columns = roundUp(reach, nr)

@@ -119,6 +119,7 @@ private struct CTC<T: Element> {
         // Before the first step the path stands in front of state 0, from where it comes to the states 0 and 1.
         for s in -2..<states { before[s] = -.infinity }
         for i in 0..<length {
+            if Interrupt.stops() { return }
             let x = row(reversed ? length - 1 - i : i, n)
             let y = out + i * stride
             for s in 0..<states { emit[s] = x[state(s) * logProbs.strides[2]] }
@@ -238,6 +239,7 @@ private func ctcLossBackward<T: Element>(_ a: snn_ctc_loss_backward_args, _: T.T
         var scale = Double(dy.data[dy.count == 0 ? 0 : n * dy.strides[0]])
         if a.reduction == Int64(SNN_MEAN) { scale /= Double(sequences * max(ctc.targetLength(n), 1)) }
         for t in 0..<steps {
+            if Interrupt.stops() { return }
             let to = dx + (t * sequences + n) * classes
             if t >= length || isZero {
                 memset(to, 0, classes * MemoryLayout<T>.stride)

@@ -517,6 +517,7 @@ private func weightGradient<T: Element>(
         }
         let end = min(depths, (part + 1) * perPart)
         for d in (part * perPart)..<end {
+            if Interrupt.stops() { return }
             let k0 = d * kc
             let kb = min(kc, k - k0)
             let left: UnsafePointer<T>, right: UnsafePointer<T>

@@ -575,7 +575,7 @@ private func runSteps<T: Element>(
         if m > 0 {
             projection.rows = Int64(m)
             projection.a = UnsafeRawPointer(gather ? UnsafePointer(work.gathered) : input.row(timeline.start(t0) + rows.lowerBound))
-            T.kernels.pointee.recurrent(&projection)
+            runKernel(&projection, T.self)
         }
         var at = d.reverse ? m : 0
         for j in i..<(i + count) {
@@ -597,9 +597,29 @@ private func runSteps<T: Element>(
                 runStep(s, layer, d, timeline, t, rows.lowerBound + continued, n - continued, first, at + continued, &step, work)
             }
             if !d.reverse { at += n }
-            ThreadPool.meet(&meetings, members)
+            if !ThreadPool.meet(&meetings, members) { return }
         }
         i += count
+    }
+}
+
+/// The kernel for the rows of p, in pieces that take some milliseconds: an interrupt does not wait for the end of a large step.
+func runKernel<T: Element>(_ p: inout snn_recurrent, _: T.Type) {
+    let most = max(64, (1 << 28) / max(1, p.gates &* p.units &* p.k))
+    if p.rows <= most { return T.kernels.pointee.recurrent(&p) }
+    let size = Int64(MemoryLayout<T>.stride)
+    var piece = p
+    for first in stride(from: 0, to: p.rows, by: Int(most)) {
+        if Interrupt.stops() { return }
+        piece.rows = min(most, p.rows - first)
+        piece.a = p.a.map { $0 + Int(first &* p.lda &* size) }
+        piece.start = p.start.map { $0 + Int(first &* p.ld_start &* size) }
+        if p.mode < 0 { piece.sums = p.sums.map { $0 + Int(first &* p.ld_sums &* size) } }
+        piece.h = p.h.map { $0 + Int(first &* p.lda &* size) }
+        piece.c = p.c.map { $0 + Int(first &* p.ldc &* size) }
+        piece.y = p.y.map { $0 + Int(first &* p.ldy &* size) }
+        piece.saved = p.saved.map { $0 + Int(first &* p.ld_saved &* size) }
+        T.kernels.pointee.recurrent(&piece)
     }
 }
 
@@ -616,7 +636,7 @@ private func runStep<T: Element>(
     step.c = UnsafeMutableRawPointer(d.c + (b * hp + first))
     step.y = UnsafeMutableRawPointer(s.projected ? work.full : y + first)
     step.saved = d.saved.map { UnsafeMutableRawPointer($0 + ((timeline.start(t) + b) * s.saved * s.hidden + first)) }
-    T.kernels.pointee.recurrent(&step)
+    runKernel(&step, T.self)
     guard let hr = d.hr else { return }
     // h' = W_hr h'
     let op = roundUp(s.out, lanes(T.self))
@@ -632,7 +652,7 @@ private func runStep<T: Element>(
     projected.start = UnsafeRawPointer(d.candidate)
     projected.sums = UnsafeMutableRawPointer(work.projected)
     projected.ld_sums = Int64(op)
-    T.kernels.pointee.recurrent(&projected)
+    runKernel(&projected, T.self)
     for r in 0..<count { T.kernels.pointee.copy(work.projected + r * op, 1, y + r * layer.batch, Int64(s.out)) }
 }
 

@@ -443,12 +443,12 @@ private func runStepsBackward<T: Element>(
         if s.projected && n > 0 { project(s, gradients, dy, d, timeline, t, rows.lowerBound, n) }
         cells(t, rows.lowerBound, continued, before: before)
         cells(t, rows.lowerBound + continued, n - continued, before: nil)
-        ThreadPool.meet(&meetings, members)
+        if !ThreadPool.meet(&meetings, members) { return }
         if n > 0 && (continued > 0 || toStart) {
             product.rows = Int64(n)
             product.a = UnsafeRawPointer(
                 gradients.gates + (gradients.place(t, rows.lowerBound, timeline) * gradients.ld + d.index * gh))
-            T.kernels.pointee.recurrent(&product)
+            runKernel(&product, T.self)
         }
     }
 }
@@ -481,7 +481,7 @@ private func project<T: Element>(
     product.start = UnsafeRawPointer(d.zeros)
     product.sums = UnsafeMutableRawPointer(d.dfull + b * hp)
     product.ld_sums = Int64(hp)
-    T.kernels.pointee.recurrent(&product)
+    runKernel(&product, T.self)
 }
 
 /// The states before the steps, (rows, out) in the order of dgates.
