@@ -31,6 +31,8 @@ let package = Package(
                 .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"]),
                 // Without a name of its own the library has the path of the build in it.
                 .unsafeFlags(["-Xlinker", "-soname=libSwiftNN.so"]),
+                // Sources/CSwiftNN/platform.c: what Swift allocates by itself has a reserve
+                .unsafeFlags(["-Xlinker", "--wrap=posix_memalign", "-Xlinker", "--wrap=free"]),
             ]),
         .target(name: "SwiftNNTestSupport", dependencies: ["CSwiftNN"], path: "Tests/SwiftNNTestSupport"),
         .testTarget(

@@ -92,8 +92,8 @@ private enum Cache {
     private static func fresh(_ capacity: Int) -> UnsafeMutableRawPointer? {
         let length = mappedLength(capacity)
         if length == 0 {
-            var base: UnsafeMutableRawPointer?
-            return posix_memalign(&base, 64, capacity + headerSize) == 0 ? base : nil
+            // a multiple of 64, as aligned_alloc wants it
+            return aligned_alloc(64, capacity + headerSize)
         }
         // Mapped with room to begin at a huge page's boundary; what is too much goes back at once.
         let room = length + hugePage

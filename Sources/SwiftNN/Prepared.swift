@@ -23,78 +23,84 @@ struct PreparedKey {
     static func == (x: PreparedKey, y: PreparedKey) -> Bool { x.kind == y.kind && x.a == y.a && x.b == y.b }
 }
 
+// Nodes are C memory with counts of their own, no Swift objects: those cannot be asked for without a trap where there is no memory.
+
 /// A thing made of a weight, or (base nil) the note that it was asked for once. Freed when its cache and the last call let go of it.
-private final class Kept {
+private struct Kept {
     let key: PreparedKey
     var base: UnsafeMutableRawPointer?
-    var next: Kept?
+    var next: UnsafeMutablePointer<Kept>?
+    var holders: Int64 = 1
 
-    init(_ key: PreparedKey) { self.key = key }
-    deinit { if let base { snn_free(base) } }
+    /// nil where there is no memory.
+    static func create(_ key: PreparedKey, _ base: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Kept>? {
+        let node = malloc(MemoryLayout<Kept>.size)?.bindMemory(to: Kept.self, capacity: 1)
+        node?.initialize(to: Kept(key: key, base: base, next: nil))
+        return node
+    }
+    static func release(_ node: UnsafeMutablePointer<Kept>) {
+        if snn_atomic_add(&node.pointee.holders, -1) > 1 { return }
+        if let base = node.pointee.base { snn_free(base) }
+        free(node)
+    }
 }
 
-/// The object behind an snn_cache pointer; guarded by the cache lock, as is the list of all of them.
-private final class PreparedCache {
-    private var version: Int64 = 0
-    private var first: Kept?
-    private var before: Unmanaged<PreparedCache>?
-    private var after: Unmanaged<PreparedCache>?
-    nonisolated(unsafe) private static var all: Unmanaged<PreparedCache>?
+/// What an snn_cache pointer points to; guarded by the cache lock, as is the list of all of them.
+private struct PreparedCache {
+    var version: Int64 = 0
+    var first: UnsafeMutablePointer<Kept>?
+    var before: UnsafeMutablePointer<PreparedCache>?
+    var after: UnsafeMutablePointer<PreparedCache>?
+    nonisolated(unsafe) static var all: UnsafeMutablePointer<PreparedCache>?
 
-    static func from(_ pointer: OpaquePointer) -> PreparedCache {
-        Unmanaged<PreparedCache>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
+    static func from(_ pointer: OpaquePointer) -> UnsafeMutablePointer<PreparedCache> { UnsafeMutablePointer(pointer) }
+
+    mutating func clear() {
+        while let node = first {
+            first = node.pointee.next
+            Kept.release(node)
+        }
     }
 
-    /// The thing, or whether it should be kept once it is made; from the second time on it should.
-    func find(_ key: PreparedKey, version: Int64) -> (kept: Kept?, keep: Bool) {
-        let note = Kept(key)
+    /// The thing, which the caller then holds, or whether it should be kept once it is made; from the second time on it should.
+    mutating func find(_ key: PreparedKey, version: Int64) -> (kept: UnsafeMutablePointer<Kept>?, keep: Bool) {
         snn_cache_lock()
         defer { snn_cache_unlock() }
         if self.version != version {
-            first = nil
+            clear()
             self.version = version
         }
         var node = first
         while let kept = node {
-            if kept.key == key { return (kept.base == nil ? nil : kept, true) }
-            node = kept.next
+            if kept.pointee.key == key {
+                if kept.pointee.base == nil { return (nil, true) }
+                _ = snn_atomic_add(&kept.pointee.holders, 1)
+                return (kept, true)
+            }
+            node = kept.pointee.next
         }
-        note.next = first
-        first = note
+        // Without memory for the note the thing counts as never asked for.
+        if let note = Kept.create(key, nil) {
+            note.pointee.next = first
+            first = note
+        }
         return (nil, false)
     }
 
-    /// Gives the note its memory; the thing that another thread has put there meanwhile stays.
-    func keep(_ key: PreparedKey, _ base: UnsafeMutableRawPointer, version: Int64) -> Kept {
+    /// Gives the note its memory, and a hold of it to the caller; nil where it is gone, or another thread has put the thing there meanwhile.
+    mutating func keep(_ key: PreparedKey, _ base: UnsafeMutableRawPointer, version: Int64) -> UnsafeMutablePointer<Kept>? {
         snn_cache_lock()
         defer { snn_cache_unlock() }
         var node = self.version == version ? first : nil
         while let kept = node {
-            if kept.key == key && kept.base == nil {
-                kept.base = base
+            if kept.pointee.key == key && kept.pointee.base == nil {
+                kept.pointee.base = base
+                _ = snn_atomic_add(&kept.pointee.holders, 1)
                 return kept
             }
-            node = kept.next
+            node = kept.pointee.next
         }
-        let own = Kept(key)
-        own.base = base
-        return own
-    }
-
-    func register() {
-        snn_cache_lock()
-        defer { snn_cache_unlock() }
-        let this = Unmanaged.passUnretained(self)
-        after = PreparedCache.all
-        after?.takeUnretainedValue().before = this
-        PreparedCache.all = this
-    }
-
-    func unregister() {
-        snn_cache_lock()
-        defer { snn_cache_unlock() }
-        if let before { before.takeUnretainedValue().after = after } else { PreparedCache.all = after }
-        after?.takeUnretainedValue().before = before
+        return nil
     }
 
     /// Drops what all caches keep; calls that use it still hold it.
@@ -103,24 +109,33 @@ private final class PreparedCache {
         defer { snn_cache_unlock() }
         var node = all
         while let cache = node {
-            cache.takeUnretainedValue().first = nil
-            node = cache.takeUnretainedValue().after
+            cache.pointee.clear()
+            node = cache.pointee.after
         }
     }
 }
 
 @_cdecl("snn_cache_create") @implementation
 public func snn_cache_create() -> OpaquePointer! {
-    let cache = PreparedCache()
-    cache.register()
-    return OpaquePointer(Unmanaged.passRetained(cache).toOpaque())
+    guard let cache = malloc(MemoryLayout<PreparedCache>.size)?.bindMemory(to: PreparedCache.self, capacity: 1) else { return nil }
+    snn_cache_lock()
+    defer { snn_cache_unlock() }
+    cache.initialize(to: PreparedCache(after: PreparedCache.all))
+    cache.pointee.after?.pointee.before = cache
+    PreparedCache.all = cache
+    return OpaquePointer(cache)
 }
 
 @_cdecl("snn_cache_free") @implementation
 public func snn_cache_free(_ pointer: OpaquePointer!) {
     guard let pointer else { return }
-    PreparedCache.from(pointer).unregister()
-    Unmanaged<PreparedCache>.fromOpaque(UnsafeRawPointer(pointer)).release()
+    let cache = PreparedCache.from(pointer)
+    snn_cache_lock()
+    if let before = cache.pointee.before { before.pointee.after = cache.pointee.after } else { PreparedCache.all = cache.pointee.after }
+    cache.pointee.after?.pointee.before = cache.pointee.before
+    cache.pointee.clear()
+    snn_cache_unlock()
+    free(cache)
 }
 
 /// Drops what is kept in all caches.
@@ -129,16 +144,15 @@ func clearPreparedCaches() { PreparedCache.clearAll() }
 /// The memory of a prepared thing, for the length of an operation.
 struct Prepared<T: Element> {
     let base: UnsafeMutablePointer<T>
-    private let kept: Kept?
+    private let kept: UnsafeMutablePointer<Kept>?
 
-    fileprivate init(_ base: UnsafeMutableRawPointer, _ kept: Kept?) {
+    fileprivate init(_ base: UnsafeMutableRawPointer, _ kept: UnsafeMutablePointer<Kept>?) {
         self.base = base.assumingMemoryBound(to: T.self)
         self.kept = kept
     }
     /// Ends the use; scratch memory is freed.
     func release() {
-        if kept == nil { snn_free(base) }
-        withExtendedLifetime(kept) {}
+        if let kept { Kept.release(kept) } else { snn_free(base) }
     }
 }
 
@@ -157,19 +171,21 @@ func keptOnly<T: Element>(
 ) throws(Failure) -> Prepared<T>? {
     guard let pointer = array.pointee.cache else { return nil }
     let cache = PreparedCache.from(pointer), version = array.pointee.version
-    let (kept, keep) = cache.find(key, version: version)
-    if let kept, let base = kept.base { return Prepared(base, kept) }
+    let (kept, keep) = cache.pointee.find(key, version: version)
+    if let kept, let base = kept.pointee.base { return Prepared(base, kept) }
     if !keep { return nil }
     let memory = try made(count, make)
-    let new = cache.keep(key, memory.base, version: version)
-    return Prepared(memory.base, new)
+    return Prepared(memory.base, cache.pointee.keep(key, memory.base, version: version))
 }
 
 private func made<T: Element>(
     _ count: Int, _ make: (UnsafeMutablePointer<T>) throws(Failure) -> Void
 ) throws(Failure) -> Scratch<T> {
     let memory = try Scratch<T>(count)
-    do { try make(memory.base) } catch {
+    do {
+        try make(memory.base)
+        try Interrupt.check()
+    } catch {
         memory.release()
         throw error
     }

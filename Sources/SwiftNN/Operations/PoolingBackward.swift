@@ -143,11 +143,10 @@ private func spreadMeans<T: Element>(
     if x.size == 0 { return }
     let gradient = try Contiguous(dy)
     defer { gradient.release() }
-    let down = try Scratch<Window>(p), across = try Scratch<Window>(q)
-    defer {
-        down.release()
-        across.release()
-    }
+    let down = try Scratch<Window>(p)
+    defer { down.release() }
+    let across = try Scratch<Window>(q)
+    defer { across.release() }
     for i in 0..<p { (down.base + i).initialize(to: rows(i)) }
     for j in 0..<q { (across.base + j).initialize(to: columns(j)) }
     let threads = ThreadPool.threads(forWork: x.size)
