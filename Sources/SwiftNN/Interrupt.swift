@@ -28,14 +28,14 @@ enum Interrupt {
     @inline(__always)
     static func stops() -> Bool {
         let state = snn_thread_state_get().unsafelyUnwrapped
-        if state.pointee.interrupt != nil { return asks(state) }
+        if state.pointee.interrupt != nil { return asks(state, snn_coarse_time()) }
         return state.pointee.in_parallel != 0 && snn_relaxed_load(&job) != 0
     }
 
     @inline(never)
-    private static func asks(_ state: UnsafeMutablePointer<snn_thread_state>) -> Bool {
+    fileprivate static func asks(_ state: UnsafeMutablePointer<snn_thread_state>, _ now: Int64) -> Bool {
         if state.pointee.interrupted != 0 { return true }
-        if state.pointee.checking != 0 || snn_coarse_time() < state.pointee.next_check { return false }
+        if state.pointee.checking != 0 || now < state.pointee.next_check { return false }
         guard let check = state.pointee.interrupt else { return false }
         state.pointee.checking = 1
         var stop = check() != 0
@@ -54,6 +54,33 @@ enum Interrupt {
     /// Ends an interrupted operation before it keeps or trusts what its tasks have computed.
     static func check() throws(Failure) {
         if stops() { throw Failure(status: snn_status(SNN_INTERRUPTED)) }
+    }
+}
+
+/// `Interrupt.stops` between the tasks of a region, which may be as short as a row of numbers: then only some of them read the clock.
+struct Pace {
+    private let state: UnsafeMutablePointer<snn_thread_state>
+    private var left = 1
+    private var interval = 1
+    private var last: Int64 = 0
+
+    init(_ state: UnsafeMutablePointer<snn_thread_state>) { self.state = state }
+
+    @inline(__always)
+    mutating func stops() -> Bool {
+        if state.pointee.interrupt == nil { return state.pointee.in_parallel != 0 && snn_relaxed_load(&Interrupt.job) != 0 }
+        left &-= 1
+        return left <= 0 && asks()
+    }
+
+    /// Twice as many tasks at a time as long as the clock stands still, which moves every few milliseconds.
+    @inline(never)
+    private mutating func asks() -> Bool {
+        let now = snn_coarse_time()
+        interval = now == last ? min(2 * interval, 64) : 1
+        last = now
+        left = interval
+        return Interrupt.asks(state, now)
     }
 }
 

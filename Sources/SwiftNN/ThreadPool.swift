@@ -43,9 +43,11 @@ enum ThreadPool {
     /// Calls body(task, worker) for every task in 0 ..< count, worker < threads.
     static func run(_ count: Int, threads: Int, _ task: Body) {
         let wanted = min(threads, count)
-        guard wanted > 1, snn_thread_state_get().pointee.in_parallel == 0, acquire() else {
+        let state = snn_thread_state_get().unsafelyUnwrapped
+        guard wanted > 1, state.pointee.in_parallel == 0, acquire() else {
+            var pace = Pace(state)
             for i in 0..<max(count, 0) {
-                if Interrupt.stops() { return }
+                if pace.stops() { return }
                 task(i, 0)
             }
             return
@@ -133,9 +135,10 @@ enum ThreadPool {
     private static func work(_ worker: Int) {
         let state = snn_thread_state_get().unsafelyUnwrapped
         state.pointee.in_parallel = 1
+        var pace = Pace(state)
         while true {
             let i = Int(snn_atomic_add(&next, 1))
-            if i >= taskCount || Interrupt.stops() { break }
+            if i >= taskCount || pace.stops() { break }
             body.unsafelyUnwrapped(i, worker)
         }
         state.pointee.in_parallel = 0

@@ -1664,18 +1664,18 @@ def batch_norm(
             got = tuple(_as_array(array).shape)
             raise ShapeError(f"batch_norm: {name} has shape {got}; expected ({shape[1]},), the channels of input {tuple(shape)}")
     mean, variance = batch_stats_forward(_raw(x))
+    y = batch_norm_forward(x, mean, variance, weight, bias, eps, True)  # may fail for want of memory
     if count:
         _move(running_mean, mean, momentum)
         _move(running_var, variance, momentum, count / (count - 1))
-    return batch_norm_forward(x, mean, variance, weight, bias, eps, True)
+    return y
 
 
 def _move(running: Any, batch: Any, momentum: float, factor: float = 1.0) -> None:
     """running = (1 - momentum) running + momentum factor batch, in the memory of running."""
     if running is not None:
         a = _raw(running)
-        a *= 1.0 - momentum
-        a += (momentum * factor) * _raw(batch)
+        a[...] = a * (1.0 - momentum) + (momentum * factor) * _raw(batch)  # in one step: nothing comes in between
 
 
 def instance_norm(
@@ -1725,11 +1725,12 @@ def instance_norm(
     count = math.prod(shape[2:])
     if count == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {list(shape)}")
+    y = group_norm_forward(x, shape[1], weight, bias, eps)
     if count and shape[0] and (running_mean is not None or running_var is not None):
         mean, variance = batch_stats_forward(_raw(x).reshape((1, shape[0] * shape[1], count)))
         _move(running_mean, mean.reshape(shape[:2]).mean(axis=0), momentum)
         _move(running_var, variance.reshape(shape[:2]).mean(axis=0), momentum, count / (count - 1))
-    return group_norm_forward(x, shape[1], weight, bias, eps)
+    return y
 
 
 def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Array:
