@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -71,3 +72,11 @@ def test_max_norm_scales_the_rows_of_the_table() -> None:
     y = nn.functional.embedding(np.array([0, 1]), weight, max_norm=1.0)
     np.testing.assert_allclose(weight, [[0.6, 0.8], [0.3, 0.4], [6.0, 8.0]], rtol=1e-6)
     np.testing.assert_allclose(y, weight[:2], rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", nn.functional.__all__)
+def test_pickles_name_the_package_and_not_the_file(name: str) -> None:
+    """A function is found again after its file got another name."""
+    function = getattr(nn.functional, name)
+    assert function.__module__ == "swiftnn.functional" and function.__qualname__ == name
+    assert pickle.loads(pickle.dumps(function)) is function

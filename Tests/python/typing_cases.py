@@ -56,6 +56,105 @@ def recurrent(single: F32, tensor: nn.Tensor) -> None:
     assert_type(nn.LSTMCell(2, 3)(single), tuple[F32, F32])
 
 
+def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, tensor: nn.Tensor, parameter: nn.Parameter) -> None:
+    """An array gives an array of its float type, a Tensor a Tensor; a Parameter as the weight changes nothing, another Tensor does."""
+    F = nn.functional
+    for f in (F.relu, F.relu6, F.selu, F.silu, F.mish, F.hardswish, F.hardsigmoid):
+        assert_type(f(single), F32)
+        assert_type(f(double, inplace=True), F64)
+        assert_type(f(tensor, True), nn.Tensor)
+        assert_type(f(input=single), F32)
+        assert_type(f([1.0, 2.0]), NDArray[Any])
+        assert_type(f(unknown), NDArray[Any])
+        assert_type(f(parameter), nn.Tensor)
+    for g in (F.sigmoid, F.tanh, F.logsigmoid, F.softsign):
+        assert_type(g(single), F32)
+        assert_type(g(tensor), nn.Tensor)
+    assert_type(F.leaky_relu(single, negative_slope=0.2), F32)
+    assert_type(F.elu(tensor, 1.0), nn.Tensor)
+    assert_type(F.gelu(double, approximate="tanh"), F64)
+    assert_type(F.softplus(single), F32)
+    assert_type(F.hardtanh(tensor, -2.0, 2.0), nn.Tensor)
+    assert_type(F.glu(single, dim=0), F32)
+    assert_type(F.prelu(single, parameter), F32)
+    for h in (F.softmax, F.log_softmax, F.softmin):
+        assert_type(h(single, dim=-1), F32)
+        assert_type(h(tensor, -1), nn.Tensor)
+        assert_type(h(single, dim=-1, dtype=np.float64), NDArray[Any])
+    for conv in (F.conv1d, F.conv2d):
+        assert_type(conv(single, single, None, 2, "same", groups=3), F32)
+        assert_type(conv(single, parameter, bias=parameter), F32)
+        assert_type(conv(single, weight=tensor), nn.Tensor)
+        assert_type(conv(tensor, single, single), nn.Tensor)
+    assert_type(F.linear(double, double, double), F64)
+    assert_type(F.linear(single, parameter, parameter), F32)
+    assert_type(F.linear(single, tensor), nn.Tensor)
+    assert_type(F.linear([[1.0]], [[2.0]]), NDArray[Any])
+    assert_type(F.bilinear(single, single, parameter), F32)
+    assert_type(F.bilinear(single, single, tensor), nn.Tensor)
+    assert_type(F.embedding([1, 2], single), F32)
+    assert_type(F.embedding(np.arange(3), parameter, padding_idx=0), NDArray[Any])
+    assert_type(F.embedding(np.arange(3), tensor), nn.Tensor)
+    for pool in (F.max_pool1d, F.max_pool2d):
+        assert_type(pool(single, 2), F32)
+        assert_type(pool(single, (2, 2), stride=1, padding=1), F32)
+        assert_type(pool(tensor, 2), nn.Tensor)
+        assert_type(pool(single, 2, return_indices=True), tuple[F32, NDArray[np.int64]])
+        assert_type(pool(tensor, 2, return_indices=True), tuple[nn.Tensor, nn.Tensor])
+    assert_type(F.max_pool2d_with_indices(double, 2), tuple[F64, NDArray[np.int64]])
+    assert_type(F.avg_pool1d(single, 2), F32)
+    assert_type(F.avg_pool2d(tensor, 2, divisor_override=3), nn.Tensor)
+    assert_type(F.adaptive_avg_pool1d(double, 1), F64)
+    assert_type(F.adaptive_avg_pool2d(single, (None, 1)), F32)
+    assert_type(F.layer_norm(single, (4,), parameter, parameter), F32)
+    assert_type(F.rms_norm(tensor, (4,)), nn.Tensor)
+    assert_type(F.group_norm(single, 2), F32)
+    assert_type(F.batch_norm(single, None, None, training=True), F32)
+    assert_type(F.instance_norm(double), F64)
+    assert_type(F.normalize(single, dim=-1), F32)
+    assert_type(F.cosine_similarity(single, single), F32)
+    assert_type(F.pairwise_distance(x1=single, x2=tensor), nn.Tensor)
+    assert_type(F.dropout(single, 0.1, training=False), F32)
+    assert_type(F.dropout2d(tensor), nn.Tensor)
+    assert_type(F.pad(single, (1, 1), mode="reflect"), F32)
+    assert_type(F.interpolate(tensor, scale_factor=2.0), nn.Tensor)
+    assert_type(F.pixel_shuffle(single, 2), F32)
+    assert_type(F.scaled_dot_product_attention(single, single, single, is_causal=True), F32)
+    assert_type(F.scaled_dot_product_attention(tensor, single, single), nn.Tensor)
+    assert_type(F.scaled_dot_product_attention(single, tensor, tensor, attn_mask=anything), nn.Tensor)
+
+
+def function_losses(single: F32, classes: NDArray[np.int64], tensor: nn.Tensor, parameter: nn.Parameter) -> None:
+    F = nn.functional
+    assert_type(F.cross_entropy(single, classes), F32)
+    assert_type(F.cross_entropy(tensor, classes, label_smoothing=0.1), nn.Tensor)
+    assert_type(F.cross_entropy(input=tensor, target=classes), nn.Tensor)
+    assert_type(F.nll_loss(single, classes, reduction="sum"), F32)
+    for loss in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.kl_div, F.binary_cross_entropy_with_logits):
+        assert_type(loss(single, single, reduction="none"), F32)
+        assert_type(loss(tensor, single), nn.Tensor)
+        assert_type(loss(single, tensor), nn.Tensor)
+        assert_type(loss(parameter, single), NDArray[Any])
+        assert_type(loss([0.0], [1.0]), NDArray[Any])
+    assert_type(F.binary_cross_entropy(tensor, tensor), nn.Tensor)
+    assert_type(F.hinge_embedding_loss(single, classes, margin=2.0), F32)
+    assert_type(F.poisson_nll_loss(tensor, classes), nn.Tensor)
+    assert_type(F.gaussian_nll_loss(single, single, var=single), F32)
+    assert_type(F.cosine_embedding_loss(single, tensor, classes), nn.Tensor)
+    assert_type(F.margin_ranking_loss(single, single, classes), F32)
+    assert_type(F.triplet_margin_loss(single, single, negative=tensor), nn.Tensor)
+    assert_type(F.ctc_loss(single, classes, classes, classes), F32)
+
+
+def wrong_calls_of_functions(single: F32) -> None:
+    F = nn.functional
+    F.relu(None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    F.elu(single, beta=1.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    F.linear(single)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    F.conv2d(single, single, stride="2")  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    F.mse_loss(single, None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
 def losses(single: F32, classes: NDArray[np.int64], tensor: nn.Tensor) -> None:
     assert_type(nn.CrossEntropyLoss()(single, classes), F32)
     assert_type(nn.CrossEntropyLoss()(tensor, classes), nn.Tensor)

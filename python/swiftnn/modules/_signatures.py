@@ -15,24 +15,13 @@ __all__: list[str] = []
 _AnyCallable = TypeVar("_AnyCallable", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
-    from typing import Protocol, TypeAlias, overload
+    from typing import overload
 
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
+    from ..functional._signatures import FloatT, Readable, _signature_of
     from ..tensor import Tensor
     from ..utils.rnn import PackedSequence
-
-    FloatT = TypeVar("FloatT", np.float32, np.float64)
-    _Template = TypeVar("_Template", bound=Callable[..., Any])
-
-    class SupportsDLPack(Protocol):
-        def __dlpack__(self) -> Any: ...
-
-    # What NumPy or DLPack can read: lists, integers, float16, arrays of other libraries. Tensors come before it in every overload.
-    Readable: TypeAlias = ArrayLike | SupportsDLPack
-
-    def _signature_of(template: _Template) -> Callable[[Callable[..., Any]], _Template]: ...
 
     @overload
     def _one_input(self: Any, input: NDArray[FloatT]) -> NDArray[FloatT]: ...

@@ -9,6 +9,22 @@ from .. import functional as F
 from .. import init
 from .._native import activation_forward, prelu_forward, softmax_forward
 from ..errors import ArgumentError, ShapeError
+from ..functional.activation import (
+    _ELU,
+    _GELU,
+    _HARDSIGMOID,
+    _HARDSWISH,
+    _LEAKY_RELU,
+    _LOGSIGMOID,
+    _MISH,
+    _RELU,
+    _SELU,
+    _SIGMOID,
+    _SILU,
+    _SOFTPLUS,
+    _SOFTSIGN,
+    _TANH,
+)
 from ..tensor import Parameter
 from ._signatures import one_input
 from .module import Module
@@ -76,7 +92,7 @@ class ReLU(_InPlace):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return F.relu(input, True) if self.inplace else activation_forward(input, F._RELU, 0.0, 0.0)
+        return F.relu(input, True) if self.inplace else activation_forward(input, _RELU, 0.0, 0.0)
 
 
 class Hardtanh(Module):
@@ -173,7 +189,7 @@ class Sigmoid(Module):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return activation_forward(input, F._SIGMOID, 0.0, 0.0)
+        return activation_forward(input, _SIGMOID, 0.0, 0.0)
 
 
 class Hardsigmoid(_InPlace):
@@ -196,7 +212,7 @@ class Hardsigmoid(_InPlace):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return F.hardsigmoid(input, True) if self.inplace else activation_forward(input, F._HARDSIGMOID, 0.0, 0.0)
+        return F.hardsigmoid(input, True) if self.inplace else activation_forward(input, _HARDSIGMOID, 0.0, 0.0)
 
     def extra_repr(self) -> str:
         return ""
@@ -216,7 +232,7 @@ class Tanh(Module):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return activation_forward(input, F._TANH, 0.0, 0.0)
+        return activation_forward(input, _TANH, 0.0, 0.0)
 
 
 class SiLU(_InPlace):
@@ -239,7 +255,7 @@ class SiLU(_InPlace):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return F.silu(input, True) if self.inplace else activation_forward(input, F._SILU, 0.0, 0.0)
+        return F.silu(input, True) if self.inplace else activation_forward(input, _SILU, 0.0, 0.0)
 
 
 class Mish(_InPlace):
@@ -264,7 +280,7 @@ class Mish(_InPlace):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return F.mish(input, True) if self.inplace else activation_forward(input, F._MISH, 0.0, 0.0)
+        return F.mish(input, True) if self.inplace else activation_forward(input, _MISH, 0.0, 0.0)
 
 
 class Hardswish(_InPlace):
@@ -289,7 +305,7 @@ class Hardswish(_InPlace):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return F.hardswish(input, True) if self.inplace else activation_forward(input, F._HARDSWISH, 0.0, 0.0)
+        return F.hardswish(input, True) if self.inplace else activation_forward(input, _HARDSWISH, 0.0, 0.0)
 
     def extra_repr(self) -> str:
         return ""
@@ -317,7 +333,7 @@ class SELU(_InPlace):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return F.selu(input, True) if self.inplace else activation_forward(input, F._SELU, 0.0, 0.0)
+        return F.selu(input, True) if self.inplace else activation_forward(input, _SELU, 0.0, 0.0)
 
 
 class LogSigmoid(Module):
@@ -334,7 +350,7 @@ class LogSigmoid(Module):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return activation_forward(input, F._LOGSIGMOID, 0.0, 0.0)
+        return activation_forward(input, _LOGSIGMOID, 0.0, 0.0)
 
 
 class Softsign(Module):
@@ -351,7 +367,7 @@ class Softsign(Module):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return activation_forward(input, F._SOFTSIGN, 0.0, 0.0)
+        return activation_forward(input, _SOFTSIGN, 0.0, 0.0)
 
 
 class ELU(_InPlace):
@@ -383,7 +399,7 @@ class ELU(_InPlace):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return F.elu(input, self.alpha, True) if self.inplace else activation_forward(input, F._ELU, self.alpha, 0.0)
+        return F.elu(input, self.alpha, True) if self.inplace else activation_forward(input, _ELU, self.alpha, 0.0)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
@@ -417,7 +433,7 @@ class LeakyReLU(_InPlace):
     @one_input
     def forward(self, input: Array) -> Array:
         slope = self.negative_slope
-        return F.leaky_relu(input, slope, True) if self.inplace else activation_forward(input, F._LEAKY_RELU, slope, 0.0)
+        return F.leaky_relu(input, slope, True) if self.inplace else activation_forward(input, _LEAKY_RELU, slope, 0.0)
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
@@ -452,7 +468,7 @@ class GELU(Module):
     @one_input
     def forward(self, input: Array) -> Array:
         plain = self.approximate == "none"
-        return activation_forward(input, F._GELU, 0.0, 0.0) if plain else F.gelu(input, approximate=self.approximate)
+        return activation_forward(input, _GELU, 0.0, 0.0) if plain else F.gelu(input, approximate=self.approximate)
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"
@@ -484,7 +500,7 @@ class Softplus(Module):
 
     @one_input
     def forward(self, input: Array) -> Array:
-        return activation_forward(input, F._SOFTPLUS, self.beta, self.threshold)
+        return activation_forward(input, _SOFTPLUS, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import functional as F
-from ..loss_functions import legacy_reduction
+from ..functional.loss import legacy_reduction
 from ._signatures import input_and_target
 from .module import Module
 from .utils import Array

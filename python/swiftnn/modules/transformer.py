@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from .. import functional as F
 from .. import init
 from .._native import linear_forward
 from ..errors import ShapeError
+from ..functional.activation import _GELU, _GELU_TANH, _RELU
 from ..tensor import Tensor
 from .activation import GELU, ReLU
 from .attention import MultiheadAttention
@@ -758,7 +758,9 @@ class TransformerDecoderLayer(Module):
 
 
 def _clones(module: Module, n: int) -> ModuleList:
-    return ModuleList([copy.deepcopy(module) for _ in range(n)])
+    from copy import deepcopy
+
+    return ModuleList([deepcopy(module) for _ in range(n)])
 
 
 def _activation_function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -829,9 +831,9 @@ def _add_network(residual: Array, layer: Any, drop: Any, x: Array) -> Array:
 def _activation_code(activation: Any) -> int | None:
     """The number of swiftnn.h of an activation that the linear map can apply itself."""
     if activation is F.relu or is_plain(activation, ReLU):
-        return F._RELU
+        return _RELU
     if activation is F.gelu:
-        return F._GELU
+        return _GELU
     if is_plain(activation, GELU):
-        return {"none": F._GELU, "tanh": F._GELU_TANH}.get(activation.approximate)
+        return {"none": _GELU, "tanh": _GELU_TANH}.get(activation.approximate)
     return None

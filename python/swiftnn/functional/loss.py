@@ -1,20 +1,19 @@
-"""The losses of swiftnn.functional: what an output is measured by, and trained on."""
+"""Losses: what an output is measured by, and trained on."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from . import operators
-from ._native import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward, softmax_forward
-from .errors import DomainError, ShapeError
-from .functional import _as_array, _floats, _raw, pairwise_distance
-
-if TYPE_CHECKING:
-    from .functional import Array
+from .. import operators
+from .._native import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward, softmax_forward
+from ..errors import DomainError, ShapeError
+from ._arguments import Array, _as_array, _floats, _raw
+from ._signatures import input_and_target, input_target_and_variance, inputs_and_target, log_probs, triplet
+from .distance import pairwise_distance
 
 __all__ = [
     "binary_cross_entropy",
@@ -141,6 +140,7 @@ def _weighted_mean(kind: int, input: Array, target: Array, weight: Array, reduct
     return _weighted(kind, input, target, weight, _SUM) / operators.sum(_as_array(weight))
 
 
+@input_and_target
 def mse_loss(
     input: Array,
     target: Array,
@@ -179,6 +179,7 @@ def mse_loss(
     return _pointwise(_MSE, input, target, number)
 
 
+@input_and_target
 def l1_loss(
     input: Array,
     target: Array,
@@ -217,6 +218,7 @@ def l1_loss(
     return _pointwise(_L1, input, target, number)
 
 
+@input_and_target
 def smooth_l1_loss(
     input: Array,
     target: Array,
@@ -258,6 +260,7 @@ def smooth_l1_loss(
     return _pointwise(_SMOOTH_L1, input, target, number, beta)
 
 
+@input_and_target
 def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0, weight: Array | None = None) -> Array:
     """Squared differences where they are small, absolute ones times delta where they are large.
 
@@ -290,6 +293,7 @@ def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: floa
     return _pointwise(_HUBER, input, target, number, delta) if weight is None else _weighted(_HUBER, input, target, weight, number, delta)
 
 
+@input_and_target
 def binary_cross_entropy(
     input: Array,
     target: Array,
@@ -332,6 +336,7 @@ def binary_cross_entropy(
         raise DomainError(f"all elements of input should be between 0 and 1: {error}") from None
 
 
+@input_and_target
 def binary_cross_entropy_with_logits(
     input: Array,
     target: Array,
@@ -370,6 +375,7 @@ def binary_cross_entropy_with_logits(
     return _pointwise(_BCE_WITH_LOGITS, input, target, number, weight=weight, pos_weight=pos_weight)
 
 
+@input_and_target
 def kl_div(
     input: Array,
     target: Array,
@@ -417,6 +423,7 @@ def kl_div(
 # Classes.
 
 
+@input_and_target
 def cross_entropy(
     input: Array,
     target: Array,
@@ -498,6 +505,7 @@ def _soft_cross_entropy(x: Any, target: Any, weight: Array | None, reduction: in
     return operators.div(total, samples) if reduction == _MEAN else total
 
 
+@input_and_target
 def nll_loss(
     input: Array,
     target: Array,
@@ -537,6 +545,7 @@ def nll_loss(
     return nll_loss_forward(x, _classes(_as_array(target), x), weight, ignore_index, number)
 
 
+@log_probs
 def ctc_loss(
     log_probs: Array,
     targets: Array,
@@ -590,6 +599,7 @@ def _integers(values: Array, name: str) -> Any:
 # Pairs and triplets.
 
 
+@inputs_and_target
 def cosine_embedding_loss(
     input1: Array,
     input2: Array,
@@ -648,6 +658,7 @@ def _checked_product(a: Any, b: Any) -> Any:
         raise ShapeError(f"inputs must have shapes that broadcast, but got {tuple(a.shape)} and {tuple(b.shape)}") from None
 
 
+@inputs_and_target
 def margin_ranking_loss(
     input1: Array,
     input2: Array,
@@ -696,6 +707,7 @@ def _like(target: Any, x: Any) -> Any:
     return target if target.dtype.kind == "f" else target.astype(x.dtype)
 
 
+@input_and_target
 def hinge_embedding_loss(
     input: Array,
     target: Array,
@@ -733,6 +745,7 @@ def hinge_embedding_loss(
     return _reduced(apart + operators.where(t != -1, x, zeros), number)
 
 
+@triplet
 def triplet_margin_loss(
     anchor: Array,
     positive: Array,
@@ -794,6 +807,7 @@ def triplet_margin_loss(
 # Distributions.
 
 
+@input_target_and_variance
 def gaussian_nll_loss(
     input: Array, target: Array, var: Array | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Array:
@@ -839,6 +853,7 @@ def gaussian_nll_loss(
     return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, number)
 
 
+@input_and_target
 def poisson_nll_loss(
     input: Array,
     target: Array,

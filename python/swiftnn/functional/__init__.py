@@ -1,0 +1,160 @@
+"""torch.nn.functional for NumPy arrays: the functions behind the layers.
+
+Every function takes ndarrays (or anything NumPy can read) and returns new ndarrays; a Tensor among the inputs makes the result a Tensor.
+Arrays of float32 and float64 are read as they are, whatever their strides; other number types are converted once, to float32.
+One file for each family, as in `modules`.
+"""
+
+from __future__ import annotations
+
+# What has an underscore is for the layers.
+from ._arguments import _NONE as _NONE
+from ._arguments import _as_array as _as_array
+from ._arguments import _as_given as _as_given
+from ._arguments import _axis as _axis
+from ._arguments import _ints as _ints
+from ._arguments import _raw as _raw
+from .activation import (
+    elu,
+    gelu,
+    glu,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softmin,
+    softplus,
+    softsign,
+    tanh,
+)
+from .attention import _mask as _mask
+from .attention import _multi_head_attention as _multi_head_attention
+from .attention import multi_head_attention_forward, scaled_dot_product_attention
+from .conv import _conv_padding as _conv_padding
+from .conv import _named_padding as _named_padding
+from .conv import conv1d, conv2d
+from .distance import cosine_similarity, pairwise_distance
+from .dropouts import _check_probability as _check_probability
+from .dropouts import _dropout as _dropout
+from .dropouts import dropout, dropout1d, dropout2d, dropout3d
+from .linear_maps import bilinear, embedding, linear, one_hot
+from .loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cross_entropy,
+    ctc_loss,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    nll_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+    triplet_margin_loss,
+)
+from .normalization import batch_norm, group_norm, instance_norm, layer_norm, normalize, rms_norm
+from .pooling import _output_size as _output_size
+from .pooling import _window as _window
+from .pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool1d_with_indices,
+    max_pool2d,
+    max_pool2d_with_indices,
+)
+from .vision import channel_shuffle, interpolate, pad, pixel_shuffle, pixel_unshuffle, upsample
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "batch_norm",
+    "bilinear",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "channel_shuffle",
+    "conv1d",
+    "conv2d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
+    "cross_entropy",
+    "ctc_loss",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "elu",
+    "embedding",
+    "gaussian_nll_loss",
+    "gelu",
+    "glu",
+    "group_norm",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "instance_norm",
+    "interpolate",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "mish",
+    "mse_loss",
+    "multi_head_attention_forward",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "poisson_nll_loss",
+    "prelu",
+    "relu",
+    "relu6",
+    "rms_norm",
+    "scaled_dot_product_attention",
+    "selu",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softsign",
+    "tanh",
+    "triplet_margin_loss",
+    "upsample",
+]
+
+# Functions are looked up here, by pickle too, in whatever file they are.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

@@ -1,0 +1,115 @@
+"""How functions read their arguments."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .. import tape
+from ..tensor import Parameter, Tensor
+
+__all__: list[str] = []
+
+# An ndarray or a Tensor; results are of the inputs' kind.
+Array: TypeAlias = Any
+
+# The number of "no activation" in swiftnn.h.
+_NONE = -1
+
+_ARRAYS = (np.ndarray, Tensor)
+
+
+def _as_array(x: Any, weight: Any = None) -> Any:
+    """x itself where it is an ndarray or a Tensor, else the ndarray NumPy makes of it; lists of floats get the width of weight."""
+    if isinstance(x, _ARRAYS):
+        return x
+    a = np.asarray(x)
+    if a.dtype == object and hasattr(x, "__dlpack__"):
+        return np.from_dlpack(x)
+    if a.dtype == np.float64 and not hasattr(x, "dtype"):
+        return a.astype(np.float32 if weight is None else _width(weight))
+    return a
+
+
+def _width(a: Any) -> type[np.floating[Any]]:
+    """The float type an operation computes in for a: its own, and float32 for all but floats of 32 and 64 bits."""
+    return np.float64 if a.dtype.type is np.float64 else np.float32
+
+
+def _raw(x: Any) -> Any:
+    """The ndarray inside a Tensor or Parameter; an array as it is."""
+    return x.data if isinstance(x, Tensor) else _as_array(x)
+
+
+def _recorded(x: Any) -> bool:
+    """Whether x decides that results are Tensors: Parameters never do."""
+    return isinstance(x, Tensor) and not isinstance(x, Parameter)
+
+
+def _beside(weight: Any, x: Any) -> Any:
+    """weight in the form in which slices of it may be combined with x: the Parameter where x is a Tensor, else its memory."""
+    return weight if _recorded(x) else _raw(weight)
+
+
+def _floats(x: Any) -> Any:
+    """x as an array or Tensor of float32 or float64."""
+    a = _as_array(x)
+    width = _width(a)
+    return a if a.dtype == width else a.astype(width)
+
+
+def _ints(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:
+    """value as `count` ints: one int (or one in a tuple) stands for all."""
+    try:
+        return (operator.index(value),) * count  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    try:
+        items = tuple(operator.index(v) for v in value)  # type: ignore[union-attr]
+    except TypeError:
+        raise TypeError(f"{name} must be an int or a tuple of {count} ints, but got {value!r}") from None
+    if len(items) == 1:
+        return items * count
+    if len(items) != count:
+        raise ValueError(f"{name} must be an int or a tuple of {count} int{'s' * (count > 1)}, but got {value!r} with {len(items)} values")
+    return items
+
+
+def _as_given(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:
+    """value as a tuple, checked; an int is repeated, a tuple of one int stays one, as in PyTorch."""
+    items = _ints(value, count, name)
+    return items if not isinstance(value, (tuple, list)) else tuple(operator.index(v) for v in value)
+
+
+def _axis(dim: int, ndim: int, name: str = "dim") -> int:
+    """dim counted from the front."""
+    axes = max(ndim, 1)
+    if not -axes <= dim < axes:
+        raise IndexError(f"{name}={dim} is out of range for an array with {ndim} dimensions: expected {-axes} to {axes - 1}")
+    return dim % axes
+
+
+def _check_writable(x: Any) -> None:
+    a = x.data if isinstance(x, Tensor) else x
+    if not isinstance(a, np.ndarray):
+        raise TypeError(f"inplace=True needs an ndarray to write into, but got {type(x).__name__}; use inplace=False")
+    if not a.flags.writeable:
+        raise ValueError("inplace=True cannot write into a read-only array; pass a copy (x.copy()) or use inplace=False")
+    if a.dtype.kind != "f":
+        raise TypeError(f"inplace=True needs an array of floats, but got {a.dtype}; convert it (x.astype(np.float32)) or use inplace=False")
+
+
+def _write(x: Any, y: Any) -> Any:
+    """y in the memory of x; a Tensor on the tape goes on as y, since earlier operations may need what it held."""
+    if isinstance(x, Tensor):
+        if isinstance(y, Tensor) and y.requires_grad:
+            if x.is_leaf and x.requires_grad:
+                raise RuntimeError(f"inplace=True cannot change a {type(x).__name__} that requires a gradient; use inplace=False")
+            x._become(y)
+            return x
+        tape.wrote(x)
+    _raw(x)[...] = _raw(y)
+    return x

@@ -1,0 +1,227 @@
+"""Borders, sizes and channels of signals and images."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._native import adaptive_avg_pool_forward, interpolate_forward, pad_forward
+from ..errors import ShapeError
+from ._arguments import Array, _as_array, _ints
+from ._signatures import one_input
+
+__all__ = ["channel_shuffle", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "upsample"]
+
+# The numbers of swiftnn.h.
+_PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
+_NEAREST, _LINEAR, _NEAREST_EXACT = range(3)
+
+
+@one_input
+def pad(input: Array, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Array:
+    """Puts a border round an array, or cuts one off where a number is negative.
+
+    Args:
+        input: array (*).
+        pad: (before, after) of the last dimension, then of the one before it, and so on.
+        mode: 'constant', 'reflect' (without the edge), 'replicate' (the edge) or 'circular' (the opposite side).
+        value: what 'constant' fills in; None: 0.
+
+    **Shape**: (..., D) -> (..., before + D + after).
+
+    Raises:
+        ValueError: the mode is unknown, pad has an odd number of values or more than input has dimensions.
+        ShapeError: the border is wider than the mode allows.
+
+    Example:
+        >>> nn.functional.pad(np.array([[1.0, 2.0, 3.0]]), (1, 2), mode="replicate")
+        array([[1., 1., 2., 3., 3., 3.]])
+    """
+    code = _PAD_MODES.get(mode)
+    if code is None:
+        raise ValueError(f"mode must be one of {', '.join(map(repr, _PAD_MODES))}, but got {mode!r}")
+    if code and value:
+        raise ValueError(f"value={value} has no meaning with mode={mode!r}; leave it out")
+    pads = tuple(operator.index(p) for p in pad)
+    ndim = np.ndim(_as_array(input))
+    if len(pads) % 2:
+        raise ShapeError(f"pad must hold pairs (before, after), but got {len(pads)} values: {pads}")
+    if len(pads) > 2 * ndim:
+        raise ShapeError(f"pad has {len(pads)} values, at most {2 * ndim} fit an array with {ndim} dimensions")
+    return pad_forward(input, pads, code, 0.0 if value is None else value)
+
+
+@one_input
+def interpolate(
+    input: Array,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Array:
+    """Resizes signals or images.
+
+    Args:
+        input: array (N, C, L) or (N, C, H, W).
+        size: the output's size, an int or one for each dimension.
+        scale_factor: or the factor by which the size grows.
+        mode: 'nearest', 'nearest-exact', 'linear' (3-D), 'bilinear' (4-D) or 'area'.
+        align_corners: lays the corner elements on each other (linear and bilinear).
+        recompute_scale_factor: computes the factor again from the rounded output size.
+        antialias: not supported.
+
+    **Shape**: (N, C, H, W) -> (N, C, P, Q), P = ⌊H·scale_factor⌋.
+
+    Raises:
+        ValueError: both or none of size and scale_factor are given, or align_corners does not go with mode.
+        NotImplementedError: mode does not go with the number of dimensions.
+
+    Example:
+        >>> nn.functional.interpolate(np.array([[[1.0, 2.0]]]), scale_factor=2)
+        array([[[1., 1., 2., 2.]]])
+    """
+    x = _as_array(input)
+    shape, count = x.shape, len(x.shape) - 2
+    if mode in ("nearest", "nearest-exact", "area"):
+        if align_corners is not None:
+            raise ValueError(f"align_corners can only be set with mode 'linear' or 'bilinear', but got mode={mode!r}")
+    elif {"linear": 1, "bilinear": 2}.get(mode) != count:
+        raise NotImplementedError(
+            f"mode={mode!r} does not go with an input with {count + 2} dimensions: "
+            "expected 'nearest', 'nearest-exact' or 'area', 'linear' for (N, C, L), 'bilinear' for (N, C, H, W)"
+        )
+    if count not in (1, 2):
+        raise NotImplementedError(f"input must be (N, C, L) or (N, C, H, W), but got shape {tuple(shape)}")
+    if antialias:
+        raise NotImplementedError("antialias=True is not supported; smooth the input before, or use mode='area'")
+    if (size is None) == (scale_factor is None):
+        raise ValueError("exactly one of size and scale_factor must be given")
+    scales: tuple[float, ...] = (0.0,) * count
+    if size is not None:
+        if recompute_scale_factor:
+            raise ValueError("recompute_scale_factor has no meaning with an explicit size")
+        output = tuple(_ints(size, count, "size"))
+        if isinstance(size, Sequence) and len(size) != count:
+            raise ValueError(f"size must have {count} values for an input of shape {tuple(shape)}, but got {size!r}")
+    else:
+        given: Any = scale_factor
+        factors: tuple[float, ...] = tuple(float(f) for f in given) if isinstance(given, Sequence) else (float(given),) * count
+        if len(factors) != count:
+            raise ValueError(f"scale_factor must have {count} values for an input of shape {tuple(shape)}, but got {scale_factor!r}")
+        output = tuple(math.floor(n * f) for n, f in zip(shape[2:], factors, strict=True))
+        if not recompute_scale_factor and mode != "area":
+            scales = factors
+    if mode == "area":
+        return adaptive_avg_pool_forward(x, output)
+    code = {"nearest": _NEAREST, "nearest-exact": _NEAREST_EXACT}.get(mode, _LINEAR)
+    scale_h, scale_w = scales if count == 2 else (0.0, scales[0])
+    return interpolate_forward(x, output, code, bool(align_corners), scale_h, scale_w)
+
+
+@one_input
+def upsample(
+    input: Array,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Array:
+    """Resizes signals or images: the older name of interpolate.
+
+    **Shape**: (N, C, H, W) -> (N, C, P, Q), P = ⌊H·scale_factor⌋.
+
+    Example:
+        >>> nn.functional.upsample(np.ones((1, 1, 2, 2)), scale_factor=3).shape
+        (1, 1, 6, 6)
+    """
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+@one_input
+def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
+    """Moves blocks of r² channels into r times higher and wider planes.
+
+    y[c, h·r + i, w·r + j] = x[c·r² + i·r + j, h, w]
+
+    Args:
+        input: array (*, C·r², H, W).
+        upscale_factor: r.
+
+    **Shape**: (*, C·r², H, W) -> (*, C, H·r, W·r).
+
+    Raises:
+        ShapeError: the channels are not a multiple of r².
+
+    Example:
+        >>> nn.functional.pixel_shuffle(np.ones((1, 9, 4, 4)), 3).shape
+        (1, 1, 12, 12)
+    """
+    x, r = _as_array(input), operator.index(upscale_factor)
+    if r <= 0:
+        raise ShapeError(f"upscale_factor must be positive, but got {r}")
+    if x.ndim < 3 or x.shape[-3] % (r * r):
+        raise ShapeError(f"input must be (*, C, H, W) with C a multiple of upscale_factor²={r * r}, but got shape {tuple(x.shape)}")
+    lead, (c, h, w) = tuple(x.shape[:-3]), x.shape[-3:]
+    n, c = math.prod(lead), c // (r * r)
+    return x.reshape((n, c, r, r, h, w)).transpose((0, 1, 4, 2, 5, 3)).reshape((*lead, c, h * r, w * r))
+
+
+@one_input
+def pixel_unshuffle(input: Array, downscale_factor: int) -> Array:
+    """Moves r times r blocks of each plane into r² channels: the reverse of pixel_shuffle.
+
+    y[c·r² + i·r + j, h, w] = x[c, h·r + i, w·r + j]
+
+    Args:
+        input: array (*, C, H·r, W·r).
+        downscale_factor: r.
+
+    **Shape**: (*, C, H·r, W·r) -> (*, C·r², H, W).
+
+    Raises:
+        ShapeError: height or width is not a multiple of r.
+
+    Example:
+        >>> nn.functional.pixel_unshuffle(np.ones((1, 1, 12, 12)), 3).shape
+        (1, 9, 4, 4)
+    """
+    x, r = _as_array(input), operator.index(downscale_factor)
+    if r <= 0:
+        raise ShapeError(f"downscale_factor must be positive, but got {r}")
+    if x.ndim < 3 or x.shape[-2] % r or x.shape[-1] % r:
+        raise ShapeError(f"input must be (*, C, H, W) with H and W multiples of downscale_factor={r}, but got shape {tuple(x.shape)}")
+    lead, (c, h, w) = tuple(x.shape[:-3]), x.shape[-3:]
+    n, h, w = math.prod(lead), h // r, w // r
+    return x.reshape((n, c, h, r, w, r)).transpose((0, 1, 3, 5, 2, 4)).reshape((*lead, c * r * r, h, w))
+
+
+@one_input
+def channel_shuffle(input: Array, groups: int) -> Array:
+    """Mixes the channels of groups: channel g·(C/groups) + k goes to k·groups + g.
+
+    Args:
+        input: array (N, C, *).
+        groups: number of groups.
+
+    **Shape**: (N, C, *) -> (N, C, *).
+
+    Raises:
+        ShapeError: C is not a multiple of groups.
+
+    Example:
+        >>> nn.functional.channel_shuffle(np.arange(4.0).reshape(1, 4, 1), 2).ravel()
+        array([0., 2., 1., 3.])
+    """
+    x, g = _as_array(input), operator.index(groups)
+    if g <= 0:
+        raise ShapeError(f"groups must be positive, but got {g}")
+    if x.ndim < 3 or x.shape[1] % g:
+        raise ShapeError(f"input must be (N, C, *) with C a multiple of groups={g}, but got shape {tuple(x.shape)}")
+    n, c, spatial = x.shape[0], x.shape[1], tuple(x.shape[2:])
+    return x.reshape((n, g, c // g, math.prod(spatial))).transpose((0, 2, 1, 3)).reshape((n, c, *spatial))
