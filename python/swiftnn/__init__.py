@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from .errors import CheckpointError, ShapeError
-from .gradient_check import GradcheckError, gradcheck
 from .operators import (
     cat,
     chunk,
@@ -53,6 +52,7 @@ from .runtime import (  # noqa: E402
 if TYPE_CHECKING:
     from . import checkpoint, data, inspection, interop, optim, plot, training
     from .checkpoint import load, save
+    from .gradient_check import GradcheckError, gradcheck
     from .inspection import summary
     from .pytorch import from_torch
     from .training import fit
@@ -116,10 +116,12 @@ __all__ += modules.__all__
 
 # What layers alone do not need is imported when it is first asked for: who only calls them does not wait for it. Name: the module it is in.
 _LAZY = {
+    "GradcheckError": "gradient_check",
     "checkpoint": "",
     "data": "",
     "fit": "training",
     "from_torch": "pytorch",
+    "gradcheck": "gradient_check",
     "inspection": "",
     "interop": "",
     "load": "checkpoint",

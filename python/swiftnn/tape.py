@@ -7,7 +7,6 @@ A node refers to what came before it and never to its own results, so a graph no
 
 from __future__ import annotations
 
-import heapq
 import weakref
 
 # threading would be a tenth of the package's import time; its local is this one.
@@ -511,6 +510,8 @@ def run_backward(
 
     With `capture`, nothing is added to any `.grad`: the gradients of those Tensors are returned.
     """
+    from heapq import heappop, heappush  # here: who only calls layers need not load it
+
     pending: dict[Any, list[Any]] = {}
     heap: list[tuple[int, Node]] = []
     leaves: dict[int, tuple[Any, list[Any]]] = {}
@@ -526,7 +527,7 @@ def run_backward(
             slots = pending.get(node)
             if slots is None:
                 slots = pending[node] = [None] * len(node.outputs)
-                heapq.heappush(heap, (-node.number, node))
+                heappush(heap, (-node.number, node))
             if gradient.dtype != node.outputs[index][1]:
                 gradient, owned = gradient.astype(node.outputs[index][1]), True
             slots[index] = _add(slots[index], gradient, owned)
@@ -542,7 +543,7 @@ def run_backward(
     for tensor, gradient in zip(tensors, gradients, strict=True):
         arrive(_edge(tensor), gradient, False)
     while heap:
-        _, node = heapq.heappop(heap)
+        _, node = heappop(heap)
         slots = pending.pop(node)
         edges = node.edges
         if edges is None:

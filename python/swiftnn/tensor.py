@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy as _copy
 import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -323,6 +322,8 @@ class Tensor(TensorBase):
         return operators.clone(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        from copy import deepcopy
+
         known = memo.get(id(self))
         if known is not None:
             return known  # type: ignore[no-any-return]
@@ -330,8 +331,8 @@ class Tensor(TensorBase):
             raise RuntimeError("only leaves can be copied deeply: this Tensor was computed; use tensor.detach().clone()")
         tensor = _rebuild(type(self), self._data.copy(order="K"), self._requires_grad, {})
         memo[id(self)] = tensor
-        tensor.grad = _copy.deepcopy(self.grad, memo)
-        tensor.__dict__.update(_copy.deepcopy(self.__dict__, memo))
+        tensor.grad = deepcopy(self.grad, memo)
+        tensor.__dict__.update(deepcopy(self.__dict__, memo))
         return tensor
 
     def __reduce__(self) -> tuple[Any, ...]:
