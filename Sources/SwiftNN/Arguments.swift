@@ -32,16 +32,17 @@ private func typed<T: Element>(
     _ array: UnsafePointer<snn_array>, _ name: StaticString, _ operation: StaticString, _: T.Type
 ) throws(Failure) -> ArrayView<T> {
     guard array.pointee.dtype == T.dtype else { throw otherType(array.pointee.dtype, T.dtype, name, operation) }
-    try requireDimensions(array, name, operation)
+    try requireShape(array, name, operation)
     return ArrayView<T>(array)
 }
 
-/// Throws where `array` has more dimensions than a Shape, or none at all (ndim < 0).
+/// Throws where `array` has more dimensions than a Shape, or none at all (ndim < 0), a negative size, or sizes whose product would not fit.
 @inline(__always)
-func requireDimensions(_ array: UnsafePointer<snn_array>, _ name: StaticString, _ operation: StaticString) throws(Failure) {
+func requireShape(_ array: UnsafePointer<snn_array>, _ name: StaticString, _ operation: StaticString) throws(Failure) {
     guard array.pointee.ndim >= 0 && array.pointee.ndim <= Int32(SNN_MAX_DIMS) else {
         throw badDimensions(Int(array.pointee.ndim), name, operation)
     }
+    guard Shape(array).isPossible else { throw badShape(Shape(array), name, operation) }
 }
 
 /// The sizes of a shape that is given as numbers.
@@ -51,9 +52,7 @@ func sizes(
     guard count >= 0 && count <= Int64(SNN_MAX_DIMS) else { throw badDimensions(Int(count), name, operation) }
     var shape = Shape()
     for i in 0..<Int(count) { shape.append(Int(values.unsafelyUnwrapped[i])) }
-    for i in 0..<Int(count) where shape[i] < 0 {
-        throw Message(operation).text(": ").text(name).text(" is ").shape(shape).text("; sizes cannot be negative").shapeError
-    }
+    guard shape.isPossible else { throw badShape(shape, name, operation) }
     return shape
 }
 
@@ -65,7 +64,7 @@ func indexView(
     guard array.pointee.dtype == Int32(SNN_INT64) else {
         throw Message(operation).text(": ").text(name).text(" is ").dtype(array.pointee.dtype).text("; expected int64").typeError
     }
-    try requireDimensions(array, name, operation)
+    try requireShape(array, name, operation)
     return ArrayView<Int64>(array)
 }
 
@@ -95,6 +94,14 @@ private func otherType(_ dtype: Int32, _ expected: Int32, _ name: StaticString, 
 @inline(never)
 private func badDimensions(_ count: Int, _ name: StaticString, _ operation: StaticString) -> Failure {
     Message(operation).text(": ").text(name).text(" has ").number(count).text(" dimensions; 0 to 8 are possible").shapeError
+}
+
+@inline(never)
+private func badShape(_ shape: Shape, _ name: StaticString, _ operation: StaticString) -> Failure {
+    for i in 0..<shape.count where shape[i] < 0 {
+        return Message(operation).text(": ").text(name).text(" is ").shape(shape).text("; sizes cannot be negative").shapeError
+    }
+    return Message(operation).text(": ").text(name).text(" is ").shape(shape).text(", more elements than can be counted").shapeError
 }
 
 @inline(never)

@@ -59,6 +59,12 @@ struct Shape: Equatable {
         }
         return overflowed ? nil : n
     }
+    /// Whether no size is negative and the number of elements, were sizes of 0 left out, is below 2^62 and so overflows nowhere.
+    @inline(__always) var isPossible: Bool {
+        var bits = 0
+        for i in 0..<count { bits &+= 64 &- sizes[i].leadingZeroBitCount }
+        return bits <= 62
+    }
     /// The number of elements of a shape that an array has.
     var size: Int {
         var n = 1

@@ -1,4 +1,5 @@
-/* record.c: a library that, preloaded, writes every successful call of an operation into the file $SNN_RECORD, for replay.c.
+/* record.c: a library that, preloaded, writes every successful call of an operation into the file $SNN_RECORD, for replay.c; where
+ * $SNN_RECORD_MOST is given, only calls of at most so many bytes.
  *
  * It stands before libSwiftNN.so ($SNN_LIBRARY), which it calls itself. A record: the operation's number in ops.def, then its fields in row
  * order, all of int64 but the elements: an array as 0 where it is absent, else 1, dtype, ndim, shape and elements in C order; INT; REAL; INTS
@@ -17,7 +18,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static FILE *file;
 static void *library;
 static char *bytes;
-static size_t used, room;
+static size_t used, room, most = SIZE_MAX;
 
 static void put(const void *p, size_t n)
 {
@@ -60,6 +61,7 @@ static const snn_test_operation *begin(int64_t number)
         const char *path = getenv("SNN_RECORD"), *name = getenv("SNN_LIBRARY");
         library = name ? dlopen(name, RTLD_NOW) : NULL;
         file = path ? fopen(path, "ab") : NULL;
+        if (getenv("SNN_RECORD_MOST")) most = strtoull(getenv("SNN_RECORD_MOST"), NULL, 10);
         if (!file || !library) {
             fprintf(stderr, "record: SNN_RECORD has to name a file, SNN_LIBRARY libSwiftNN.so\n");
             abort();
@@ -110,7 +112,7 @@ static snn_status call(int64_t number, const char *symbol, const void *args)
         default: break;
         }
     }
-    if (computed && (fwrite(bytes, 1, used, file) != used || fflush(file))) abort();
+    if (computed && used <= most && (fwrite(bytes, 1, used, file) != used || fflush(file))) abort();
     pthread_mutex_unlock(&lock);
     return status;
 }

@@ -131,6 +131,13 @@ static void convolution(int32_t dtype)
     y.data = NULL;
     status = snn_conv_forward(&args);
     check(status == SNN_SHAPE_ERROR && *snn_last_error(), "conv %s: a wrong channel count is refused: %s", name, snn_last_error());
+    const int64_t impossible[] = {-1, INT64_MIN, INT64_MAX, (int64_t)1 << 61};
+    for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++) {
+        narrow.shape[1] = C;
+        narrow.shape[2] = impossible[i];
+        status = snn_conv_forward(&args);
+        check(status == SNN_SHAPE_ERROR && *snn_last_error(), "conv %s: %lld rows are refused: %s", name, (long long)impossible[i], snn_last_error());
+    }
     free(x.data);
     free(w.data);
     free(b.data);

@@ -30,7 +30,7 @@ struct AttentionMask<T: Element> {
             throw Message("attention: ").text(name).text(" is ").dtype(array.pointee.dtype).text("; expected bool or ").dtype(T.dtype)
                 .typeError
         }
-        try requireDimensions(array, name, "attention")
+        try requireShape(array, name, "attention")
         let shape = Shape(array)
         let bytes = snn_strides(array).unsafelyUnwrapped
         let size = isFlags ? 1 : MemoryLayout<T>.stride

@@ -22,11 +22,11 @@ private struct Tap<T: Element> {
         let ratio = scale > 0 ? T(1 / scale) : T(n) / T(m)
         switch mode {
         case Int64(SNN_NEAREST):
-            low = min(Int((T(i) * ratio).rounded(.down)), n - 1)
+            low = Tap.index(T(i) * ratio, n)
             high = low
             weight = 0
         case Int64(SNN_NEAREST_EXACT):
-            low = min(Int(((T(i) + T(0.5)) * ratio).rounded(.down)), n - 1)
+            low = Tap.index((T(i) + T(0.5)) * ratio, n)
             high = low
             weight = 0
         default:
@@ -37,10 +37,15 @@ private struct Tap<T: Element> {
             } else {
                 position = max((Double(i) + 0.5) * (scale > 0 ? 1 / scale : Double(n) / Double(m)) - 0.5, 0)
             }
-            low = min(Int(position), n - 1)
+            low = Tap.index(position, n)
             high = min(low + 1, n - 1)
             weight = T(min(max(position - Double(low), 0), 1))
         }
+    }
+
+    /// The position rounded down, the nearest of the n where it is none: the reciprocal of a tiny scale is infinite, and 0 times that NaN.
+    private static func index<P: BinaryFloatingPoint>(_ position: P, _ n: Int) -> Int {
+        !(position > 0) ? 0 : position < P(n) ? min(Int(position), n - 1) : n - 1
     }
 }
 

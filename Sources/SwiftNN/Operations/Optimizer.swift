@@ -118,6 +118,7 @@ private func listEntry<T: Element>(
         if array.pointee.ndim < 0 { throw message.text("is absent; expected an array").valueError }
         throw message.text("is ").dtype(array.pointee.dtype).text("; expected ").dtype(T.dtype).text(" of up to 8 dimensions").typeError
     }
+    try requireShape(array, list.name, operation)
     return ArrayView<T>(array)
 }
 

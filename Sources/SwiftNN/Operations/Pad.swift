@@ -6,7 +6,7 @@ import CSwiftNN
 public func snn_pad_forward(_ args: UnsafePointer<snn_pad_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
         guard let x = args.pointee.x else { throw Message("pad: input is NULL").valueError }
-        try requireDimensions(x, "input", "pad")
+        try requireShape(x, "input", "pad")
         let value = args.pointee.value
         switch x.pointee.dtype {
         case Int32(SNN_FLOAT32): try padForward(args.pointee, Float(value))

@@ -86,7 +86,7 @@ func resultShape(_ s: PoolingShape, dims: Int, batched: Bool) -> Shape {
 public func snn_max_pool_forward(_ args: UnsafePointer<snn_max_pool_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
         guard let x = args.pointee.x else { throw Message("max_pool: input is NULL").valueError }
-        try requireDimensions(x, "input", "max_pool")
+        try requireShape(x, "input", "max_pool")
         switch x.pointee.dtype {
         case Int32(SNN_FLOAT32): try maxPoolForward(args.pointee, Float.self, vectorMaxPool(Float.self, -.infinity))
         case Int32(SNN_FLOAT64): try maxPoolForward(args.pointee, Double.self, vectorMaxPool(Double.self, -.infinity))
