@@ -126,7 +126,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
 def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
     a, b, t = real(input1), real(input2), np.asarray(target)
     cosine = (a * b).sum(-1) / np.sqrt(((a**2).sum(-1) + 1e-12) * ((b**2).sum(-1) + 1e-12))
-    return reduce(np.where(t == 1, 1 - cosine, np.maximum(cosine - margin, 0)), reduction)
+    return reduce(np.where(t == 1, 1 - cosine, np.where(t == -1, np.maximum(cosine - margin, 0), 0)), reduction)
 
 
 def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
@@ -135,7 +135,8 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
 
 def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
     x = real(input)
-    return reduce(np.where(np.asarray(target) == 1, x, np.maximum(margin - x, 0)), reduction)
+    t = np.asarray(target)
+    return reduce(np.where(t != -1, x, 0) + np.where(t != 1, np.maximum(margin - x, 0), 0), reduction)
 
 
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, swap=False, reduction="mean"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import tape
+from ..errors import ShapeError
 from ..tensor import Parameter, Tensor
 
 __all__: list[str] = []
@@ -19,13 +21,16 @@ Array: TypeAlias = Any
 # The number of "no activation" in swiftnn.h.
 _NONE = -1
 
-_ARRAYS = (np.ndarray, Tensor)
-
 
 def _as_array(x: Any, weight: Any = None) -> Any:
     """x itself where it is an ndarray or a Tensor, else the ndarray NumPy makes of it; lists of floats get the width of weight."""
-    if isinstance(x, _ARRAYS):
+    if type(x) is np.ndarray or isinstance(x, Tensor):
         return x
+    if isinstance(x, np.ndarray):
+        # As the binding does: what is made of NumPy's operations would read the numbers under the mask.
+        if np.ma.is_masked(x):
+            raise TypeError("an array has masked values; fill them first with .filled(value)")
+        return np.asarray(x)
     a = np.asarray(x)
     if a.dtype == object and hasattr(x, "__dlpack__"):
         return np.from_dlpack(x)
@@ -68,7 +73,7 @@ def _ints(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:
     except TypeError:
         pass
     try:
-        items = tuple(operator.index(v) for v in value)  # type: ignore[union-attr]
+        items = tuple(operator.index(v) for v in (None if isinstance(value, bytes) else value))  # type: ignore[union-attr]
     except TypeError:
         raise TypeError(f"{name} must be an int or a tuple of {count} ints, but got {value!r}") from None
     if len(items) == 1:
@@ -76,6 +81,30 @@ def _ints(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:
     if len(items) != count:
         raise ValueError(f"{name} must be an int or a tuple of {count} int{'s' * (count > 1)}, but got {value!r} with {len(items)} values")
     return items
+
+
+def _real(value: Any, name: str) -> Any:
+    """A number that is not complex; arrays and Tensors without dimensions count."""
+    if isinstance(value, Real) or (np.ndim(value) == 0 and getattr(getattr(value, "dtype", None), "kind", "O") in "fiub"):
+        return value
+    raise TypeError(f"{name} must be a number, but got {value!r}")
+
+
+def _sizes(values: Iterable[Any], name: str) -> tuple[int, ...]:
+    """A sequence of integers, however many."""
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of integers, but got {values!r}") from None
+
+
+def _broadcastable(**arrays: Any) -> None:
+    """Raises unless the arrays of these names broadcast."""
+    try:
+        np.broadcast_shapes(*(tuple(a.shape) for a in arrays.values()))
+    except ValueError:
+        given = ", ".join(f"{name} {tuple(a.shape)}" for name, a in arrays.items())
+        raise ShapeError(f"the shapes must be the same, or broadcast, but got {given}") from None
 
 
 def _as_given(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -194,8 +195,8 @@ def multi_head_attention_forward(
         query,
         key,
         value,
-        embed_dim_to_check,
-        num_heads,
+        operator.index(embed_dim_to_check),
+        operator.index(num_heads),
         None if use_separate_proj_weight else in_proj_weight,
         (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None,
         in_proj_bias,
@@ -242,6 +243,7 @@ def _multi_head_attention(
     static_v: Any = None,
 ) -> tuple[Array, Array | None]:
     """residual + attention, with the sequence dimension first or second. No head is copied: the operation reads strided views."""
+    out_proj_weight = _as_array(out_proj_weight)
     x = _as_array(query, out_proj_weight)
     x_key = x if key is query else _as_array(key, out_proj_weight)
     x_value = x_key if value is key else x if value is query else _as_array(value, out_proj_weight)

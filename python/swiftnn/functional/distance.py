@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import operators
 from ..errors import ShapeError
-from ._arguments import Array, _axis, _floats
+from ._arguments import Array, _axis, _floats, _real
 from ._signatures import pair
 
 __all__ = ["cosine_similarity", "pairwise_distance"]
@@ -39,7 +39,7 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
 
     a, b = _broadcast(_floats(x1), _floats(x2))
     axis = _axis(dim, a.ndim)
-    a = a / operators.clamp(operators.norm(a, 2.0, axis, True), min=a.dtype.type(eps))
+    a = a / operators.clamp(operators.norm(a, 2.0, axis, True), min=a.dtype.type(_real(eps, "eps")))
     b = b / operators.clamp(operators.norm(b, 2.0, axis, True), min=b.dtype.type(eps))
     return operators.sum(a * b, axis)
 
@@ -68,7 +68,7 @@ def pairwise_distance(x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, k
     """
 
     a, b = _broadcast(_floats(x1), _floats(x2))
-    return operators.norm(a - b + a.dtype.type(eps), p, -1, keepdim)
+    return operators.norm(a - b + a.dtype.type(_real(eps, "eps")), p, -1, keepdim)
 
 
 def _broadcast(a: Any, b: Any) -> Any:

@@ -142,6 +142,8 @@ def one_hot(input: Array, num_classes: int = -1) -> np.ndarray[Any, Any]:
     classes = _raw(input)
     if classes.dtype.kind not in "iu":
         raise TypeError(f"input must be an array of integers, but got {classes.dtype}; convert it with input.astype(np.int64)")
+    # A copy: NumPy writes at indices that it has checked before, and another thread may write the caller's array.
+    classes = classes.astype(np.int64)
     if classes.size == 0 and num_classes < 1:
         raise ShapeError("num_classes cannot be read off an empty input; pass num_classes")
     if classes.size:
@@ -153,5 +155,5 @@ def one_hot(input: Array, num_classes: int = -1) -> np.ndarray[Any, Any]:
         elif high >= num_classes:
             raise ShapeError(f"input must hold class numbers smaller than num_classes={num_classes}, but holds {high}")
     y = np.zeros((*classes.shape, num_classes), np.int64)
-    np.put_along_axis(y, classes[..., None].astype(np.int64, copy=False), 1, axis=-1)
+    np.put_along_axis(y, classes[..., None], 1, axis=-1)
     return y

@@ -11,7 +11,7 @@ import numpy as np
 from .. import operators
 from .._native import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward, softmax_forward
 from ..errors import DomainError, ShapeError
-from ._arguments import Array, _as_array, _floats, _raw
+from ._arguments import Array, _as_array, _broadcastable, _floats, _raw, _real
 from ._signatures import input_and_target, input_target_and_variance, inputs_and_target, log_probs, triplet
 from .distance import pairwise_distance
 
@@ -633,7 +633,7 @@ def cosine_embedding_loss(
         0.96
     """
     number = _number(reduction, size_average, reduce)
-    a, b, t = _floats(input1), _floats(input2), _raw(target)
+    a, b, t = _floats(input1), _floats(input2), _as_array(_raw(target))
     if t.ndim > 1:
         raise ShapeError("0D or 1D target tensor expected, multi-target not supported")
     if a.ndim != t.ndim + 1 or b.ndim != t.ndim + 1:
@@ -641,9 +641,10 @@ def cosine_embedding_loss(
             f"{t.ndim}D target tensor expects {t.ndim + 1}D input tensors, "
             f"but found inputs with sizes {tuple(a.shape)} and {tuple(b.shape)}."
         )
+    _broadcastable(input1=a, input2=b, target=t[..., None])
     # In the input's type: NumPy 1 computes with float64 where a Python number meets an array without dimensions.
-    least, one, margin = a.dtype.type(1e-12), a.dtype.type(1), a.dtype.type(margin)
-    product = operators.sum(_checked_product(a, b), -1)
+    least, one, margin = a.dtype.type(1e-12), a.dtype.type(1), a.dtype.type(_real(margin, "margin"))
+    product = operators.sum(a * b, -1)
     lengths = (operators.sum(operators.square(a), -1) + least) * (operators.sum(operators.square(b), -1) + least)
     cosine = product / operators.sqrt(lengths)
     zeros = np.zeros((), a.dtype)
@@ -698,8 +699,8 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {tuple(a.shape)}, input2: {tuple(b.shape)}, target: {tuple(t.shape)}"
         )
-    difference = _checked_product(a - b, -_like(t, a))
-    return _reduced(operators.clamp(difference + margin, min=0), number)
+    _broadcastable(input1=a, input2=b, target=t)
+    return _reduced(operators.clamp((a - b) * -_like(t, a) + _real(margin, "margin"), min=0), number)
 
 
 def _like(target: Any, x: Any) -> Any:
@@ -741,7 +742,7 @@ def hinge_embedding_loss(
     number = _number(reduction, size_average, reduce)
     x, t = _together(input, target)
     t, zeros = _raw(t), np.zeros((), x.dtype)
-    apart = operators.where(t != 1, operators.clamp(margin - x, min=0), zeros)
+    apart = operators.where(t != 1, operators.clamp(_real(margin, "margin") - x, min=0), zeros)
     return _reduced(apart + operators.where(t != -1, x, zeros), number)
 
 
@@ -789,7 +790,7 @@ def triplet_margin_loss(
     networks (2016).
     """
     number = _number(reduction, size_average, reduce)
-    if margin <= 0:
+    if _real(margin, "margin") <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     a, b, c = _floats(anchor), _floats(positive), _floats(negative)
     if not a.ndim == b.ndim == c.ndim:
@@ -834,10 +835,11 @@ def gaussian_nll_loss(
 
     Reference: Nix, Weigend: Estimating the mean and variance of the target probability distribution (1994).
     """
-    number = _number(reduction)
+    number, eps = _number(reduction), _real(eps, "eps")
     x = _floats(input)
     t = _like(_as_array(target, x), x)
     v: Any = np.full(x.shape, var, x.dtype) if isinstance(var, (float, int)) else _floats(var)
+    _broadcastable(input=x, target=t)
     raw = _raw(v)
     if (raw < 0).any():
         raise ValueError("var has negative entry/entries")

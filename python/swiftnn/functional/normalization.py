@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from .. import operators
 from .._native import batch_norm_forward, batch_stats_forward, group_norm_forward, layer_norm_forward, rms_norm_forward
 from ..errors import ShapeError
-from ._arguments import Array, _as_array, _axis, _floats, _raw, _width
+from ._arguments import Array, _as_array, _axis, _floats, _raw, _real, _sizes, _width
 from ._signatures import one_input
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize", "rms_norm"]
@@ -43,7 +44,7 @@ def layer_norm(
 
     Reference: Ba et al., Layer Normalization (2016).
     """
-    return layer_norm_forward(input, tuple(normalized_shape), weight, bias, eps)
+    return layer_norm_forward(input, _sizes(normalized_shape, "normalized_shape"), weight, bias, eps)
 
 
 @one_input
@@ -71,7 +72,7 @@ def rms_norm(input: Array, normalized_shape: Sequence[int], weight: Array | None
     """
     if eps is None:
         eps = float(np.finfo(_width(_as_array(input))).eps)
-    return rms_norm_forward(input, tuple(normalized_shape), weight, eps)
+    return rms_norm_forward(input, _sizes(normalized_shape, "normalized_shape"), weight, eps)
 
 
 @one_input
@@ -102,6 +103,7 @@ def group_norm(input: Array, num_groups: int, weight: Array | None = None, bias:
     shape = np.shape(_as_array(input))
     if len(shape) < 2:
         raise ShapeError(f"input must be (N, C, *), but got shape {tuple(shape)}")
+    num_groups = operator.index(num_groups)
     if num_groups > 0 and shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)} in {num_groups} groups")
     return group_norm_forward(input, num_groups, weight, bias, eps)
@@ -257,4 +259,4 @@ def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) ->
     """
 
     x = _floats(input)
-    return x / operators.clamp(operators.norm(x, p, _axis(dim, x.ndim), True), min=x.dtype.type(eps))
+    return x / operators.clamp(operators.norm(x, p, _axis(dim, x.ndim), True), min=x.dtype.type(_real(eps, "eps")))

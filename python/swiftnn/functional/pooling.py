@@ -276,8 +276,8 @@ def _output_size(size: Any, count: int) -> tuple[int, ...]:
     """-1 stands for the input's own size."""
     if size is None:
         return (-1,) * count
-    if isinstance(size, int) or not isinstance(size, Iterable):
-        items = _ints(size, count, "output_size")
+    if isinstance(size, (int, str, bytes)) or not isinstance(size, Iterable):
+        items = _ints(size, count, "output_size")  # type: ignore[arg-type]
         given: Iterable[int | None] = items
     else:
         given = tuple(size)

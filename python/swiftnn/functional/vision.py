@@ -11,7 +11,7 @@ import numpy as np
 
 from .._native import adaptive_avg_pool_forward, interpolate_forward, pad_forward
 from ..errors import ShapeError
-from ._arguments import Array, _as_array, _ints
+from ._arguments import Array, _as_array, _ints, _sizes
 from ._signatures import one_input
 
 __all__ = ["channel_shuffle", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "upsample"]
@@ -46,7 +46,7 @@ def pad(input: Array, pad: Sequence[int], mode: str = "constant", value: float |
         raise ValueError(f"mode must be one of {', '.join(map(repr, _PAD_MODES))}, but got {mode!r}")
     if code and value:
         raise ValueError(f"value={value} has no meaning with mode={mode!r}; leave it out")
-    pads = tuple(operator.index(p) for p in pad)
+    pads = _sizes(pad, "pad")
     ndim = np.ndim(_as_array(input))
     if len(pads) % 2:
         raise ShapeError(f"pad must hold pairs (before, after), but got {len(pads)} values: {pads}")
@@ -221,7 +221,7 @@ def channel_shuffle(input: Array, groups: int) -> Array:
     x, g = _as_array(input), operator.index(groups)
     if g <= 0:
         raise ShapeError(f"groups must be positive, but got {g}")
-    if x.ndim < 3 or x.shape[1] % g:
+    if x.ndim < 3 or x.shape[1] % g or g > max(x.shape[1], 1):
         raise ShapeError(f"input must be (N, C, *) with C a multiple of groups={g}, but got shape {tuple(x.shape)}")
     n, c, spatial = x.shape[0], x.shape[1], tuple(x.shape[2:])
     return x.reshape((n, g, c // g, math.prod(spatial))).transpose((0, 2, 1, 3)).reshape((n, c, *spatial))

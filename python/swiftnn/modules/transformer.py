@@ -765,6 +765,8 @@ def _clones(module: Module, n: int) -> ModuleList:
 
 def _activation_function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
     if not isinstance(activation, str):
+        if not callable(activation):
+            raise TypeError(f"activation must be 'relu', 'gelu' or a function of arrays, but got {activation!r}")
         return activation
     if activation == "relu":
         return F.relu

@@ -1,0 +1,87 @@
+"""The quick form of random_calls.py and random_c_calls.py, whose stated sizes `Tests/run --calls` runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import swiftnn as nn
+
+HERE = Path(__file__).resolve().parent
+
+
+def output(program: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, HERE / program, *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_python() -> None:
+    assert "0 wrong" in output("random_calls.py", "8000", "--changing", "1")
+
+
+def test_c() -> None:
+    assert "computed" in output("random_c_calls.py", "60000")
+
+
+# What they have found, one by one.
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear"])
+def test_a_scale_whose_reciprocal_overflows(mode: str) -> None:
+    x = np.arange(12, dtype=np.float32).reshape(1, 1, 3, 4)
+    from swiftnn import _native
+
+    y = _native.interpolate_forward(x, (2, 2), {"nearest": 0, "bilinear": 1, "nearest-exact": 2}[mode], False, 1e-310, 1e-310)
+    assert y.shape == (1, 1, 2, 2) and np.isin(y, x).all()
+
+
+@pytest.mark.parametrize("pad", [True, 2.5, None, 3])
+def test_a_pad_that_is_no_sequence(pad: object) -> None:
+    with pytest.raises(TypeError, match="pad must be a sequence of integers"):
+        nn.functional.pad(np.zeros((2, 3), np.float32), pad)  # type: ignore[arg-type]
+
+
+def test_a_normalized_shape_that_is_no_sequence() -> None:
+    for function in (nn.functional.layer_norm, nn.functional.rms_norm):
+        with pytest.raises(TypeError, match="normalized_shape must be a sequence of integers"):
+            function(np.zeros((2, 3), np.float32), 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layer", [nn.MarginRankingLoss, nn.HingeEmbeddingLoss, nn.CosineEmbeddingLoss])
+def test_a_margin_that_is_no_number(layer: type) -> None:
+    x = np.ones((2, 3), np.float32)
+    inputs = {nn.HingeEmbeddingLoss: (x, x), nn.CosineEmbeddingLoss: (x, x, np.ones(2))}.get(layer, (x, x, x))
+    with pytest.raises(TypeError, match="margin must be a number, but got"):
+        layer(margin=(1, 2))(*inputs)
+
+
+def test_an_activation_that_is_no_function() -> None:
+    with pytest.raises(TypeError, match="activation must be 'relu', 'gelu' or a function of arrays, but got 7"):
+        nn.TransformerEncoderLayer(8, 2, activation=7)  # type: ignore[arg-type]
+
+
+def test_losses_name_the_shapes_that_do_not_fit() -> None:
+    x, wrong = np.ones((2, 3), np.float32), np.ones((4, 3), np.float32)
+    for call in (
+        lambda: nn.functional.gaussian_nll_loss(x, wrong, x),
+        lambda: nn.functional.margin_ranking_loss(x, x, wrong),
+        lambda: nn.functional.cosine_embedding_loss(x, x, np.ones(4)),
+    ):
+        with pytest.raises(nn.ShapeError, match=r"target \(4, "):
+            call()
+
+
+def test_masked_values_are_refused_by_what_numpy_computes() -> None:
+    x = np.ma.masked_array(np.ones((2, 3), np.float32), mask=[[0, 1, 0], [0, 0, 0]])
+    with pytest.raises(TypeError, match="masked values"):
+        nn.functional.gaussian_nll_loss(x, np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))
+
+
+def test_bytes_are_no_sequence_of_sizes() -> None:
+    with pytest.raises(TypeError, match="output_size"):
+        nn.AdaptiveAvgPool2d(b"2")(np.zeros((1, 1, 4, 4), np.float32))  # type: ignore[arg-type]
