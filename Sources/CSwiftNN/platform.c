@@ -85,6 +85,7 @@ void __wrap_free(void *block) {
 }
 
 static void *worker_entry(void *index) {
+    snn_set_float_mode(SNN_FLOAT_MODE); /* a thread inherits that of the one that starts it */
     snn_worker_main((int64_t)(intptr_t)index);
     return NULL;
 }

@@ -106,6 +106,9 @@ public func snn_last_error() -> UnsafePointer<CChar>! {
 /// C entry, where the compiler inlines nothing.
 @inline(never)
 func operation(_ body: () throws(Failure) -> Void) -> snn_status {
+    let mode = snn_float_mode()
+    if mode != UInt64(SNN_FLOAT_MODE) { snn_set_float_mode(UInt64(SNN_FLOAT_MODE)) }
+    defer { if mode != UInt64(SNN_FLOAT_MODE) { snn_set_float_mode(mode) } }
     Interrupt.begin()
     var status = snn_status(SNN_OK)
     do throws(Failure) {

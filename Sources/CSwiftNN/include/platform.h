@@ -71,6 +71,21 @@ static inline __attribute__((always_inline)) void snn_cpu_pause(void) {
     __asm__ volatile("yield");
 #endif
 }
+/* How the calling thread rounds and treats denormal numbers: to nearest and exactly is what a thread starts with, but libraries built with
+ * -ffast-math, or their users, turn denormals off. Operations compute in the former, on every thread, and leave the caller its own. */
+#if defined(__x86_64__)
+enum { SNN_FLOAT_MODE = 0x1f80, SNN_FLOAT_FLAGS = 0x3f };
+static inline __attribute__((always_inline)) uint64_t snn_float_mode(void) { return __builtin_ia32_stmxcsr() & ~(uint32_t)SNN_FLOAT_FLAGS; }
+static inline __attribute__((always_inline)) void snn_set_float_mode(uint64_t mode) { __builtin_ia32_ldmxcsr((uint32_t)mode); }
+#elif defined(__aarch64__)
+enum { SNN_FLOAT_MODE = 0 };
+static inline __attribute__((always_inline)) uint64_t snn_float_mode(void) {
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+}
+static inline __attribute__((always_inline)) void snn_set_float_mode(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+#endif
 /* Room for the two kernel tables, float32 and float64. */
 extern snn_kernels snn_kernel_tables[2];
 static inline __attribute__((always_inline)) snn_kernels *snn_kernel_table(int i) { return &snn_kernel_tables[i]; }
