@@ -119,6 +119,66 @@ int64_t snn_affinity_count(void) {
     return n > 0 ? n : 1;
 }
 
+/* The quota that a folder of cgroups sets, in CPUs: "quota period" in one file of version 2, two files of version 1; "max" or -1: none. */
+static int64_t folder_cpus(const char *folder, int version) {
+    char path[1100], text[64];
+    long long quota = 0, period = 0;
+    const char *const names[] = {"cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.max"};
+    for (int i = version == 2 ? 2 : 0; i < (version == 2 ? 3 : 2); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        int file = snn_open_read(path);
+        if (file < 0) return 0;
+        ssize_t n = read(file, text, sizeof text - 1);
+        close(file);
+        text[n > 0 ? n : 0] = 0;
+        if (i == 2) sscanf(text, "%lld %lld", &quota, &period);
+        else sscanf(text, "%lld", i ? &period : &quota);
+    }
+    return quota > 0 && period > 0 ? (quota + period - 1) / period : 0;
+}
+
+/* The tightest quota from a group to the root of its hierarchy. A container sees its own group as the root. */
+static int64_t group_cpus(const char *mount, const char *group, int version) {
+    char folder[1000];
+    size_t root = strlen(mount);
+    if (root + strlen(group) >= sizeof folder) return 0;
+    snprintf(folder, sizeof folder, "%s%s", mount, group);
+    int64_t least = 0;
+    for (;;) {
+        int64_t cpus = folder_cpus(folder, version);
+        if (cpus > 0 && (!least || cpus < least)) least = cpus;
+        char *last = strrchr(folder + root, '/');
+        if (!last) return least;
+        *last = 0;
+    }
+}
+
+int64_t snn_cgroup_cpus(const char *root) {
+    /* Lines "hierarchy:controllers:group"; that of version 2 has no controllers. */
+    static const char *const mounts[] = {"", "/unified", "/cpu", "/cpu,cpuacct"};
+    char path[600], line[900];
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *file = fopen(path, "re");
+    if (!file) return 0;
+    int64_t least = 0;
+    while (fgets(line, sizeof line, file)) {
+        char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group) continue;
+        *group++ = 0;
+        group[strcspn(group, "\n")] = 0;
+        controllers++;
+        int version = *controllers ? 1 : 2, has_cpu = version == 2;
+        for (char *rest = controllers, *word; (word = strsep(&rest, ","));) has_cpu |= strcmp(word, "cpu") == 0;
+        for (int i = 2 * (version == 1); has_cpu && i < 2 * (version == 1) + 2; i++) {
+            snprintf(path, sizeof path, "%s/sys/fs/cgroup%s", root, mounts[i]);
+            int64_t cpus = group_cpus(path, group, version);
+            if (cpus > 0 && (!least || cpus < least)) least = cpus;
+        }
+    }
+    fclose(file);
+    return least;
+}
+
 int64_t snn_detect_cpu(void) {
     int64_t levels = 1;
 #if defined(__aarch64__)

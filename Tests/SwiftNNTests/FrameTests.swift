@@ -280,4 +280,46 @@ private func linear(rows: Int, depth: Int, columns: Int) throws -> [Float] {
     let status = snn_linear_forward(&args)
     guard status == snn_status(SNN_OK) else { throw FixtureError(lastError()) }
     return y.values
+
+    @Suite struct CgroupTests {
+        /// The quota that a process of these lines in /proc/self/cgroup finds where these files are below /sys/fs/cgroup.
+        private func cpus(_ lines: String, _ files: [String: String]) throws -> Int64 {
+            let root = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+            defer { try? FileManager.default.removeItem(at: root) }
+            for (name, text) in [("proc/self/cgroup", lines)] + files.map({ ("sys/fs/cgroup/" + $0.key, $0.value) }) {
+                let file = root.appendingPathComponent(name)
+                try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try text.write(to: file, atomically: true, encoding: .utf8)
+            }
+            return snn_cgroup_cpus(root.path)
+        }
+
+        @Test func version2() throws {
+            #expect(try cpus("0::/\n", ["cpu.max": "150000 100000\n"]) == 2)
+            #expect(try cpus("0::/\n", ["cpu.max": "max 100000\n"]) == 0)
+            #expect(try cpus("0::/a/b\n", ["a/b/cpu.max": "max 100000\n", "a/cpu.max": "50000 100000\n"]) == 1)
+            #expect(try cpus("0::/a/b\n", ["a/b/cpu.max": "200000 100000\n", "a/cpu.max": "400000 100000\n"]) == 2)
+            // a container's own group, of which it sees no folder
+            #expect(try cpus("0::/docker/abc\n", ["cpu.max": "300000 100000\n"]) == 3)
+        }
+
+        @Test func version1() throws {
+            func quota(_ folder: String, _ quota: String) -> [String: String] {
+                [folder + "/cpu.cfs_quota_us": quota + "\n", folder + "/cpu.cfs_period_us": "100000\n"]
+            }
+            let lines = "5:memory:/x\n3:cpu,cpuacct:/a/b\n2:cpuset:/\n0::/\n"
+            #expect(try cpus(lines, quota("cpu", "250000")) == 3)
+            #expect(try cpus(lines, quota("cpu,cpuacct/a/b", "100000")) == 1)
+            #expect(try cpus(lines, quota("cpu/a", "400000").merging(quota("cpu/a/b", "-1")) { $1 }) == 4)
+            #expect(try cpus(lines, quota("cpu/x", "100000")) == 0)
+            #expect(try cpus("2:cpuset:/a\n", quota("cpu/a", "100000")) == 0)
+        }
+
+        @Test func whatIsNoCgroup() throws {
+            #expect(try cpus("", [:]) == 0)
+            #expect(try cpus("no colons\n:\n::\n", ["cpu.max": "text\n"]) == 0)
+            #expect(try cpus("0::/" + String(repeating: "a", count: 5000) + "\n", ["cpu.max": "100000 100000\n"]) <= 1)
+            #expect(snn_cgroup_cpus("/nowhere") == 0)
+        }
+    }
 }

@@ -6,6 +6,8 @@
  * what comes out must have the recorded bits. In the others shapes, strides, types, numbers, options and indices become others, and the
  * operation either computes or refuses with a message. Every array ends or begins at a page that faults when it is touched, inputs are
  * compared afterwards, and results stand between bytes that must stay. A call that crashes or takes longer than a minute is named with its number.
+ *
+ * With SNN_FUZZ it is libFuzzer's target instead: Tests/c/fuzz builds that, with a library that reports which branches a call took.
  */
 #define _GNU_SOURCE
 #include <math.h>
@@ -17,6 +19,9 @@
 #include <unistd.h>
 
 #include "operations.h"
+#ifdef SNN_FUZZ
+#include "kernels.h"
+#endif
 
 enum {
     MOST_SLOTS = 64,    /* 8-byte members of an argument struct */
@@ -40,7 +45,18 @@ static uint64_t next(void)
     return z ^ (z >> 31);
 }
 
-static int64_t below(int64_t n) { return (int64_t)(next() % (uint64_t)n); }
+static int64_t any_below(int64_t n) { return (int64_t)(next() % (uint64_t)n); }
+
+/* Decisions about the call, which a fuzzer takes over as long as it has bytes; the numbers in arrays are always drawn. */
+static const uint8_t *fuzz;
+static size_t fuzz_left;
+static int64_t below(int64_t n)
+{
+    if (fuzz_left < 2) return any_below(n);
+    int64_t value = fuzz[0] | fuzz[1] << 8;
+    fuzz += 2, fuzz_left -= 2;
+    return value % n;
+}
 static int one_in(int64_t n) { return below(n) == 0; }
 
 /* ---- what is being done, for the handler of a crash ---- */
@@ -69,6 +85,9 @@ static void on_signal(int signal)
 static void fail(const char *what)
 {
     report(what);
+#ifdef SNN_FUZZ
+    abort();
+#endif
     exit(1);
 }
 
@@ -240,12 +259,12 @@ static int64_t index_limit;
 static void draw(char *p, int32_t dtype)
 {
     static const double odd[] = {NAN, INFINITY, -INFINITY, -0.0, 1e-310, 1e-40, 3e38, -1e30, 1e300};
-    double x = (double)(below(4001) - 2000) / 1000;
-    if (special && one_in(special)) x = odd[below(9)];
+    double x = (double)(any_below(4001) - 2000) / 1000;
+    if (special && any_below(special) == 0) x = odd[any_below(9)];
     if (dtype == SNN_FLOAT32) { float f = (float)x; memcpy(p, &f, 4); return; }
     if (dtype == SNN_FLOAT64) { memcpy(p, &x, 8); return; }
-    int64_t n = below(index_limit);
-    if (special && one_in(special)) n = one_in(2) ? -1 - below(3) : one_in(2) ? INT64_MIN + below(2) : index_limit + below(5);
+    int64_t n = any_below(index_limit);
+    if (special && any_below(special) == 0) n = any_below(2) ? -1 - any_below(3) : any_below(2) ? INT64_MIN + any_below(2) : index_limit + any_below(5);
     if (dtype == SNN_BOOL) n &= 1;
     memcpy(p, &n, snn_itemsize(dtype));
 }
@@ -491,24 +510,54 @@ static void one_call(void)
         if (wanted->head.dtype != results[i]->dtype || wanted->head.ndim != results[i]->ndim ||
             memcmp(wanted->head.shape, results[i]->shape, 8 * (size_t)wanted->head.ndim))
             fail("another shape than recorded");
+#ifndef SNN_FUZZ /* the level without fused multiply-add has other bits */
         if (memcmp(wanted->elements, results[i]->data, snn_nbytes(&wanted->head))) TELL(" %s", fields[i].name), fail("other bits than recorded");
+#endif
     }
 }
 
+static void begin(const char *path)
+{
+    file = fopen(path, "rb");
+    if (!file) exit((perror(path), 2));
+    while (get_call()) {}
+    if (!call_count) exit((fprintf(stderr, "random_calls: no calls in %s\n", path), 2));
+    if (snn_initialize() != SNN_OK || snn_set_num_threads(3) != SNN_OK) exit((fprintf(stderr, "random_calls: %s\n", snn_last_error()), 2));
+    make_memory();
+}
+
+#ifdef SNN_FUZZ
+/* The levels that are not compiled in. */
+void snn_kernels_avx2(snn_kernels *a, snn_kernels *b) { (void)a, (void)b, abort(); }
+void snn_kernels_avx512(snn_kernels *a, snn_kernels *b) { (void)a, (void)b, abort(); }
+
+int LLVMFuzzerInitialize(int *count, char ***arguments)
+{
+    (void)count, (void)arguments;
+    const char *path = getenv("SNN_CALLS");
+    if (!path) exit((fprintf(stderr, "random_calls: SNN_CALLS has to name a file that record.c wrote\n"), 2));
+    begin(path);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz = data, fuzz_left = size;
+    state = 1;
+    one_call();
+    number++;
+    return 0;
+}
+#else
 int main(int argc, char **argv)
 {
     if (argc < 3) return fprintf(stderr, "usage: random_calls CALLS COUNT [SEED [FIRST]]\n"), 2;
-    file = fopen(argv[1], "rb");
-    if (!file) return perror(argv[1]), 2;
-    while (get_call()) {}
-    if (!call_count) return fprintf(stderr, "random_calls: no calls in %s\n", argv[1]), 2;
-    if (snn_initialize() != SNN_OK || snn_set_num_threads(3) != SNN_OK) return fprintf(stderr, "random_calls: %s\n", snn_last_error()), 2;
+    begin(argv[1]);
     static char stack[1 << 16];
     sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
     int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGALRM};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, NULL);
-    make_memory();
     int64_t count = atoll(argv[2]), first = argc > 4 ? atoll(argv[4]) : 0;
     if (argc > 3) seed = strtoull(argv[3], NULL, 10);
     for (number = first; number < first + count; number++) {
@@ -520,3 +569,4 @@ int main(int argc, char **argv)
            snn_isa(), (long long)count, (long long)call_count, (long long)computed, (long long)refused, (long long)only_shapes, (long long)compared);
     return computed == 0 || refused == 0 || compared == 0;
 }
+#endif

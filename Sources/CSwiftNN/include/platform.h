@@ -38,6 +38,9 @@ snn_thread_state *snn_thread_state_get(void);
 int64_t snn_detect_cpu(void);
 /* The CPUs in this process's affinity mask, at least 1. */
 int64_t snn_affinity_count(void);
+/* CPUs of the tightest quota of this process's cgroups, of either version, and those above them, rounded up; 0 without one. The files are
+ * those below `root`: "", or what a test makes. */
+int64_t snn_cgroup_cpus(const char *root);
 /* The mutexes of the pool, the weights' caches and the allocator, made at load and taken in this order; fork handlers hold all of them
  * across a fork. */
 void snn_pool_lock(void);
