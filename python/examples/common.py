@@ -1,4 +1,4 @@
-"""What the examples with trained weights share: where a package keeps its files, times, and the list of checks."""
+"""What the examples with trained weights share: the packages that they need and where those keep files, times, and the list of checks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 
+def require(doc: str | None, *packages: str) -> None:
+    """Ends an example whose packages are not all installed with the line of its docstring that installs them."""
+    if missing := [name for name in packages if find_spec(name) is None]:
+        install = next(line for line in (doc or "").splitlines() if line.startswith("pip install"))
+        sys.exit(f"not installed: {', '.join(missing)}; install what this example needs with\n{install}")
+
+
 def package_folder(name: str) -> Path:
     """The folder of an installed package, which is not imported: some packages import PyTorch, which the examples do not need."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        sys.exit(f"the package {name} is not installed: see the head of this example")
+        raise ModuleNotFoundError(f"No module named {name!r}")
     return Path(spec.origin).parent
 
 

