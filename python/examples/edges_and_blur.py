@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from skimage import data, io
+from common import require
 
 import swiftnn as nn
 
@@ -40,6 +40,9 @@ def expected(pixels: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def main(file: str = "feature_maps.png") -> int:
+    require(__doc__, "skimage")
+    from skimage import data, io
+
     pixels = (data.astronaut() / 255).astype(np.float32)
     conv = nn.Conv2d(in_channels=3, out_channels=len(FILTERS), kernel_size=3, stride=1, padding=1, bias=False)
     conv.load_state_dict({"weight": np.stack([f * LUMA[:, None, None] for f in FILTERS.values()])})

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import MagicMock, patch
 
 import numpy as np
+from common import package_folder, require
 
 import swiftnn as nn
 from swiftnn.utils.rnn import pack_sequence
@@ -65,13 +65,12 @@ def load(file: Path) -> Speller:
 
 
 def main() -> int:
+    require(__doc__, "g2p_en", "inflect")
     # Importing nltk would download corpora that the package's predict() never reads, so a stand-in takes its place.
     with patch.dict(sys.modules, dict.fromkeys(("nltk", "nltk.corpus", "nltk.tokenize"), MagicMock())):
         from g2p_en import G2p
     package = G2p()
-    spec = find_spec("g2p_en")
-    assert spec is not None and spec.origin is not None
-    speller = load(Path(spec.origin).parent / "checkpoint20.npz")
+    speller = load(package_folder("g2p_en") / "checkpoint20.npz")
 
     spelled = [[package.idx2p[token] for token in tokens] for tokens in speller(WORDS)]
     expected = [package.predict(word) for word in WORDS]
