@@ -6,6 +6,7 @@ python python/examples/russian_accents.py
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from io import StringIO
 from typing import Any
 
 import numpy as np
-from common import package_folder, report, times
+from common import package_folder, report, require, times
 
 import swiftnn as nn
 
@@ -62,6 +63,8 @@ class Accents(nn.Module):
 
 
 def main() -> int:
+    argparse.ArgumentParser(description="Puts accents on Russian words; checks and measures.").parse_args()
+    require(__doc__, "ruaccent")
     folder = package_folder("ruaccent") / "model"
     vocabulary: dict[str, int] = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     letters = {number: letter for letter, number in vocabulary.items()}

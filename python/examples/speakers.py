@@ -10,15 +10,17 @@ pairs are checked among the longer ones. All of them are nearest to their own sp
 
 from __future__ import annotations
 
+import argparse
 import sys
 import wave
+from collections import Counter
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import package_folder, report, times
+from common import package_folder, report, require, times
 
 import swiftnn as nn
 
@@ -63,6 +65,8 @@ def mel_spectrogram(sound: np.ndarray) -> np.ndarray:
 
 def read(file: Path) -> np.ndarray:
     with wave.open(str(file)) as recording:
+        if recording.getparams()[:3] != (1, 2, RATE):
+            sys.exit(f"{file}: expected one channel of 16 bits, {RATE} times a second")
         return np.frombuffer(recording.readframes(-1), "<i2") / 32768
 
 
@@ -96,10 +100,16 @@ def twin(weights: Path) -> Any:
     return embed
 
 
-def main(folder: Path = RECORDINGS) -> int:
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Tells speakers apart with the network of resemblyzer, and checks and measures it.")
+    parser.add_argument("folder", nargs="?", type=Path, default=RECORDINGS, help=f"a folder for each speaker in it (default: {RECORDINGS})")
+    folder = parser.parse_args().folder
+    require(__doc__, "resemblyzer")
     files = sorted(folder.glob("*/*.wav"))
-    if not files:
-        sys.exit(f"{folder} has no */*.wav: install pocketsphinx-testdata, or name the folder")
+    names = [file.parent.name for file in files]
+    if len(set(names)) < 2 or min(Counter(names).values()) < 2:
+        what = f"{folder} has {len(files)} recordings (speaker/*.wav) of {len(set(names))} speakers; expected at least two of each of two"
+        parser.error(f"{what}: apt-get install pocketsphinx-testdata, or name another folder")
     weights, encoder = package_folder("resemblyzer") / "pretrained.pt", VoiceEncoder()
     state = nn.load(weights)["model_state"]
     encoder.load_state_dict({name: state[name] for name in encoder.state_dict()})  # the rest belongs to the loss of the training
@@ -108,18 +118,16 @@ def main(folder: Path = RECORDINGS) -> int:
     sounds = [read(file) for file in files]
     mels = [pieces(sound) for sound in sounds]
     voices = unit(np.stack([encoder(mel).mean(0) for mel in mels]))
-    names = [file.parent.name for file in files]
     # Each recording against the speakers' means, itself left out.
     means = [{n: voices[[m == n and j != i for j, m in enumerate(names)]].mean(0) for n in set(names)} for i in range(len(files))]
     right = sum(max(near, key=lambda n: float(voices[i] @ unit(near[n]))) == names[i] for i, near in enumerate(means))
     long = [i for i, sound in enumerate(sounds) if len(sound) >= FRAMES * HOP]
     pairs = [(float(voices[i] @ voices[j]), names[i] == names[j]) for i, j in combinations(long, 2)]
     same, other = ([value for value, alike in pairs if alike is wanted] for wanted in (True, False))
-    checks = {
-        f"{right} of {len(files)} recordings nearest to the others of their speaker, of {len(set(names))}": right == len(files),
-        f"{len(long)} of 1.6 s or more: pairs of one speaker {min(same):.3f} or more, of two {max(other):.3f} or less": min(same)
-        > max(other),
-    }
+    checks = {f"{right} of {len(files)} recordings nearest to the others of their speaker, of {len(set(names))}": right == len(files)}
+    if same and other:
+        text = f"{len(long)} of 1.6 s or more: pairs of one speaker {min(same):.3f} or more, of two {max(other):.3f} or less"
+        checks[text] = min(same) > max(other)
     batch = np.concatenate(mels)
     if (theirs := twin(weights)) is not None:
         off = np.abs(encoder(batch) - theirs(batch)).max()
@@ -129,4 +137,4 @@ def main(folder: Path = RECORDINGS) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:2])))
+    sys.exit(main())
