@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,8 @@ def assert_equal(mine: Any, expected: Any, where: str = "") -> None:
             assert_equal(mine[i], value, f"{where}[{i}]")
     else:
         assert mine == expected, where
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory, mapped files among them."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -48,6 +48,20 @@ def archive(path: Path, entries: dict[str, bytes], method: int = zipfile.ZIP_STO
     return path
 
 
+def hole(file: zipfile.ZipFile, name: str, size: int, end: bytes) -> None:
+    """Adds an entry of zeros and of `end` whose zeros take no place on the disk; its checksum is wrong, so that reading all of it fails."""
+    entry = zipfile.ZipInfo(name)
+    entry.file_size = entry.compress_size = size
+    entry.CRC = 1
+    entry.header_offset = file.fp.tell()
+    file.fp.write(entry.FileHeader(zip64=True))
+    file.fp.seek(size - len(end), 1)
+    file.fp.write(end)
+    file.start_dir = file.fp.tell()
+    file.filelist.append(entry)
+    file.NameToInfo[name] = entry
+
+
 DTYPE = b"cnumpy\ndtype\n(U\x02f4I00\nI01\ntR"
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n)R"
 REGISTRIES = tuple(text(f"_{name}") for name in ("parameters", "buffers", "modules"))

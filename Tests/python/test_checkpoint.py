@@ -17,7 +17,7 @@ import pytest
 
 import fuzz_checkpoint
 import swiftnn as nn
-from checkpoint_cases import FLOATS, INTEGERS, SHORT_FLOATS, assert_equal
+from checkpoint_cases import FLOATS, INTEGERS, SHORT_FLOATS, assert_equal, resident
 from swiftnn.checkpoint import read_metadata, rename_keys
 
 KINDS = {"BOOL": "bool", "F16": "float16", "F32": "float32", "F64": "float64", "C64": "complex64"}
@@ -65,6 +65,20 @@ def test_safetensors_are_mapped(tmp_path: Path) -> None:
     # A file in place of the mapped one does not change what was loaded.
     nn.save(path, {"a": np.zeros(4)})
     assert_equal(state["b"], np.arange(3, dtype=np.float32))
+
+
+def test_safetensors_of_more_than_4_gb_are_mapped_and_not_read(tmp_path: Path) -> None:
+    size = (4 << 30) + 8
+    header = {"big": entry(shape=[size // 4], offsets=[0, size]), "small": entry(offsets=[size, size + 8])}
+    path = safetensors(tmp_path / "x", header)
+    with path.open("r+b") as file:
+        file.seek(size, os.SEEK_END)  # zeros that take no place on the disk
+        file.write(np.float32([1, 2]).tobytes())
+    before = resident()
+    state = nn.load(path)
+    assert state["big"].shape == (size // 4,) and state["big"][-1] == 0
+    assert_equal(state["small"], np.float32([1, 2]))
+    assert resident() - before < 64 << 20
 
 
 @pytest.mark.parametrize(("code", "bits", "expected"), [("F16", np.float16(FLOATS).tobytes(), FLOATS), ("BF16", None, SHORT_FLOATS)])
@@ -206,6 +220,16 @@ def test_npz_of_plain_arrays(tmp_path: Path) -> None:
     for save in (np.savez, np.savez_compressed):
         save(tmp_path / "y.npz", **state)
         assert_equal(nn.load(tmp_path / "y.npz"), {name: np.asarray(value) for name, value in state.items()})
+
+
+def test_npz_whose_bytes_have_changed(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    nn.save(path, {"a": np.arange(4.0), "b": np.arange(3.0)})
+    data = path.read_bytes()
+    place = data.index(np.arange(4.0).tobytes()) + 9
+    path.write_bytes(data[:place] + b"\1" + data[place + 1 :])
+    with pytest.raises(nn.CheckpointError, match=r"'a\.npy' of the archive is damaged: its checksum is wrong"):
+        nn.load(path)
 
 
 def test_npz_of_nested_values(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import swiftnn as nn
-from checkpoint_cases import CASES, FOLDER, VARIANTS, assert_equal
-from pickle_parts import ORDERED, PROTO, REBUILD, archive, entries_of, integer, integers, storage, tensor, text
+from checkpoint_cases import CASES, FOLDER, VARIANTS, assert_equal, resident
+from pickle_parts import ORDERED, PROTO, REBUILD, archive, entries_of, hole, integer, integers, storage, tensor, text
 
 
 @pytest.fixture
@@ -82,6 +82,23 @@ def test_parameters_are_views_of_the_mapped_file() -> None:
     assert np.shares_memory(linear.weight.data, state["body.0.weight"])
     linear.weight.data += 1
     assert np.array_equal(state["again.weight"], np.arange(1.0, 7).reshape(2, 3))
+
+
+def test_more_than_4_gb_are_mapped_and_not_read(tmp_path: Path) -> None:
+    numel = (1 << 30) + 5
+    big = tensor(shape=integers(numel), strides=integers(1), base=storage(key="100", numel=numel))
+    path = tmp_path / "x.pt"
+    with zipfile.ZipFile(path, "w") as file:
+        hole(file, "a/data/100", 4 * numel, np.float32([7, 8]).tobytes())  # of this name: its bytes start at a multiple of 4
+        for name, content in entries_of(b"}(" + text("big") + big + text("small") + tensor() + b"u").items():
+            file.writestr(name, content)  # beyond 4 GB
+    assert path.stat().st_size > 1 << 32
+    before = resident()
+    state = nn.load(path)
+    assert_equal(state["small"], np.arange(6, dtype=np.float32).reshape(2, 3))
+    assert state["big"].shape == (numel,) and state["big"][[0, 1 << 30, -2, -1]].tolist() == [0, 0, 7, 8]
+    state["big"][3] = 1  # a page of this process
+    assert resident() - before < 64 << 20
 
 
 def test_big_endian(tmp_path: Path) -> None:

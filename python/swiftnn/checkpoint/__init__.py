@@ -25,10 +25,10 @@ def load(path: str | os.PathLike[str], rename: Mapping[str, str | None] | None =
       whole modules become their state dicts, `argparse.Namespace` a dict, `torch.Size` a tuple, devices and dtypes strings;
     * .npz, of plain arrays or written by `nn.save` or `nn.fit`.
 
-    The file is mapped: arrays are views of it where its alignment allows that, pages are read when they are used. They can be written,
-    which never changes the file. Tensors that share memory in the file share it here. float16 and bfloat16, which the layers do not
-    compute in, become float32 of the same value (.npz excepted, whose arrays come back as NumPy wrote them). Do not shorten the file
-    while the arrays live; replacing it by another, as `nn.save` does, is harmless.
+    The file is mapped: arrays are views of it where its alignment allows that, pages are read when they are used (those of .npz at once, to
+    compare its checksums). They can be written, which never changes the file. Tensors that share memory in the file share it here. float16
+    and bfloat16, which the layers do not compute in, become float32 of the same value (.npz excepted, whose arrays come back as NumPy wrote
+    them). Do not shorten the file while the arrays live; replacing it by another, as `nn.save` does, is harmless.
 
     No code runs, whatever the file says. A file of PyTorch that calls or contains anything but the above is refused, and the error
     names it.
