@@ -67,18 +67,32 @@ def test_safetensors_are_mapped(tmp_path: Path) -> None:
     assert_equal(state["b"], np.arange(3, dtype=np.float32))
 
 
+def hollow(path: Path, size: int) -> None:
+    """safetensors of "big", `size` bytes of zeros that take no place on the disk, and "small"."""
+    safetensors(path, {"big": entry(shape=[size // 4], offsets=[0, size]), "small": entry(offsets=[size, size + 8])})
+    with path.open("r+b") as file:
+        file.seek(size, os.SEEK_END)
+        file.write(np.float32([1, 2]).tobytes())
+
+
 def test_safetensors_of_more_than_4_gb_are_mapped_and_not_read(tmp_path: Path) -> None:
     size = (4 << 30) + 8
-    header = {"big": entry(shape=[size // 4], offsets=[0, size]), "small": entry(offsets=[size, size + 8])}
-    path = safetensors(tmp_path / "x", header)
-    with path.open("r+b") as file:
-        file.seek(size, os.SEEK_END)  # zeros that take no place on the disk
-        file.write(np.float32([1, 2]).tobytes())
+    hollow(tmp_path / "x", size)
     before = resident()
-    state = nn.load(path)
+    state = nn.load(tmp_path / "x")
     assert state["big"].shape == (size // 4,) and state["big"][-1] == 0
     assert_equal(state["small"], np.float32([1, 2]))
     assert resident() - before < 64 << 20
+
+
+@pytest.mark.skipif(Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2", reason="this machine promises no more than it has")
+def test_a_file_may_be_larger_than_memory(tmp_path: Path) -> None:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    memory = sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("MemTotal", "SwapTotal")))
+    hollow(tmp_path / "x", 2 * memory)
+    state = nn.load(tmp_path / "x")
+    state["small"] += 1  # in this process alone
+    assert state["big"][-1] == 0 and state["small"].tolist() == [2, 3]
 
 
 @pytest.mark.parametrize(("code", "bits", "expected"), [("F16", np.float16(FLOATS).tobytes(), FLOATS), ("BF16", None, SHORT_FLOATS)])

@@ -17,6 +17,9 @@ __all__ = ["MAX_BYTES", "array_at", "count_elements", "map_file", "widened"]
 
 # No machine has this much memory; below it, products of sizes stay within NumPy's integers.
 MAX_BYTES = 1 << 60
+# Only pages that are written need memory beside the file's; reserving it for all of them, Linux refuses files larger than memory.
+# The name came with Python 3.13.
+_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
 
 def map_file(path: str | os.PathLike[str]) -> memoryview:
@@ -24,7 +27,7 @@ def map_file(path: str | os.PathLike[str]) -> memoryview:
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise CheckpointError("the file is empty")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        return memoryview(mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE | _NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE))
 
 
 def count_elements(shape: tuple[int, ...], itemsize: int) -> int:
