@@ -84,7 +84,13 @@ def without_blank_last_lines(app: Sphinx, docname: str, source: list[str]) -> No
     source[0] = source[0].replace("\n\n```\n", "\n```\n")
 
 
+def file_of_function(app: Sphinx, module: str, name: str) -> str | None:
+    """The module whose file has a function of nn.functional: what they name as theirs is the package."""
+    return getattr(nn.functional, name).__globals__["__name__"] if module == "swiftnn.functional" else None
+
+
 def setup(app: Sphinx) -> None:
     app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir)))
+    app.connect("viewcode-follow-imported", file_of_function)
     app.connect("source-read", without_blank_last_lines)
     app.connect("autodoc-process-docstring", docstring_to_rst, priority=100)  # before napoleon

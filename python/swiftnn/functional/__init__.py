@@ -2,12 +2,11 @@
 
 Every function takes ndarrays (or anything NumPy can read) and returns new ndarrays; a Tensor among the inputs makes the result a Tensor.
 Arrays of float32 and float64 are read as they are, whatever their strides; other number types are converted once, to float32.
-One file for each family, as in `modules`.
 """
 
 from __future__ import annotations
 
-# What has an underscore is for the layers.
+# One file for each family. What has an underscore is for the layers.
 from ._arguments import _NONE as _NONE
 from ._arguments import _as_array as _as_array
 from ._arguments import _as_given as _as_given
