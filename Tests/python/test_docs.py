@@ -7,6 +7,7 @@ import importlib
 import os
 import pkgutil
 import re
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -91,3 +92,23 @@ def test_program_of_guide(language: str, tmp_path: Path) -> None:
     subprocess.run([found, *options, *include, str(source), *RPATH, *libraries, "-o", str(program)], check=True)
     shown = re.search(r"&& \./linear\n(.*?)```", text, re.S)[1]
     assert subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout == shown
+
+
+def test_the_documented_header_is_the_header(tmp_path: Path) -> None:
+    """What DocC reads declares what the preprocessor makes of swiftnn.h and ops.def, with a comment for each operation."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no cc")
+    documented = tmp_path / "swiftnn.h"
+    documented.write_text(runpy.run_path(str(ROOT / "python/docs/swift/reference.py"))["written_out_header"](), encoding="utf-8")
+
+    def tokens(header: Path) -> list[str]:
+        options = ["-E", "-P", "-x", "c", "-I", str(ROOT / "Sources/CSwiftNN/include"), str(header)]
+        return re.findall(r"\w+|[^\w\s]", subprocess.run([compiler, *options], check=True, capture_output=True, text=True).stdout)
+
+    assert tokens(documented) == tokens(ROOT / "Sources/CSwiftNN/include/swiftnn.h")
+
+
+def test_every_operation_is_in_a_group_of_the_reference() -> None:
+    landing = (ROOT / "python/docs/swift/CSwiftNN.docc/CSwiftNN.md").read_text(encoding="utf-8")
+    assert [name for name, _ in nn._native.OPS if f"- ``snn_{name}``\n" not in landing] == []

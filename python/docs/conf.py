@@ -1,6 +1,7 @@
 """The documentation site: one page for each layer and module, made from the docstrings, and the guides.
 
 pip install '.[docs]' && sphinx-build -W --keep-going -b html python/docs build/docs
+python python/docs/swift/reference.py swift build/docs/swift  # the reference of the C functions, by DocC
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ project = "swiftnn"
 copyright = "the swiftnn authors"
 version = release = nn.__version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_parser", "sphinx_copybutton"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "swift"]  # swift: what DocC reads
 
 html_theme = "furo"
 html_title = "swiftnn"

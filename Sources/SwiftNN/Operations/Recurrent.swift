@@ -1,8 +1,10 @@
 import CSwiftNN
 
-/// RNN   h' = act(W_ih x + b_ih + W_hh h + b_hh)
-/// LSTM  i, f, g, o = σ σ tanh σ (W_ih x + b_ih + W_hh h + b_hh);  c' = f c + i g;  h' = o tanh c'  (then W_hr h')
-/// GRU   r, z = σ(W_ih x + b_ih + W_hh h + b_hh);  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h
+/// Layers of recurrent cells over whole sequences.
+///
+///     RNN   h' = act(W_ih x + b_ih + W_hh h + b_hh)
+///     LSTM  i, f, g, o = σ σ tanh σ (W_ih x + b_ih + W_hh h + b_hh);  c' = f c + i g;  h' = o tanh c'  (then W_hr h')
+///     GRU   r, z = σ(W_ih x + b_ih + W_hh h + b_hh);  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h
 ///
 /// The sums of a step are biases + W_ih x (for some steps at once, so that W_ih is read less often) + W_hh h; the kernel applies the cell to
 /// a strip of units as soon as it has its sums. A row's numbers do not depend on the rest of its batch, and a sequence cut into pieces gives
