@@ -21,8 +21,9 @@ func unary<T: Real>(
     case SNN_LEAKY_RELU:
         @inline(__always) func f(_ v: V) -> V { V.select(V.less(.zero, v), v, v * a) }
         map(x, y, n, f)
+    // Chosen by v < 0, so that -0 and NaN go through.
     case SNN_ELU:
-        @inline(__always) func f(_ v: V) -> V { V.select(V.less(.zero, v), v, a * V.expm1Negative(v)) }
+        @inline(__always) func f(_ v: V) -> V { V.select(V.less(v, .zero), a * V.expm1Negative(v), v) }
         map(x, y, n, f)
     // x Phi(x) = x/2 (1 + erf(x / sqrt 2))
     case SNN_GELU:
@@ -76,7 +77,7 @@ func unary<T: Real>(
     case SNN_SELU:
         @inline(__always) func f(_ v: V) -> V {
             let negative = V(T(1.673_263_242_354_377_284_8)) * V.expm1Negative(v)
-            return V(T(1.050_700_987_355_480_493_4)) * V.select(V.less(.zero, v), v, negative)
+            return V(T(1.050_700_987_355_480_493_4)) * V.select(V.less(v, .zero), negative, v)
         }
         map(x, y, n, f)
     case SNN_SOFTSIGN:

@@ -72,8 +72,22 @@ def test_special_values(name: str, dtype: type) -> None:
             order = (np.arange(n) + start) % 5
             got, expected = ours(FUNCTIONS[name], special[order]), wanted[order]
             np.testing.assert_allclose(got, expected, rtol=4 * np.finfo(dtype).eps)
-            zero = (expected == 0) & (name != "elu")  # which is 0 at -0, where PyTorch's is -0
+            zero = expected == 0
             assert np.array_equal(np.signbit(got[zero]), np.signbit(expected[zero]))
+
+
+# Functions that go through 0, where PyTorch's keep its sign.
+THROUGH_ZERO = ["elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "mish", "relu", "relu6", "selu", "silu", "softsign", "tanh"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", THROUGH_ZERO)
+def test_zero_keeps_its_sign(name: str, dtype: type) -> None:
+    """In every lane, in whole vectors and in the rest."""
+    zeros = np.where(np.arange(37) % 3 == 1, -0.0, 0.0).astype(dtype)
+    for n in (1, 5, 16, 37):
+        got = getattr(nn.functional, name)(zeros[-n:])
+        assert not got.any() and np.array_equal(np.signbit(got), np.signbit(zeros[-n:]))
 
 
 def test_sums_and_products_of_infinities() -> None:
