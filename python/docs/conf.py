@@ -59,7 +59,7 @@ def _escaped(text: str) -> str:
 
 def _is_equation(paragraph: list[str]) -> bool:
     """Whether a paragraph before the first section is a formula: it starts with a short left side and an equals sign."""
-    return bool(re.match(r"^[^\s=.:]{1,12}( [^\s=.:]{1,12})? = ", paragraph[0]))
+    return bool(re.match(r"^(\w+\[[^\]]*\]|[^\s=.:]{1,12}( [^\s=.:]{1,12}){0,2}) = ", paragraph[0]))
 
 
 def docstring_to_rst(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
