@@ -30,6 +30,7 @@ MODULES = {
     "functional": "nn.functional: the functions behind the layers",
     "tensor": "nn.Tensor and nn.Parameter",
     "tape": "Gradients",
+    "function": "nn.Function: operations of your own",
     "operators": "Operations on arrays and Tensors",
     "optim": "nn.optim: optimizers",
     "optim.lr_scheduler": "nn.optim.lr_scheduler: learning rates",

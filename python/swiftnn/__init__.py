@@ -30,7 +30,7 @@ from .operators import (
     stack,
     where,
 )
-from .tape import Function, FunctionContext, apply, enable_grad, grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .tape import apply, enable_grad, grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .tensor import Parameter, Tensor
 
 # The binding has to know these classes before it meets the first argument.
@@ -52,6 +52,7 @@ from .runtime import (  # noqa: E402
 if TYPE_CHECKING:
     from . import checkpoint, data, inspection, interop, optim, plot, training
     from .checkpoint import load, save
+    from .function import Function, FunctionContext
     from .gradient_check import GradcheckError, gradcheck
     from .inspection import summary
     from .pytorch import from_torch
@@ -116,6 +117,8 @@ __all__ += modules.__all__
 
 # What layers alone do not need is imported when it is first asked for: who only calls them does not wait for it. Name: the module it is in.
 _LAZY = {
+    "Function": "function",
+    "FunctionContext": "function",
     "GradcheckError": "gradient_check",
     "checkpoint": "",
     "data": "",
