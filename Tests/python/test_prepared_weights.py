@@ -253,3 +253,44 @@ def test_a_tensor_without_data_says_so():
         tensor.shape  # noqa: B018
     with pytest.raises(TypeError, match="must be an ndarray"):
         tensor._data = [1.0]
+
+
+class DoesSomething:
+    """An array-like that does something when the call asks for its array."""
+
+    def __init__(self, value, action):
+        self.value, self.action = value, action
+
+    def __array__(self, dtype=None, copy=None):
+        self.action()
+        return self.value
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_parameter_that_goes_away_during_the_call(threads):
+    nn.set_num_threads(threads)
+    arrays = [numbers(80, 3), numbers(80, 20), numbers(80), numbers(80)]
+    x = numbers(2, 3)
+    expected = nn._native.rnn_cell_forward(2, x, None, None, arrays, True, False)[0]
+    for _ in range(20):
+        weights = []
+        weights += [*(nn.Parameter(a.copy()) for a in arrays[:2]), DoesSomething(arrays[2], weights.clear), arrays[3]]
+        assert_array_equal(nn._native.rnn_cell_forward(2, x, None, None, weights, True, False)[0], expected)
+
+
+def test_an_argument_that_changes_a_parameter_during_the_call():
+    """What was made of the weight that the call saw is not taken for what is there since."""
+    arrays = [numbers(80, 3), numbers(80, 20), numbers(80), numbers(80)]
+    other = numbers(80, 20)
+    parameters = [nn.Parameter(a.copy()) for a in arrays[:2]]
+
+    def result(*weights):
+        return nn._native.rnn_cell_forward(2, x, h, None, [*weights, arrays[3]], True, False)[0]
+
+    def change():
+        parameters[1].data = other.copy()
+        result(*parameters, arrays[2])
+
+    x, h = numbers(2, 3), numbers(2, 20)
+    assert_array_equal(result(*parameters, DoesSomething(arrays[2], change)), result(*arrays[:3]))
+    assert_array_equal(result(*parameters, arrays[2]), result(arrays[0], other, arrays[2]))

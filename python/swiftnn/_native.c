@@ -398,7 +398,8 @@ static inline bool is_private(PyObject *data)
 /* An array argument, or one entry of an ARRAYS argument. */
 typedef struct {
     PyObject *object; /* owned; an ndarray once normalised; NULL: absent */
-    tensor_object *keeper; /* borrowed: the Parameter whose cache may be used, or NULL */
+    tensor_object *keeper; /* owned: the Parameter whose cache may be used, or NULL */
+    int64_t version; /* of its array: what is made of it belongs to this one, whatever other arguments do to the Parameter meanwhile */
     tensor_object *written; /* owned: the Tensor that is written through, or NULL */
     int16_t field;
     bool parameter; /* came in a Parameter */
@@ -430,6 +431,7 @@ static void release(call_frame *c)
         /* Again after the call: something may have been made of the array while it was written. */
         if (c->entries[k].written) c->entries[k].written->version++;
         Py_XDECREF((PyObject *)c->entries[k].written);
+        Py_XDECREF((PyObject *)c->entries[k].keeper);
     }
     if (c->entries != c->stack_entries) {
         PyMem_Free(c->entries);
@@ -517,7 +519,9 @@ static int add_entry(call_frame *c, PyObject *object, int field, int32_t index)
             if (!t->data) return no_data();
             if (is_private(t->data)) {
                 if (!t->cache) t->cache = snn_cache_create();
+                Py_INCREF(object); /* from a list it may be gone before the call's end */
                 e->keeper = t;
+                e->version = t->version;
             }
             Py_INCREF(t->data);
             e->object = t->data;
@@ -906,7 +910,7 @@ static int place(call_frame *c, Py_ssize_t k, int type)
     if (fits) {
         if (e->keeper) {
             c->arrays[k].cache = e->keeper->cache;
-            c->arrays[k].version = e->keeper->version;
+            c->arrays[k].version = e->version;
         }
         return 0;
     }
