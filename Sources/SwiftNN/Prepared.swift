@@ -62,15 +62,19 @@ private struct PreparedCache {
         }
     }
 
+    // The two below take the cache as a pointer: a method that mutates it would have exclusive access before it has the lock.
+
     /// The thing, which the caller then holds, or whether it should be kept once it is made; from the second time on it should.
-    mutating func find(_ key: PreparedKey, version: Int64) -> (kept: UnsafeMutablePointer<Kept>?, keep: Bool) {
+    static func find(
+        _ key: PreparedKey, in cache: UnsafeMutablePointer<PreparedCache>, version: Int64
+    ) -> (kept: UnsafeMutablePointer<Kept>?, keep: Bool) {
         snn_cache_lock()
         defer { snn_cache_unlock() }
-        if self.version != version {
-            clear()
-            self.version = version
+        if cache.pointee.version != version {
+            cache.pointee.clear()
+            cache.pointee.version = version
         }
-        var node = first
+        var node = cache.pointee.first
         while let kept = node {
             if kept.pointee.key == key {
                 if kept.pointee.base == nil { return (nil, true) }
@@ -81,17 +85,19 @@ private struct PreparedCache {
         }
         // Without memory for the note the thing counts as never asked for.
         if let note = Kept.create(key, nil) {
-            note.pointee.next = first
-            first = note
+            note.pointee.next = cache.pointee.first
+            cache.pointee.first = note
         }
         return (nil, false)
     }
 
     /// Gives the note its memory, and a hold of it to the caller; nil where it is gone, or another thread has put the thing there meanwhile.
-    mutating func keep(_ key: PreparedKey, _ base: UnsafeMutableRawPointer, version: Int64) -> UnsafeMutablePointer<Kept>? {
+    static func keep(
+        _ key: PreparedKey, _ base: UnsafeMutableRawPointer, in cache: UnsafeMutablePointer<PreparedCache>, version: Int64
+    ) -> UnsafeMutablePointer<Kept>? {
         snn_cache_lock()
         defer { snn_cache_unlock() }
-        var node = self.version == version ? first : nil
+        var node = cache.pointee.version == version ? cache.pointee.first : nil
         while let kept = node {
             if kept.pointee.key == key && kept.pointee.base == nil {
                 kept.pointee.base = base
@@ -171,11 +177,11 @@ func keptOnly<T: Element>(
 ) throws(Failure) -> Prepared<T>? {
     guard let pointer = array.pointee.cache else { return nil }
     let cache = PreparedCache.from(pointer), version = array.pointee.version
-    let (kept, keep) = cache.pointee.find(key, version: version)
+    let (kept, keep) = PreparedCache.find(key, in: cache, version: version)
     if let kept, let base = kept.pointee.base { return Prepared(base, kept) }
     if !keep { return nil }
     let memory = try made(count, make)
-    return Prepared(memory.base, cache.pointee.keep(key, memory.base, version: version))
+    return Prepared(memory.base, PreparedCache.keep(key, memory.base, in: cache, version: version))
 }
 
 private func made<T: Element>(

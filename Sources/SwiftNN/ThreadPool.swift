@@ -20,8 +20,8 @@ enum ThreadPool {
     nonisolated(unsafe) private static var taskCount = 0
     nonisolated(unsafe) private static var threadCount = 0
     nonisolated(unsafe) private static var body: Body?
-    /// Whose job it is.
-    nonisolated(unsafe) private static var owner: UnsafeMutablePointer<snn_thread_state>?
+    /// Whose job it is: the address of the thread's state, 0 between jobs. Any thread may ask.
+    nonisolated(unsafe) private static var owner: Int64 = 0
     /// How often members of a job have met.
     nonisolated(unsafe) private static var arrivals: Int64 = 0
 
@@ -89,7 +89,7 @@ enum ThreadPool {
     private static func publish(_ count: Int, threads: Int, _ task: Body) {
         withoutActuallyEscaping(task) { escapable in
             body = escapable
-            owner = snn_thread_state_get()
+            snn_atomic_store(&owner, address(snn_thread_state_get().unsafelyUnwrapped))
             taskCount = count
             threadCount = threads
             snn_atomic_store(&Interrupt.job, 0)
@@ -115,18 +115,20 @@ enum ThreadPool {
                 }
             }
             body = nil
-            owner = nil
+            snn_atomic_store(&owner, 0)
         }
         snn_atomic_store(&busy, 0)
     }
 
-    static func isOwned(by state: UnsafeMutablePointer<snn_thread_state>) -> Bool { owner == state }
+    private static func address(_ state: UnsafeMutablePointer<snn_thread_state>) -> Int64 { Int64(Int(bitPattern: state)) }
+
+    static func isOwned(by state: UnsafeMutablePointer<snn_thread_state>) -> Bool { snn_relaxed_load(&owner) == address(state) }
 
     /// A signal handler forks in the middle of the thread's own job: the workers leave it, which would never end in the child otherwise, and
     /// whose closure they would hold there for ever. Both processes then start the operation again.
     static func leaveBeforeFork() {
         let state = snn_thread_state_get().unsafelyUnwrapped
-        guard state.pointee.checking != 0 && owner == state else { return }
+        guard state.pointee.checking != 0 && isOwned(by: state) else { return }
         snn_atomic_store(&open, 0)
         snn_atomic_store(&Interrupt.job, 1)
         while snn_atomic_load(&active) != 0 { sched_yield() }
@@ -155,7 +157,7 @@ enum ThreadPool {
                 active = 0
                 open = 0
                 body = nil
-                owner = nil
+                snn_atomic_store(&owner, 0)
                 snn_atomic_store(&busy, 0)
                 snn_atomic_store(&forkGeneration, current)
             }
