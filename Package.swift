@@ -13,6 +13,11 @@ import PackageDescription
     ]
 #endif
 
+/// Swift tests are linked with the library's settings: sanitizers' functions in them have to be seen by all libraries (Tests/checked/run).
+let exports =
+    Context.environment["SWIFTNN_EXPORT_ALL"] != nil
+    ? [] : ["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"]
+
 let package = Package(
     name: "swiftnn",
     products: [
@@ -28,7 +33,7 @@ let package = Package(
             swiftSettings: [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))],
             linkerSettings: [
                 .linkedLibrary("m"),
-                .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/SwiftNN/exports.map"]),
+                .unsafeFlags(exports),
                 // Without a name of its own the library has the path of the build in it.
                 .unsafeFlags(["-Xlinker", "-soname=libSwiftNN.so"]),
                 // Sources/CSwiftNN/platform.c: what Swift allocates by itself has a reserve
