@@ -88,7 +88,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
 
 def kl_div(input, target, reduction="mean", log_target=False):
     x, t = real(input), real(target)
-    y = np.exp(t) * (t - x) if log_target else np.where(t > 0, t * (np.log(np.where(t > 0, t, 1)) - x), 0.0 * x)
+    y = np.exp(t) * (t - x) if log_target else np.where(t != 0, t * (np.log(np.where(t != 0, t, 1)) - x), 0.0 * x)
     return y.sum() / x.shape[0] if reduction == "batchmean" else reduce(y, reduction)
 
 

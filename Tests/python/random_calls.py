@@ -257,7 +257,7 @@ def right(row: Layer, options: dict[str, Any], module: Any, args: list[Any], mor
             raise Wrong(f"a result of shape {a.shape} instead of {b.shape}")
         if b.dtype.kind != "f" or not np.isfinite(b).all() or np.abs(b).max(initial=0) > 1e6:
             continue  # sums of such numbers depend on their order
-        off = np.abs(a - b).max(initial=0) / max(np.abs(b).max(initial=0), 1e-3)
+        off = np.abs(a - b).max(initial=0) / max(np.abs(b).max(initial=0), 1)
         if not off < 1e-3:
             raise Wrong(f"off by {off:.1e} of the largest number")
 

@@ -85,3 +85,17 @@ def test_masked_values_are_refused_by_what_numpy_computes() -> None:
 def test_bytes_are_no_sequence_of_sizes() -> None:
     with pytest.raises(TypeError, match="output_size"):
         nn.AdaptiveAvgPool2d(b"2")(np.zeros((1, 1, 4, 4), np.float32))  # type: ignore[arg-type]
+
+
+def test_losses_of_what_are_no_real_numbers() -> None:
+    x = np.ones((2, 3), np.float32)
+    for wrong in (np.zeros((2, 3), "M8[s]"), np.ones((2, 3), np.complex64)):
+        with pytest.raises(TypeError, match="real numbers"):
+            nn.functional.hinge_embedding_loss(x, wrong)
+        with pytest.raises(TypeError, match="real numbers"):
+            nn.functional.margin_ranking_loss(x, x, wrong)
+
+
+def test_bytes_are_no_scale() -> None:
+    with pytest.raises(TypeError, match="scale_factor must be a number"):
+        nn.Upsample(scale_factor=b"2")(np.zeros((1, 1, 4, 4), np.float32))  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from ._arguments import _as_given as _as_given
 from ._arguments import _axis as _axis
 from ._arguments import _ints as _ints
 from ._arguments import _raw as _raw
+from ._arguments import _real as _real
 from .activation import (
     elu,
     gelu,

@@ -62,8 +62,16 @@ def _beside(weight: Any, x: Any) -> Any:
 def _floats(x: Any) -> Any:
     """x as an array or Tensor of float32 or float64."""
     a = _as_array(x)
-    width = _width(a)
-    return a if a.dtype == width else a.astype(width)
+    return _in_type(a, _width(a))
+
+
+def _in_type(a: Any, dtype: Any) -> Any:
+    """An array of real numbers or booleans in a float type."""
+    if a.dtype == dtype:
+        return a
+    if a.dtype.kind not in "fiub":
+        raise TypeError(f"expected an array of real numbers, but got {a.dtype}; convert it with astype(np.{np.dtype(dtype)})")
+    return a.astype(dtype)
 
 
 def _ints(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import operators
 from .._native import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward, softmax_forward
 from ..errors import DomainError, ShapeError
-from ._arguments import Array, _as_array, _broadcastable, _floats, _raw, _real
+from ._arguments import Array, _as_array, _broadcastable, _floats, _in_type, _raw, _real
 from ._signatures import input_and_target, input_target_and_variance, inputs_and_target, log_probs, triplet
 from .distance import pairwise_distance
 
@@ -90,7 +90,7 @@ def _together(input: Array, target: Array) -> tuple[Any, Any]:
     x = _floats(input)
     t = _as_array(target, x)
     if t.dtype.kind != "f":
-        t = t.astype(x.dtype)
+        t = _in_type(t, x.dtype)
     if x.shape == t.shape:
         return x, t
     try:
@@ -705,7 +705,7 @@ def margin_ranking_loss(
 
 def _like(target: Any, x: Any) -> Any:
     """Integers in the float type of x."""
-    return target if target.dtype.kind == "f" else target.astype(x.dtype)
+    return target if target.dtype.kind == "f" else _in_type(target, x.dtype)
 
 
 @input_and_target
@@ -798,6 +798,7 @@ def triplet_margin_loss(
             f"The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor {a.ndim}D, "
             f"positive {b.ndim}D, and negative {c.ndim}D inputs"
         )
+    _broadcastable(anchor=a, positive=b, negative=c)
     near = pairwise_distance(a, b, p, eps)
     far = pairwise_distance(a, c, p, eps)
     if swap:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._native import adaptive_avg_pool_forward, interpolate_forward, pad_forward
 from ..errors import ShapeError
-from ._arguments import Array, _as_array, _ints, _sizes
+from ._arguments import Array, _as_array, _ints, _real, _sizes
 from ._signatures import one_input
 
 __all__ = ["channel_shuffle", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "upsample"]
@@ -111,7 +111,8 @@ def interpolate(
             raise ValueError(f"size must have {count} values for an input of shape {tuple(shape)}, but got {size!r}")
     else:
         given: Any = scale_factor
-        factors: tuple[float, ...] = tuple(float(f) for f in given) if isinstance(given, Sequence) else (float(given),) * count
+        listed = given if isinstance(given, (tuple, list)) else (given,) * count
+        factors: tuple[float, ...] = tuple(float(_real(factor, "scale_factor")) for factor in listed)
         if len(factors) != count:
             raise ValueError(f"scale_factor must have {count} values for an input of shape {tuple(shape)}, but got {scale_factor!r}")
         output = tuple(math.floor(n * f) for n, f in zip(shape[2:], factors, strict=True))
