@@ -280,7 +280,9 @@ private func linear(rows: Int, depth: Int, columns: Int) throws -> [Float] {
     let status = snn_linear_forward(&args)
     guard status == snn_status(SNN_OK) else { throw FixtureError(lastError()) }
     return y.values
+}
 
+extension AllTests {
     @Suite struct CgroupTests {
         /// The quota that a process of these lines in /proc/self/cgroup finds where these files are below /sys/fs/cgroup.
         private func cpus(_ lines: String, _ files: [String: String]) throws -> Int64 {

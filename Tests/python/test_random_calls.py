@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import swiftnn as nn
+from swiftnn import _native
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,6 +25,7 @@ def test_python() -> None:
     assert "0 wrong" in output("random_calls.py", "8000", "--changing", "1")
 
 
+@pytest.mark.skipif(_native.isa() == "base", reason="the calls are recorded with bits that the base level does not have")
 def test_c() -> None:
     assert "computed" in output("random_c_calls.py", "60000")
 
@@ -34,8 +36,6 @@ def test_c() -> None:
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear"])
 def test_a_scale_whose_reciprocal_overflows(mode: str) -> None:
     x = np.arange(12, dtype=np.float32).reshape(1, 1, 3, 4)
-    from swiftnn import _native
-
     y = _native.interpolate_forward(x, (2, 2), {"nearest": 0, "bilinear": 1, "nearest-exact": 2}[mode], False, 1e-310, 1e-310)
     assert y.shape == (1, 1, 2, 2) and np.isin(y, x).all()
 
