@@ -59,9 +59,14 @@ class BuildExtension(build_ext):
             package = Path(self.get_ext_fullpath(extension.name)).parent
             package.mkdir(parents=True, exist_ok=True)
             # Stripped here, not by the linker: Tests/check_symbols.py reads the names in the library that the build leaves.
-            # The compiler's hashes of modules are of the paths of their sources too, and nobody reads them.
-            unwanted = ["--strip-all", "--remove-section=.swift_modhash"]
-            subprocess.run(["strip", *unwanted, "-o", str(package / LIBRARY), str(library)], check=True)
+            target = package / LIBRARY
+            subprocess.run(["strip", "--strip-all", "-o", str(target), str(library)], check=True)
+            # The compiler's hashes of modules are of the paths of their sources too, and nobody reads them. Taking the section out would
+            # take the segment GNU_RELRO with it.
+            section, hashes = ".swift_modhash", library.with_suffix(".modhash")
+            subprocess.run(["objcopy", f"--dump-section={section}={hashes}", str(target)], check=True)
+            hashes.write_bytes(bytes(hashes.stat().st_size))
+            subprocess.run(["objcopy", f"--update-section={section}={hashes}", str(target)], check=True)
         super().run()
 
     def build_extensions(self) -> None:
