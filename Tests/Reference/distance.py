@@ -8,8 +8,8 @@ from .arrays import real
 
 
 def norm(x, p, dim, keepdim=False):
-    """(Σ |x|ᵖ)^(1/p) along a dimension"""
-    return (np.abs(real(x)) ** p).sum(dim, keepdims=keepdim) ** (1 / p)
+    """(Σ |x|ᵖ)^(1/p) along a dimension; the largest |x| for p = ∞, how many are not 0 for p = 0"""
+    return np.linalg.norm(real(x), p, dim, keepdim)
 
 
 def normalize(x, p=2.0, dim=1, eps=1e-12):
@@ -19,7 +19,8 @@ def normalize(x, p=2.0, dim=1, eps=1e-12):
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """y = x1 · x2 / (max(‖x1‖₂, ε) max(‖x2‖₂, ε))"""
-    return (real(x1) * real(x2)).sum(dim) / (np.maximum(norm(x1, 2, dim), eps) * np.maximum(norm(x2, 2, dim), eps))
+    x1, x2 = np.broadcast_arrays(real(x1), real(x2))
+    return (x1 * x2).sum(dim) / (np.maximum(norm(x1, 2, dim), eps) * np.maximum(norm(x2, 2, dim), eps))
 
 
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):

@@ -99,3 +99,16 @@ def test_losses_of_what_are_no_real_numbers() -> None:
 def test_bytes_are_no_scale() -> None:
     with pytest.raises(TypeError, match="scale_factor must be a number"):
         nn.Upsample(scale_factor=b"2")(np.zeros((1, 1, 4, 4), np.float32))  # type: ignore[arg-type]
+
+
+def test_a_variance_of_no_elements() -> None:
+    x = np.ones((7, 5), np.float32)
+    with pytest.raises(nn.ShapeError, match=r"var is of incorrect size: it has shape \(0, 1\)"):
+        nn.functional.gaussian_nll_loss(x, x, np.ones((0, 1), np.float32))
+
+
+@pytest.mark.parametrize("heads", [0, -2, 3, 1 << 62])
+def test_heads_that_do_not_divide(heads: int) -> None:
+    x, w, o = np.ones((5, 2, 4), np.float32), np.ones((12, 4), np.float32), np.ones((4, 4), np.float32)
+    with pytest.raises(nn.ShapeError, match="must be divisible by num_heads"):
+        nn.functional.multi_head_attention_forward(x, x, x, 4, heads, w, None, None, None, False, 0.0, o, None)

@@ -191,12 +191,15 @@ def multi_head_attention_forward(
         >>> y.shape, a.shape
         ((5, 2, 4), (2, 5, 5))
     """
+    embed_dim, heads = operator.index(embed_dim_to_check), operator.index(num_heads)
+    if heads < 1 or embed_dim % heads:
+        raise AttentionShapeError(f"embed_dim_to_check={embed_dim} must be divisible by num_heads={heads}")
     return _multi_head_attention(
         query,
         key,
         value,
-        operator.index(embed_dim_to_check),
-        operator.index(num_heads),
+        embed_dim,
+        heads,
         None if use_separate_proj_weight else in_proj_weight,
         (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None,
         in_proj_bias,

@@ -847,7 +847,7 @@ def gaussian_nll_loss(
     if v.shape != x.shape:
         if v.shape == x.shape[:-1]:
             v = v.reshape((*v.shape, 1))
-        elif v.ndim != x.ndim or sum(b for a, b in zip(x.shape, v.shape) if a != b) != 1:
+        elif v.ndim != x.ndim or [b for a, b in zip(x.shape, v.shape) if a != b] != [1]:
             raise ShapeError(f"var is of incorrect size: it has shape {tuple(v.shape)}, input {tuple(x.shape)}")
         raw = _raw(v)
     if (raw < eps).any():
