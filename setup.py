@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from pathlib import Path
 
@@ -26,6 +27,8 @@ os.environ.setdefault("SOURCE_DATE_EPOCH", "315619200")
 os.umask(0o022)
 # The id that linkers make up is of what strip takes away too, and so of the folder of the build.
 NO_BUILD_ID = "--build-id=none"
+# One wheel for CPython 3.10 and later; a free-threaded CPython has no stable ABI and gets a wheel of its own.
+LIMITED = [] if sysconfig.get_config_var("Py_GIL_DISABLED") else [("Py_LIMITED_API", "0x030A0000")]
 
 
 def find_swift() -> str:
@@ -127,12 +130,12 @@ setup(
             include_dirs=[HEADERS, numpy.get_include()],
             depends=[f"{HEADERS}/swiftnn.h", f"{HEADERS}/ops.def"],
             libraries=["SwiftNN"],
-            define_macros=[("Py_LIMITED_API", "0x030A0000"), ("NPY_TARGET_VERSION", "NPY_1_23_API_VERSION")],
+            define_macros=[*LIMITED, ("NPY_TARGET_VERSION", "NPY_1_23_API_VERSION")],
             extra_compile_args=["-std=gnu11", "-O2", "-fvisibility=hidden"],
             extra_link_args=["-Wl,-rpath,$ORIGIN", "-Wl,-z,relro,-z,now", "-Wl,-s", f"-Wl,{NO_BUILD_ID}"],
-            py_limited_api=True,
+            py_limited_api=bool(LIMITED),
         )
     ],
     cmdclass={"build_ext": BuildExtension, "build_py": BuildPython, "sdist": SourceDistribution},
-    options={"bdist_wheel": {"py_limited_api": "cp310"}},
+    options={"bdist_wheel": {"py_limited_api": "cp310"}} if LIMITED else {},
 )

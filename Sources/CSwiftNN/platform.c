@@ -111,12 +111,29 @@ int64_t snn_coarse_time(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-int64_t snn_affinity_count(void) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? n : 1;
+int64_t snn_core_count(const char *root) {
+    cpu_set_t allowed, cores; /* of a core, the hyper-thread that its list names first */
+    CPU_ZERO(&allowed);
+    CPU_ZERO(&cores);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0) {
+        long n = sysconf(_SC_NPROCESSORS_ONLN);
+        return n > 0 ? n : 1;
+    }
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed)) continue;
+        char path[700], text[64];
+        int first = cpu;
+        snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", root, cpu);
+        int file = snn_open_read(path);
+        if (file >= 0) {
+            ssize_t n = read(file, text, sizeof text - 1);
+            close(file);
+            text[n > 0 ? n : 0] = 0;
+            if (sscanf(text, "%d", &first) != 1 || first < 0 || first >= CPU_SETSIZE) first = cpu;
+        }
+        CPU_SET(first, &cores);
+    }
+    return CPU_COUNT(&cores);
 }
 
 /* The quota that a folder of cgroups sets, in CPUs: "quota period" in one file of version 2, two files of version 1; "max" or -1: none. */

@@ -1,4 +1,4 @@
-// How many threads this process should use: SWIFTNN_NUM_THREADS, else its affinity mask cut by the cgroups' CPU quota.
+// How many threads this process should use: SWIFTNN_NUM_THREADS, else the cores of its affinity mask, cut by the cgroups' CPU quota.
 import CSwiftNN
 
 enum CpuCount {
@@ -7,7 +7,7 @@ enum CpuCount {
             let n = Int(atoll(text))
             if n >= 1 { return min(n, 1024) }
         }
-        var n = Int(snn_affinity_count())
+        var n = Int(snn_core_count(""))
         let quota = Int(snn_cgroup_cpus(""))
         if quota > 0 { n = min(n, quota) }
         return max(1, min(n, 1024))

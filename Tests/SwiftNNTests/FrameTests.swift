@@ -325,3 +325,33 @@ extension AllTests {
         }
     }
 }
+
+extension AllTests {
+    @Suite struct CoreTests {
+        /// The cores that this process has where the CPUs of its affinity mask are hyper-threads of these.
+        private func cores(_ siblings: (Int) -> String) throws -> Int64 {
+            let root = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+            defer { try? FileManager.default.removeItem(at: root) }
+            for cpu in 0..<1024 {
+                let folder = root.appendingPathComponent("sys/devices/system/cpu/cpu\(cpu)/topology")
+                try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+                try siblings(cpu).write(to: folder.appendingPathComponent("thread_siblings_list"), atomically: false, encoding: .utf8)
+            }
+            return snn_core_count(root.path)
+        }
+
+        @Test func hyperThreads() throws {
+            let cpus = snn_core_count("/nowhere")  // without a list each CPU is a core
+            #expect(cpus >= 1)
+            #expect(try cores { "\($0)\n" } == cpus)
+            #expect(try cores { _ in "0-1023\n" } == 1)
+            #expect(try cores { "\($0 % 512),\($0 % 512 + 512)\n" } <= cpus)
+            #expect(try cores { _ in "no number" } == cpus)
+            #expect(try cores { _ in "" } == cpus)
+            #expect(try cores { _ in "-5" } == cpus)
+            #expect(try cores { _ in "4096" } == cpus)
+            let pairs = try cores { "\($0 & ~1)-\($0 | 1)\n" }
+            #expect(pairs >= (cpus + 1) / 2 && pairs <= cpus)
+        }
+    }
+}

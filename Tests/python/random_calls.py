@@ -63,36 +63,41 @@ FOREIGN = re.compile(
 )
 
 
-class Guarded:
-    """Memory whose pages before and behind each room fault."""
+PAGE = mmap.PAGESIZE
 
-    ROOMS, ROOM, PAGE = 48, 16_384, mmap.PAGESIZE
 
-    def __init__(self) -> None:
-        step = self.ROOM + self.PAGE
-        self.map = mmap.mmap(-1, self.ROOMS * step + self.PAGE)
+class Rooms:
+    """Memory whose pages before and behind each room fault. A room is used again after all others."""
+
+    def __init__(self, count: int, room: int) -> None:
+        self.count, self.room, self.at = count, room, 0
+        self.map = mmap.mmap(-1, count * (room + PAGE) + PAGE)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
         libc = ctypes.CDLL(None, use_errno=True)
-        for i in range(self.ROOMS + 1):
-            if libc.mprotect(ctypes.c_void_p(start + i * step), ctypes.c_size_t(self.PAGE), 0):
+        for i in range(count + 1):
+            if libc.mprotect(ctypes.c_void_p(start + i * (room + PAGE)), ctypes.c_size_t(PAGE), 0):
                 raise OSError(ctypes.get_errno(), "mprotect")
-        self.at = 0
 
-    def array(self, a: np.ndarray, strides: tuple[int, ...], at_end: bool) -> np.ndarray:
-        """a's numbers with these strides, its last byte the last of a room or its first the first; a itself where it is too large."""
-        reach = [(n - 1) * s for n, s in zip(a.shape, strides)]
-        low, high = sum(r for r in reach if r < 0), sum(r for r in reach if r > 0) + a.itemsize
-        if a.size == 0 or high - low > self.ROOM or a.dtype.hasobject:
-            return a
-        room = self.PAGE + self.at * (self.ROOM + self.PAGE)
-        self.at = (self.at + 1) % self.ROOMS
-        offset = room + (self.ROOM - high if at_end else -low)
-        view = np.ndarray(a.shape, a.dtype, buffer=self.map, offset=offset, strides=strides)
-        view[...] = a
-        return view
+    def next(self) -> int:
+        """Where the next room begins."""
+        self.at = (self.at + 1) % self.count
+        return PAGE + self.at * (self.room + PAGE)
 
 
-GUARDED = Guarded()
+ROOMS = [Rooms(48, 16_384), Rooms(12, 1 << 21)]
+
+
+def guarded(a: np.ndarray, strides: tuple[int, ...], at_end: bool) -> np.ndarray:
+    """a's numbers with these strides, its last byte the last of a room or its first the first; a itself if it has no bytes of its own."""
+    if a.size == 0 or a.dtype.hasobject:
+        return a
+    reach = [(n - 1) * s for n, s in zip(a.shape, strides)]
+    low, high = sum(r for r in reach if r < 0), sum(r for r in reach if r > 0) + a.itemsize
+    rooms = next(rooms for rooms in ROOMS if high - low <= rooms.room)
+    offset = rooms.next() + (rooms.room - high if at_end else -low)
+    view = np.ndarray(a.shape, a.dtype, buffer=rooms.map, offset=offset, strides=strides)
+    view[...] = a
+    return view
 
 
 def laid_out(a: np.ndarray, draw: random.Random) -> np.ndarray:
@@ -106,7 +111,7 @@ def laid_out(a: np.ndarray, draw: random.Random) -> np.ndarray:
     for axis in reversed(order):
         strides[axis] = -stride if kind >= 3 and draw.random() < 0.5 else stride
         stride *= max(a.shape[axis], 1)
-    return GUARDED.array(a, tuple(strides), draw.random() < 0.75)
+    return guarded(a, tuple(strides), draw.random() < 0.75)
 
 
 class Plain(np.ndarray):
@@ -345,7 +350,7 @@ def describe(value: Any) -> str:
 def changing(seconds: float, draw: random.Random) -> int:
     """Calls while another thread writes into the arrays that index: an IndexError or numbers, never memory that is not the array's."""
     n, wide = 600, 64
-    indices = GUARDED.array(np.zeros(n, np.int64), (8,), True)
+    indices = guarded(np.zeros(n, np.int64), (8,), True)
     classes = np.zeros((n, wide), np.float32)
     mask = np.zeros((n, n), bool)
     embedding, crossed = nn.Embedding(50, wide), nn.CrossEntropyLoss()

@@ -36,12 +36,13 @@ def test_the_quota_bounds_the_default_number_of_threads(group: Path, cpus: float
     else:
         (group / "cpu.cfs_period_us").write_text("100000")
         (group / "cpu.cfs_quota_us").write_text(str(int(cpus * 100_000)))
-    script = (
-        f"import os; open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\n"
-        "import swiftnn as nn; print(nn.get_num_threads(), len(os.sched_getaffinity(0)))"
-    )
+    join = f"open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
+    assert default_threads(join) == min(default_threads("pass"), expected or 1024)
+
+
+def default_threads(first: str) -> int:
+    script = f"import os; {first}\nimport swiftnn as nn; print(nn.get_num_threads())"
     environment = {name: value for name, value in os.environ.items() if name != "SWIFTNN_NUM_THREADS"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    threads, allowed = map(int, done.stdout.split())
-    assert threads == min(allowed, expected or allowed)
+    return int(done.stdout)

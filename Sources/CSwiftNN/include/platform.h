@@ -37,8 +37,8 @@ snn_thread_state *snn_thread_state_get(void);
 
 /* Bit 0 base, bit 1 avx2, bit 2 avx512, bit 3 neon. */
 int64_t snn_detect_cpu(void);
-/* The CPUs in this process's affinity mask, at least 1. */
-int64_t snn_affinity_count(void);
+/* The cores in this process's affinity mask, at least 1: hyper-threads of one core share the units that compute. `root`: as below. */
+int64_t snn_core_count(const char *root);
 /* CPUs of the tightest quota of this process's cgroups, of either version, and those above them, rounded up; 0 without one. The files are
  * those below `root`: "", or what a test makes. */
 int64_t snn_cgroup_cpus(const char *root);
