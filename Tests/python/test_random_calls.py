@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import swiftnn as nn
+from random_calls import one_call
 from swiftnn import _native
 
 HERE = Path(__file__).resolve().parent
@@ -28,6 +34,15 @@ def test_python() -> None:
 @pytest.mark.skipif(_native.isa() == "base", reason="the calls are recorded with bits that the base level does not have")
 def test_c() -> None:
     assert "computed" in output("random_c_calls.py", "60000")
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False))
+def test_what_hypothesis_chooses(draw: random.Random) -> None:
+    """The same calls with choices that hypothesis makes, and makes smaller where one fails."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        one_call(draw, Counter())
 
 
 # What they have found, one by one.
