@@ -10,8 +10,6 @@ import sys
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from swiftnn import _native
-
 
 def longer(array: np.ndarray) -> np.ndarray:
     """The array with one element more than its memory has."""
@@ -40,6 +38,8 @@ def given_back() -> np.ndarray:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
+        from swiftnn import _native  # not to name the cases: that works without the checker's runtime
+
         CASES[sys.argv[1]]()
     else:
         print("\n".join(CASES))

@@ -30,7 +30,8 @@ def test_float64(name: str) -> None:
 
 def _erf(x: float) -> np.longdouble:
     """2/√π exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!!, whose terms are positive, in 60 digits."""
-    with decimal.localcontext(prec=60):
+    with decimal.localcontext() as context:
+        context.prec = 60
         value = Decimal(x)
         term = total = value
         for n in range(1, 400):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import os
 import pkgutil
 import re
@@ -63,10 +64,10 @@ def test_docstring_of_layer_has_its_parts(name: str) -> None:
     """A layer's page is its docstring: equation, shapes, example with what it prints."""
     parts = {"example": r">>> .*\n(?:\s+\.\.\. .*\n)*\s+[^>\s]"}
     if name not in CONTAINERS:
-        parts["shape"] = r"\n    \*\*Shape\*\*"
+        parts["shape"] = r"\n\*\*Shape\*\*"
         if name not in BASES:
-            parts["equation"] = r"\n\n    \S[^\n]{0,40} = "
-    text = getattr(nn, name).__doc__
+            parts["equation"] = r"\n\n\S[^\n]{0,40} = "
+    text = inspect.cleandoc(getattr(nn, name).__doc__)  # as Python 3.13 keeps it
     assert [part for part, pattern in parts.items() if not re.search(pattern, text)] == []
 
 
