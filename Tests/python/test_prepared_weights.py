@@ -68,8 +68,9 @@ WRITES = [
     lambda p: memoryview(p.data).cast("B").__setitem__(slice(0, 4), np.float32(7).tobytes()),
     lambda p: p.data.T.__setitem__(Ellipsis, 0.5),
     lambda p: p.data.reshape(-1).__setitem__(slice(0, 2), 1.5),
-    lambda p: np.from_dlpack(p.data).__iadd__(1),
 ]
+if np.lib.NumpyVersion(np.__version__) >= "2.0.0":  # what from_dlpack gives is read-only before
+    WRITES.append(lambda p: np.from_dlpack(p.data).__iadd__(1))
 
 
 def test_first_and_later_calls_have_the_same_bits(layer):
