@@ -82,8 +82,9 @@ extension Wide {
         return select(less(Self(Scalar.greatestFiniteMagnitude), x), x, value)
     }
 
-    /// tanh|x| = m / (m + 2) with m = expm1(2|x|); 1 to the last bit beyond the limit, and x itself where x^3 is nothing beside it: what is
-    /// computed for those lanes is not denormal, which would take three times as long.
+    /// Below 0.625 an odd polynomial, above 1 - 2 / (exp(2|x|) + 1), whose errors shrink with what is taken from 1; 1 to the last bit beyond
+    /// the limit, and x itself where x^3 is nothing beside it: what is computed for those lanes is not denormal, which would take three
+    /// times as long. The polynomial's work hides behind the division.
     #if SMALL
         @inline(never)
     #else
@@ -92,9 +93,12 @@ extension Wide {
     static func tanh(_ x: Self) -> Self {
         let size = x.abs(), small = Self(0x1p-30)
         let t = min(max(size, small), Self(Scalar.tanhLimit))
-        let m = expm1Positive(t + t)
+        let (k, r) = reduceExp(t + t)
+        let scale = powerOfTwo(k)
+        let far = one - Self(2) / (fma(scale, expm1Polynomial(r), scale) + one)
+        let value = select(less(t, Self(0.625)), tanhPolynomial(t), far)
         // The sign last: LLVM 21 makes of a select after it a masked vpternlog whose table is for other operands.
-        return select(less(small, size), m / (m + Self(2)), size).withSign(of: x)
+        return select(less(small, size), value, size).withSign(of: x)
     }
 
     /// 1 / (1 + exp(-x))

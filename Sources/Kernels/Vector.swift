@@ -62,6 +62,8 @@ protocol Wide {
     static func reduceExp(_ x: Self) -> (k: Self, r: Self)
     /// exp(r) - 1 for |r| <= ln 2 / 2.
     static func expm1Polynomial(_ r: Self) -> Self
+    /// tanh(t) for 0 <= t < 0.625.
+    static func tanhPolynomial(_ t: Self) -> Self
     /// self * 2^k for integral k, rounded once.
     func scaled(byPowerOfTwo k: Self) -> Self
     /// 2^k for integral -(bias - 1) <= k <= bias.
@@ -245,15 +247,24 @@ struct FloatVector: Wide {
         // ln 2 = high + low; high has 9 bits, so that k * high is exact.
         return (k, fma(k, Self(2.121_944_4e-4), fma(k, Self(-0.693_359_375), x)))
     }
-    /// r + r^2/2! + ... + r^7/7!: the next term is below 2^-27 of r.
+    /// r + r^2 q(r), |r| <= ln 2 / 2: q by minimax, 2^-28 of 1 + r.
     @inline(__always) static func expm1Polynomial(_ r: Self) -> Self {
-        var p = Self(1.0 / 5040)
-        p = fma(p, r, Self(1.0 / 720))
-        p = fma(p, r, Self(1.0 / 120))
-        p = fma(p, r, Self(1.0 / 24))
-        p = fma(p, r, Self(1.0 / 6))
+        var p = Self(0.00139505498)
+        p = fma(p, r, Self(0.00836892333))
+        p = fma(p, r, Self(0.0416662060))
+        p = fma(p, r, Self(0.166665182))
         p = fma(p, r, Self(0.5))
         return fma(p, r * r, r)
+    }
+    /// t + t^3 q(t^2): q by minimax, 2^-27 of the result.
+    @inline(__always) static func tanhPolynomial(_ t: Self) -> Self {
+        let z = t * t
+        var p = Self(-0.00571704516)
+        p = fma(p, z, Self(0.020650588))
+        p = fma(p, z, Self(-0.0537434965))
+        p = fma(p, z, Self(0.133314908))
+        p = fma(p, z, Self(-0.333332837))
+        return fma(p * z, t, t)
     }
     @_transparent func scaled(byPowerOfTwo k: Self) -> Self { Level.scale(self, k) }
     @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
@@ -378,22 +389,37 @@ struct DoubleVector: Wide {
         // ln 2 = high + low; high has 32 bits, so that k * high is exact.
         return (k, fma(k, Self(-1.908_214_929_270_587_7e-10), fma(k, Self(-0x1.62e42fee00000p-1), x)))
     }
-    /// r + r^2/2! + ... + r^14/14!: the next term is below 2^-60 of r.
+    /// r + r^2 q(r), |r| <= ln 2 / 2: q through Chebyshev nodes, 2^-61 of 1 + r.
     @inline(__always) static func expm1Polynomial(_ r: Self) -> Self {
-        var p = Self(1.0 / 87178291200)
-        p = fma(p, r, Self(1.0 / 6227020800))
-        p = fma(p, r, Self(1.0 / 479001600))
-        p = fma(p, r, Self(1.0 / 39916800))
-        p = fma(p, r, Self(1.0 / 3628800))
-        p = fma(p, r, Self(1.0 / 362880))
-        p = fma(p, r, Self(1.0 / 40320))
-        p = fma(p, r, Self(1.0 / 5040))
-        p = fma(p, r, Self(1.0 / 720))
-        p = fma(p, r, Self(1.0 / 120))
-        p = fma(p, r, Self(1.0 / 24))
-        p = fma(p, r, Self(1.0 / 6))
+        var p = Self(2.0914718026087793e-09)
+        p = fma(p, r, Self(2.510526049680846e-08))
+        p = fma(p, r, Self(2.7557273568456466e-07))
+        p = fma(p, r, Self(2.755725529566513e-06))
+        p = fma(p, r, Self(2.480158732560662e-05))
+        p = fma(p, r, Self(0.00019841269874903077))
+        p = fma(p, r, Self(0.001388888888888373))
+        p = fma(p, r, Self(0.008333333333326112))
+        p = fma(p, r, Self(0.04166666666666667))
+        p = fma(p, r, Self(0.1666666666666667))
         p = fma(p, r, Self(0.5))
         return fma(p, r * r, r)
+    }
+    /// t + t^3 q(t^2): q through Chebyshev nodes, 2^-57 of the result.
+    @inline(__always) static func tanhPolynomial(_ t: Self) -> Self {
+        let z = t * t
+        var p = Self(6.485163482777922e-06)
+        p = fma(p, z, Self(-3.120110142576322e-05))
+        p = fma(p, z, Self(9.257116129553425e-05))
+        p = fma(p, z, Self(-0.00023759064960553755))
+        p = fma(p, z, Self(0.0005896606577756978))
+        p = fma(p, z, Self(-0.001455775412047804))
+        p = fma(p, z, Self(0.0035921217511549622))
+        p = fma(p, z, Self(-0.008863235103240878))
+        p = fma(p, z, Self(0.021869488519008305))
+        p = fma(p, z, Self(-0.05396825396789699))
+        p = fma(p, z, Self(0.13333333333333042))
+        p = fma(p, z, Self(-0.3333333333333333))
+        return fma(p * z, t, t)
     }
     @_transparent func scaled(byPowerOfTwo k: Self) -> Self { Level.scale(self, k) }
     @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
