@@ -254,6 +254,45 @@ private func filters<T: Real>(_ x: UnsafePointer<T>, _ channels: Int, _ m: Int, 
     }
 }
 
+/// Vectors of filters, `panel` apart, channel by channel, to panels of channels, filter by filter, times `scale`.
+@inline(never)
+func winogradTurn<T: Real>(
+    _ x: UnsafePointer<T>, _ panel: Int, _ channels: Int, _ depth: Int, _ scale: T, _ y: UnsafeMutablePointer<T>
+) {
+    typealias V = T.Vector
+    let lanes = V.lanes
+    let block = T.transposeBlock
+    let factor = V(scale)
+    var c = 0
+    while c < channels {
+        let valid = min(lanes, channels &- c)
+        var o = 0
+        while o < depth {
+            let count = min(lanes, depth &- o)
+            let from = x + ((o / lanes) &* panel &+ c &* lanes)
+            let to = y + (c &* depth &+ o &* lanes)
+            if valid == lanes && count == lanes {
+                var i = 0
+                while i < lanes {
+                    var j = 0
+                    while j < lanes {
+                        T.transpose(from + (i &* lanes &+ j), lanes, to + (j &* lanes &+ i), lanes)
+                        j &+= block
+                    }
+                    i &+= block
+                }
+            } else {
+                for j in 0..<count {
+                    for i in 0..<lanes { to[j &* lanes &+ i] = i < valid ? from[i &* lanes &+ j] : 0 }
+                }
+            }
+            for j in 0..<count { (factor * .load(to + j &* lanes)).store(to + j &* lanes) }
+            o &+= lanes
+        }
+        c &+= lanes
+    }
+}
+
 /// C = A B for row-major A and C and B in panels as wide as a vector of `lanes` numbers. Chains of `chain` terms are added up one after
 /// the other, and so are the sums over `depthBlock` terms. Rows up to the next multiple of six may be read and written.
 @inline(never)

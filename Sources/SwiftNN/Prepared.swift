@@ -1,6 +1,7 @@
 // What operations make of a weight before they use it (packed panels, transformed filters), kept from call to call in the array's
 // snn_cache. The caller's `version` says when the weight may have changed; what was made of another version is dropped. A thing is kept
-// when it is asked for the second time: weights that change at every call, as in training, cost no memory of their own.
+// when it is asked for the second time, or at once where it was asked for twice of the version before, as by a training step whose
+// backward pass uses what its forward pass made. Weights that change at every call cost no memory of their own.
 import CSwiftNN
 
 /// Which thing made of a weight; a and b tell its variants apart (rows used, tile width).
@@ -25,17 +26,19 @@ struct PreparedKey {
 
 // Nodes are C memory with counts of their own, no Swift objects: those cannot be asked for without a trap where there is no memory.
 
-/// A thing made of a weight, or (base nil) the note that it was asked for once. Freed when its cache and the last call let go of it.
+/// A thing made of a weight, or (base nil) the note that it is to be kept the next time. Freed when its cache and the last call let go of it.
 private struct Kept {
     let key: PreparedKey
     var base: UnsafeMutableRawPointer?
     var next: UnsafeMutablePointer<Kept>?
     var holders: Int64 = 1
+    /// How often it was asked for of this version.
+    var asked: Int
 
     /// nil where there is no memory.
-    static func create(_ key: PreparedKey, _ base: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Kept>? {
+    static func note(_ key: PreparedKey, asked: Int, next: UnsafeMutablePointer<Kept>?) -> UnsafeMutablePointer<Kept>? {
         let node = malloc(MemoryLayout<Kept>.size)?.bindMemory(to: Kept.self, capacity: 1)
-        node?.initialize(to: Kept(key: key, base: base, next: nil))
+        node?.initialize(to: Kept(key: key, base: nil, next: next, asked: asked))
         return node
     }
     static func release(_ node: UnsafeMutablePointer<Kept>) {
@@ -62,6 +65,19 @@ private struct PreparedCache {
         }
     }
 
+    /// Goes on to another version: what was asked for twice of the last one leaves a note.
+    mutating func renew(_ version: Int64) {
+        self.version = version
+        var old = first
+        first = nil
+        while let node = old {
+            old = node.pointee.next
+            // Without memory for the note the thing counts as never asked for.
+            if node.pointee.asked > 1, let note = Kept.note(node.pointee.key, asked: 0, next: first) { first = note }
+            Kept.release(node)
+        }
+    }
+
     // The two below take the cache as a pointer: a method that mutates it would have exclusive access before it has the lock.
 
     /// The thing, which the caller then holds, or whether it should be kept once it is made; from the second time on it should.
@@ -70,24 +86,18 @@ private struct PreparedCache {
     ) -> (kept: UnsafeMutablePointer<Kept>?, keep: Bool) {
         snn_cache_lock()
         defer { snn_cache_unlock() }
-        if cache.pointee.version != version {
-            cache.pointee.clear()
-            cache.pointee.version = version
-        }
+        if cache.pointee.version != version { cache.pointee.renew(version) }
         var node = cache.pointee.first
         while let kept = node {
             if kept.pointee.key == key {
+                kept.pointee.asked += 1
                 if kept.pointee.base == nil { return (nil, true) }
                 _ = snn_atomic_add(&kept.pointee.holders, 1)
                 return (kept, true)
             }
             node = kept.pointee.next
         }
-        // Without memory for the note the thing counts as never asked for.
-        if let note = Kept.create(key, nil) {
-            note.pointee.next = cache.pointee.first
-            cache.pointee.first = note
-        }
+        if let note = Kept.note(key, asked: 1, next: cache.pointee.first) { cache.pointee.first = note }
         return (nil, false)
     }
 

@@ -263,6 +263,9 @@ typedef struct snn_kernels {
     void (*winograd_output)(const snn_winograd_row *);                          /* the image from planes */
     /* one vector of filters, element (c, r, s) at x[((c*3 + r)*3 + s)*lanes], to panels y[plane*(i*(m+2) + j) + c*lanes] */
     void (*winograd_filter)(const void *x, int64_t channels, int64_t m, void *y, int64_t plane);
+    /* Transposes: vectors of filters, vector v of channel c at x[v*panel + c*lanes], to panels of channels, number c of filter o at
+       y[(c / lanes * depth + o)*lanes + c % lanes], times scale; zero for the channels that fill up the last panel. depth: filters */
+    void (*winograd_turn)(const void *x, int64_t panel, int64_t channels, int64_t depth, double scale, void *y);
     void (*depthwise)(const snn_depthwise *);
     void (*depthwise_gradient)(const snn_depthwise_gradient *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */

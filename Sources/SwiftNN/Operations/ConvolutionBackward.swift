@@ -54,9 +54,7 @@ private func convBackward<T: Element>(_ args: snn_conv_backward_args, _: T.Type)
     }
     if let dbias { sumPlanes(gradient.data, shape, dbias) }
     if let dx = args.dx?.pointee.data(T.self), inputShape.size > 0 {
-        let filters = try Contiguous(weight)
-        defer { filters.release() }
-        try inputGradient(gradient.data, filters.data, shape, dx)
+        try inputGradient(gradient.data, weight, args.weight, shape, dx)
     }
     if let dweight = args.dweight?.pointee.data(T.self), weightShape.size > 0 {
         if shape.n == 0 {
@@ -82,8 +80,19 @@ private func sumPlanes<T: Element>(_ x: UnsafePointer<T>, _ shape: ConvolutionSh
 // MARK: dx
 
 private func inputGradient<T: Element>(
-    _ dy: UnsafePointer<T>, _ weight: UnsafePointer<T>, _ shape: ConvolutionShape, _ dx: UnsafeMutablePointer<T>
+    _ dy: UnsafePointer<T>, _ given: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape,
+    _ dx: UnsafeMutablePointer<T>
 ) throws(Failure) {
+    let rows = StridePhase(tap: 0, shape, vertical: true), columns = StridePhase(tap: 0, shape, vertical: false)
+    if shape.r == 3 && shape.s == 3 && shape.stride.h == 1 && shape.stride.w == 1 {
+        let (source, turned) = turnedConvolution(dy, shape, rows, columns)
+        let tile = turned.h > 0 && turned.w > 0 ? Winograd.tile(for: turned) : 0
+        // The transformed filters of the forward pass serve here too.
+        if tile > 0 { return try convolveWinograd(source, given, array, turned, Epilogue(), dx, tile: tile, turned: true) }
+    }
+    let filters = try Contiguous(given)
+    defer { filters.release() }
+    let weight = filters.data
     // A convolution with few filters packs more windows than it multiplies; there every dy is multiplied with all filters instead, and
     // the products are added where they belong.
     if shape.c / shape.groups < 16 && shape.r * shape.s > 1 && !(shape.isDepthwise && shape.o == shape.c) {
@@ -91,10 +100,7 @@ private func inputGradient<T: Element>(
     }
     // The pixels of every residue modulo the stride are a convolution of stride 1 of dy with the taps that reach them.
     let stride = shape.stride
-    if stride.h == 1 && stride.w == 1 {
-        return try convolvePhase(
-            dy, weight, shape, StridePhase(tap: 0, shape, vertical: true), StridePhase(tap: 0, shape, vertical: false), dx)
-    }
+    if stride.h == 1 && stride.w == 1 { return try convolvePhase(dy, weight, shape, rows, columns, dx) }
     let size = shape.n * shape.c * shape.h * shape.w
     memset(dx, 0, size * MemoryLayout<T>.stride)
     let part = try Scratch<T>(shape.n * shape.c * ceilDivide(shape.h, stride.h) * ceilDivide(shape.w, stride.w))
@@ -155,6 +161,18 @@ private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
     return a
 }
 
+/// The part of dy that dx's pixels of a phase see, and the convolution of it that they are; without rows or columns where they see nothing.
+private func turnedConvolution<T: Element>(
+    _ dy: UnsafePointer<T>, _ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase
+) -> (source: ArrayView<T>, turned: ConvolutionShape) {
+    let top = max(0, -rows.before), left = max(0, -columns.before)
+    let h = shape.p - top - max(0, -rows.after), w = shape.q - left - max(0, -columns.after)
+    let pixels = shape.p * shape.q
+    let source = ArrayView(
+        data: dy + (top * shape.q + left), shape: Shape(shape.n, shape.o, h, w), strides: Shape(shape.o * pixels, pixels, shape.q, 1))
+    return (source, turnedShape(shape, rows, columns, h: h, w: w))
+}
+
 /// The convolution that dx's pixels of a phase are, of the h x w part of dy that they see.
 private func turnedShape(_ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase, h: Int, w: Int) -> ConvolutionShape {
     ConvolutionShape(
@@ -168,16 +186,11 @@ private func convolvePhase<T: Element>(
     _ dy: UnsafePointer<T>, _ weight: UnsafePointer<T>, _ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase,
     _ out: UnsafeMutablePointer<T>
 ) throws(Failure) {
-    let top = max(0, -rows.before), left = max(0, -columns.before)
-    let h = shape.p - top - max(0, -rows.after), w = shape.q - left - max(0, -columns.after)
-    if h <= 0 || w <= 0 {
+    let (source, turned) = turnedConvolution(dy, shape, rows, columns)
+    if turned.h <= 0 || turned.w <= 0 {
         memset(out, 0, shape.n * shape.c * rows.count * columns.count * MemoryLayout<T>.stride)
         return
     }
-    let pixels = shape.p * shape.q
-    let source = ArrayView(
-        data: dy + (top * shape.q + left), shape: Shape(shape.n, shape.o, h, w), strides: Shape(shape.o * pixels, pixels, shape.q, 1))
-    let turned = turnedShape(shape, rows, columns, h: h, w: w)
     let taps = rows.taps * columns.taps
     let filters = try Scratch<T>(shape.c * shape.o / shape.groups * taps)
     defer { filters.release() }

@@ -18,6 +18,9 @@ enum Winograd {
     static var productRows: Int { 6 }
     /// Tiles of a block, more or less.
     static var blockTiles: Int { 48 }
+    /// Blocks of tiles up to which turned filters are written anew for each: that costs a tenth of the block's product, a pass over memory
+    /// more than that.
+    static var turningBlocks: Int { 3 }
     /// Tiles side by side that are transformed at once: their window stays in the nearest cache.
     static var rowTiles: Int { 12 }
 
@@ -86,10 +89,38 @@ private func winogradFilters<T: Element>(
     }
 }
 
-/// y = act(bias + x * w) by tiles of m x m outputs. Threads: blocks of tiles, or, where there are too few, the parts of each step.
+/// V of the filters turned round, whose outputs are the given ones' inputs, out of V itself. G takes the points z = 0, a, -a, 1/a, -1/a and
+/// infinity, and a filter read backwards is z^2 g(1/z): the same points in another order, times powers of two, so that not a bit differs
+/// from what transforming the turned filters would give.
+private struct TurnedFilters<T: Element> {
+    /// V of the filters as they are: `filters` of `channels` inputs.
+    let base: UnsafePointer<T>
+    let filters: Int, channels: Int
+    let m: Int
+
+    private static func point(_ i: Int, _ m: Int) -> (Int, Double) {
+        // g as m = 2 takes it: g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
+        let two: InlineArray<4, (Int, Double)> = [(3, 1), (1, 1), (2, 1), (0, 1)]
+        let four: InlineArray<6, (Int, Double)> = [(5, 1), (3, -2), (4, -2), (1, -0.5), (2, -0.5), (0, 1)]
+        return m == 2 ? two[i] : four[i]
+    }
+
+    /// The panels of `count` channels from `first` on, a multiple of a vector, for one element.
+    func write(_ element: Int, _ first: Int, _ count: Int, _ to: UnsafeMutablePointer<T>) {
+        let lanes = Int(T.kernels.pointee.lanes)
+        let (row, rowScale) = Self.point(element / (m + 2), m), (column, columnScale) = Self.point(element % (m + 2), m)
+        let plane = roundUp(filters, lanes) * channels
+        T.kernels.pointee.winograd_turn(
+            base + ((row * (m + 2) + column) * plane + first * lanes), Int64(channels * lanes), Int64(min(count, channels - first)),
+            Int64(filters), rowScale * columnScale, to)
+    }
+}
+
+/// y = act(bias + x * w) by tiles of m x m outputs; turned: w is the filters of the convolution whose input's gradient this is (shape says
+/// what is computed, w is as it was given). Threads: blocks of tiles, or, where there are too few, the parts of each step.
 func convolveWinograd<T: Element>(
     _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>,
-    _ y: UnsafeMutablePointer<T>, tile m: Int
+    _ y: UnsafeMutablePointer<T>, tile m: Int, turned: Bool = false
 ) throws(Failure) {
     let kernels = T.kernels
     let lanes = Int(kernels.pointee.lanes)
@@ -111,9 +142,23 @@ func convolveWinograd<T: Element>(
     let inPlane = size * inRow, outPlane = size * outRow
     let window = (m + 2) * (m * Winograd.rowTiles + 2) * lanes
     let perBlock = elements * (inPlane + outPlane)
-    let scratch = try Scratch<T>(outer * perBlock + threads * window)
+    let fewColumns = 4 * lanes
+    // Turned filters are written for every block of tiles, into a near cache, where there are few blocks, else once for all.
+    let often = turned && ceilDivide(total, size) <= Winograd.turningBlocks
+    let perTurn = often ? fewColumns * c : 0, turnedSize = turned && !often ? elements * roundUp(o, lanes) * c : 0
+    let scratch = try Scratch<T>(outer * perBlock + threads * (window + perTurn) + turnedSize)
     defer { scratch.release() }
     let windows = scratch.base + outer * perBlock
+    let turns = windows + threads * window
+    let source = TurnedFilters(base: UnsafePointer(filters.base), filters: c, channels: o, m: m)
+    if turnedSize > 0 {
+        let groups = ceilDivide(o, fewColumns)
+        ThreadPool.run(elements * groups, threads: ThreadPool.threads(forWork: turnedSize)) { task, _ in
+            let element = task / groups, channel = task % groups * fewColumns
+            source.write(element, channel, fewColumns, turns + (element * roundUp(o, lanes) + channel) * c)
+        }
+    }
+    let ready = turned ? turns : filters.base
 
     ThreadPool.run(ceilDivide(total, size), threads: outer) { block, outerWorker in
         let first = block * size
@@ -162,15 +207,19 @@ func convolveWinograd<T: Element>(
             memset(
                 u + (element * inPlane + count * inRow), 0, (roundUp(count, Winograd.productRows) - count) * inRow * MemoryLayout<T>.stride)
         }
-        let outGroup = inner == 1 ? roundUp(o, lanes) : 4 * lanes
+        let outGroup = inner == 1 && !often ? roundUp(o, lanes) : fewColumns
         let outGroups = ceilDivide(o, outGroup)
-        ThreadPool.run(elements * outGroups, threads: inner) { task, _ in
+        ThreadPool.run(elements * outGroups, threads: inner) { task, innerWorker in
             let element = task / outGroups, channel = task % outGroups * outGroup
             let from = u + element * inPlane
+            var panels = ready + (element * roundUp(o, lanes) + channel) * c
+            if often {
+                panels = turns + (outer == 1 ? innerWorker : outerWorker) * perTurn
+                source.write(element, channel, outGroup, panels)
+            }
             var product = snn_winograd_product(
                 m: Int64(count), n: Int64(min(outGroup, roundUp(o, lanes) - channel)), k: Int64(c), a: from, lda: Int64(inRow),
-                b: filters.base + (element * roundUp(o, lanes) + channel) * c, b_panel: Int64(c * lanes),
-                c: mm + (element * outPlane + channel), ldc: Int64(outRow))
+                b: panels, b_panel: Int64(c * lanes), c: mm + (element * outPlane + channel), ldc: Int64(outRow))
             kernels.pointee.winograd_product(&product)
         }
 
