@@ -74,14 +74,37 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
         let paired = Level.mr > 8 && g.m % Level.mr == 4 && g.n &- j >= 2 &* nr
         let rows = paired ? g.m &- 4 : g.m
         for _ in 0..<(paired ? 2 : 1) {
+            var ahead = Ahead(g, j)
             var i = 0
             while i < rows {
-                oneTile(g, i, j, min(Level.mr, rows &- i), columns, B.self)
+                oneTile(g, i, j, min(Level.mr, rows &- i), columns, ahead, B.self)
+                ahead.from += g.k &* ahead.step
                 i &+= Level.mr
             }
             j &+= nr
         }
         if paired { fourRows(g, rows, j &- 2 &* nr, B.self) }
+    }
+}
+
+/// What the tiles of a panel ask the memory for: each its part of the panel that comes next, and where they are few, and use a panel up
+/// before the next one has come, what stands some way behind the numbers in hand.
+private struct Ahead<T: Real> {
+    var from: UnsafePointer<T>
+    let step: Int
+
+    @inline(__always) init(_ g: GemmBlock<T>, _ j: Int) {
+        let nr = 2 &* T.Tile.lanes
+        let panel = g.b + (j / nr) &* g.bPanel
+        let tiles = (g.m &+ Level.mr &- 1) / Level.mr
+        if tiles <= 2 {
+            from = panel + 160 &* nr
+            step = nr
+        } else {
+            // Behind the last panel of the block there is the next part of k of the first one or, at its end, of the last one.
+            from = j &+ nr < g.n ? panel + g.bPanel : (g.last ? panel : g.b) + g.k &* nr
+            step = (nr &+ tiles &- 1) / tiles
+        }
     }
 }
 
@@ -116,7 +139,9 @@ private func tileStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) -> TileSt
 }
 
 @inline(__always)
-private func oneTile<B: BlockColumns>(_ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _: B.Type) {
+private func oneTile<B: BlockColumns>(
+    _ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _ ahead: Ahead<B.T>, _: B.Type
+) {
     typealias T = B.T
     let nr = 2 * T.Tile.lanes
     let a = g.a + (i / Level.mr) &* g.aPanel
@@ -124,7 +149,7 @@ private func oneTile<B: BlockColumns>(_ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _
     let tile = g.tile
     let c = g.c + (i &* g.ldc &+ j)
     if columns == nr && (rows == Level.mr || rows & 1 == 0) {
-        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, !g.first, g.stream, g.m <= 2 &* Level.mr)
+        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, !g.first, g.stream, ahead)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         let start: TileStart<T>
@@ -136,7 +161,7 @@ private func oneTile<B: BlockColumns>(_ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _
         } else {
             start = .zero
         }
-        runTile(rows, g.k, a, b, start, tile, nr, false, false, g.m <= 2 &* Level.mr)
+        runTile(rows, g.k, a, b, start, tile, nr, false, false, ahead)
         for y in 0..<rows {
             let from = tile + y &* nr, to = c + y &* g.ldc
             if g.first {
@@ -153,21 +178,28 @@ private func oneTile<B: BlockColumns>(_ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _
 @inline(__always)
 private func runTile<T: Real, B: TileColumns>(
     _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int,
-    _ accumulate: Bool, _ stream: Bool, _ skinny: Bool
+    _ accumulate: Bool, _ stream: Bool, _ ahead: Ahead<T>
 ) where B.V == T.Tile {
     let zero = T.Tile(0)
-    @inline(__always) func tile(_ rows: Int) {
-        gemmTile(
-            rows: rows, k: k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, skinny: skinny, zero: zero)
-    }
+    let at = (c: c, ldc: ldc, accumulate: accumulate, stream: stream)
     switch (rows &+ 1) / 2 {
-    case 1: tile(2)
-    case 2 where Level.mr > 4: tile(4)
-    case 3 where Level.mr > 6: tile(6)
-    case 4 where Level.mr > 8: tile(8)
-    case 5 where Level.mr > 10: tile(10)
-    default: tile(Level.mr)
+    case 1: tile(2, k, a, b, start, at, ahead, zero)
+    case 2 where Level.mr > 4: tile(4, k, a, b, start, at, ahead, zero)
+    case 3 where Level.mr > 6: tile(6, k, a, b, start, at, ahead, zero)
+    case 4 where Level.mr > 8: tile(8, k, a, b, start, at, ahead, zero)
+    case 5 where Level.mr > 10: tile(10, k, a, b, start, at, ahead, zero)
+    default: tile(Level.mr, k, a, b, start, at, ahead, zero)
     }
+}
+
+@_transparent
+private func tile<T: Real, B: TileColumns>(
+    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: B, _ start: TileStart<T>,
+    _ at: (c: UnsafeMutablePointer<T>, ldc: Int, accumulate: Bool, stream: Bool), _ ahead: Ahead<T>, _ zero: T.Tile
+) where B.V == T.Tile {
+    gemmTile(
+        rows: rows, k: k, a: a, b: b, start: start, c: at.c, ldc: at.ldc, accumulate: at.accumulate, stream: at.stream, ahead: ahead.from,
+        aheadStep: ahead.step, zero: zero)
 }
 
 /// y = residual + act(v) on the part of C that was finished just now and is still in the nearest cache.

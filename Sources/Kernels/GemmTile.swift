@@ -7,7 +7,10 @@
 // Loop invariant: r<i>a, r<i>b hold row i of C after the first p terms.
 //
 // The accumulators have names because an array of them would live in memory; `rows` is a constant at every call, so that the rows a
-// variant does not have fold away.
+// variant does not have fold away. Transparent, because the optimiser leaves calls to an always-inline function of this size, which then
+// asks for each row whether it is there, in the innermost loop.
+//
+// Meanwhile the tile asks for aheadStep numbers from `ahead` on for each k, its share of the panel that is used next.
 import CSwiftNN
 
 /// Where a tile's accumulators begin.
@@ -23,8 +26,8 @@ enum TileStart<Scalar> {
 protocol TileColumns {
     associatedtype V: TileVector
     mutating func next() -> (V, V)
-    /// Asks for what stands `distance` numbers behind the next vectors, where they follow each other in memory.
-    func prefetch(_ distance: Int)
+    /// Asks for two vectors of a later panel, where there are panels.
+    static func prefetch(_ p: UnsafePointer<V.Scalar>)
 }
 
 /// A packed panel, or rows of a matrix in the caches. It comes from the second-level cache or beyond: a panel is used once by every tile of
@@ -39,9 +42,9 @@ struct PanelColumns<V: TileVector>: TileColumns {
         b += stride
         return vectors
     }
-    @_transparent func prefetch(_ distance: Int) {
-        snn_prefetch(b + distance)
-        snn_prefetch(b + distance + V.lanes)
+    @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) {
+        snn_prefetch(p)
+        snn_prefetch(p + V.lanes)
     }
 }
 
@@ -54,13 +57,13 @@ struct PixelColumns<V: TileVector>: TileColumns {
         offset += 1
         return (.load(left + at), .load(right + at))
     }
-    @_transparent func prefetch(_ distance: Int) {}
+    @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) {}
 }
 
-@inline(__always)
+@_transparent
 func gemmTile<B: TileColumns>(
     rows: Int, k: Int, a: UnsafePointer<B.V.Scalar>, b: B, start: TileStart<B.V.Scalar>, c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int,
-    accumulate: Bool, stream: Bool, skinny: Bool, zero: B.V
+    accumulate: Bool, stream: Bool, ahead: UnsafePointer<B.V.Scalar>, aheadStep: Int, zero: B.V
 ) {
     typealias V = B.V
     let w = V.lanes
@@ -96,12 +99,12 @@ func gemmTile<B: TileColumns>(
         if rows > 10 { r10a = V(p[10]); r10b = r10a }
         if rows > 11 { r11a = V(p[11]); r11b = r11a }
     }
-    // Few rows use a panel up before the next one has come from memory; 0 asks for what is there anyway.
-    let far = skinny ? 320 * w : 0
     var a = a
     var b = b
+    var ahead = ahead
     for _ in 0..<k {
-        b.prefetch(far)
+        B.prefetch(ahead)
+        ahead += aheadStep
         let (ba, bb) = b.next()
         var s = V(a[0])
         r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b)

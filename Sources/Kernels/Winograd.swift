@@ -342,7 +342,8 @@ func winogradProduct<T: Real>(_ argument: UnsafePointer<snn_winograd_product>, _
 
 /// One tile of the product: `rows` rows and one or two vectors. first: C is written, else added to. c<i>a, c<i>b are the chains of row i,
 /// s<i>a, s<i>b their sums.
-@inline(__always)
+/// Transparent, because the optimiser leaves calls to an always-inline function of this size.
+@_transparent
 private func productTile<V: TileVector>(
     _ rows: Int, _ vectors: Int, _ depth: Int, _ a: UnsafePointer<V.Scalar>, _ lda: Int, _ left: UnsafePointer<V.Scalar>,
     _ right: UnsafePointer<V.Scalar>, _ ahead: UnsafePointer<V.Scalar>, _ c: UnsafeMutablePointer<V.Scalar>, _ ldc: Int, _ first: Bool,
