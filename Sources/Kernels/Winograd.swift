@@ -1,9 +1,10 @@
-// Winograd's convolution with 3x3 filters, F(2x2, 3x3) and F(4x4, 3x3): m x m outputs from (m+2) x (m+2) inputs d and the filter g as
-// Y = A' [ (G g G') . (B' d B) ] A, where the products . of all channels are one matrix product for each of the (m+2)^2 elements.
+// Winograd's convolution with 3x3 filters, F(4x4, 3x3): 4x4 outputs from 6x6 inputs d and the filter g as
+// Y = A' [ (G g G') . (B' d B) ] A, where the products . of all channels are one matrix product for each of the 36 elements.
 //
 // Lanes are channels, so that every number is computed in the same order wherever its tile stands and whatever the level.
-// The points are 0, 1, -1 (m = 2) and 0, +-1/sqrt 2, +-sqrt 2 (m = 4): the usual 0, +-1, +-2 have three times the error. Barabasz,
-// Anderson, Soodhalter, Gregg: Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks (2020).
+// The points are 0, +-1/sqrt 2, +-sqrt 2 and infinity: the usual 0, +-1, +-2 have three times the error. Barabasz, Anderson, Soodhalter,
+// Gregg: Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks (2020). The factors 1/3 and 1/6 of the
+// interpolation are A's: there they multiply sums, in G they would cost each filter two more roundings.
 import CSwiftNN
 
 /// Length of a chain of multiply-adds. Chains are added up over depthBlock, and these sums over the channels: one chain over all channels
@@ -12,20 +13,11 @@ private let chain = 16
 /// Blocks of B of this depth stay in the nearest cache.
 private let depthBlock = 128
 
-/// B' of one line: m+2 numbers at x, xs apart, to y, ys apart. x may be y.
+/// B' of one line: 6 numbers at x, xs apart, to y, ys apart. x may be y.
 @inline(__always)
-private func inputLine<V: Wide>(
-    _ m: Int, _ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type
-) {
-    let d0 = V.load(x), d1 = V.load(x + xs), d2 = V.load(x + 2 &* xs), d3 = V.load(x + 3 &* xs)
-    if m == 2 {
-        (d0 - d2).store(y)
-        (d1 + d2).store(y + ys)
-        (d2 - d1).store(y + 2 &* ys)
-        (d1 - d3).store(y + 3 &* ys)
-        return
-    }
-    let d4 = V.load(x + 4 &* xs), d5 = V.load(x + 5 &* xs)
+private func inputLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
+    let d0 = V.load(x), d1 = V.load(x + xs), d2 = V.load(x + 2 &* xs)
+    let d3 = V.load(x + 3 &* xs), d4 = V.load(x + 4 &* xs), d5 = V.load(x + 5 &* xs)
     let half = V(0.5), two = V(2), root = V(V.Scalar(0.707_106_781_186_547_6))
     let root2 = root + root
     let even = V.fma(-two, d2, d4), odd = V.fma(-two, d1, d3)
@@ -38,63 +30,39 @@ private func inputLine<V: Wide>(
     V.fma(V(-2.5), d3, d1 + d5).store(y + 5 &* ys)
 }
 
-/// A' of one line: m+2 numbers at x, xs apart, and the start to m numbers at y, ys apart. x may be y.
+/// A' of one line: 6 numbers at x, xs apart, and the start to 4 numbers at y, ys apart. x may be y.
 @inline(__always)
-private func outputLine<V: Wide>(
-    _ m: Int, _ x: UnsafePointer<V.Scalar>, _ xs: Int, _ start: V, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int
-) {
-    let t0 = V.load(x), t1 = V.load(x + xs), t2 = V.load(x + 2 &* xs), t3 = V.load(x + 3 &* xs)
-    if m == 2 {
-        (start + (t0 + (t1 + t2))).store(y)
-        (start + ((t1 - t2) - t3)).store(y + ys)
-        return
-    }
-    let t4 = V.load(x + 4 &* xs), t5 = V.load(x + 5 &* xs)
-    let half = V(0.5), two = V(2), root = V(V.Scalar(0.707_106_781_186_547_6))
-    let root2 = root + root
+private func outputLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ start: V, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int) {
+    let t0 = V.load(x), t1 = V.load(x + xs), t2 = V.load(x + 2 &* xs)
+    let t3 = V.load(x + 3 &* xs), t4 = V.load(x + 4 &* xs), t5 = V.load(x + 5 &* xs)
+    let sixth = V(1) / V(6), rootThird = V(V.Scalar(0.235_702_260_395_515_84)), two = V(2)
     let sum = t1 + t2, difference = t1 - t2
     let sum2 = t3 + t4, difference2 = t3 - t4
-    (start + (t0 + (sum + sum2))).store(y)
-    V.fma(root, V.fma(two, difference2, difference), start).store(y + ys)
-    V.fma(two, sum2, V.fma(half, sum, start)).store(y + 2 &* ys)
-    V.fma(root2, V.fma(V(0.25), difference, two * difference2), start + t5).store(y + 3 &* ys)
+    (start + V.fma(sixth, V.fma(-two, sum, sum2), t0)).store(y)
+    V.fma(rootThird, difference2 - difference, start).store(y + ys)
+    V.fma(sixth, V.fma(two, sum2, -sum), start).store(y + 2 &* ys)
+    V.fma(rootThird + rootThird, V.fma(V(-0.25), difference, difference2), start + t5).store(y + 3 &* ys)
 }
 
-/// G of one line: 3 numbers at x, xs apart, to m+2 numbers at y, ys apart.
+/// G of one line: 3 numbers at x, xs apart, to 6 numbers at y, ys apart.
 @inline(__always)
-private func filterLine<V: Wide>(
-    _ m: Int, _ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type
-) {
+private func filterLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
     let g0 = V.load(x), g1 = V.load(x + xs), g2 = V.load(x + 2 &* xs)
-    let half = V(0.5)
-    g0.store(y)
-    if m == 2 {
-        let even = half * (g0 + g2)
-        V.fma(half, g1, even).store(y + ys)
-        V.fma(-half, g1, even).store(y + 2 &* ys)
-        g2.store(y + 3 &* ys)
-        return
-    }
     let root2 = V(V.Scalar(1.414_213_562_373_095_1))
-    let third = V(1) / V(3), sixth = half * third
-    let odd = root2 * g1
     let even = V.fma(V(2), g0, g2), even2 = V.fma(V(2), g2, g0)
-    (-third * (even + odd)).store(y + ys)
-    (-third * (even - odd)).store(y + 2 &* ys)
-    (sixth * (even2 + odd)).store(y + 3 &* ys)
-    (sixth * (even2 - odd)).store(y + 4 &* ys)
+    g0.store(y)
+    V.fma(root2, g1, even).store(y + ys)
+    V.fma(-root2, g1, even).store(y + 2 &* ys)
+    V.fma(root2, g1, even2).store(y + 3 &* ys)
+    V.fma(-root2, g1, even2).store(y + 4 &* ys)
     g2.store(y + 5 &* ys)
 }
 
 /// U = B' d B of tiles side by side, `lanes` channels at a time.
 @inline(never)
 func winogradInput<T: Real>(_ argument: UnsafePointer<snn_winograd_row>, _: T.Type) {
-    if argument.pointee.m == 2 { inputRow(argument.pointee, 2, T.self) } else { inputRow(argument.pointee, 4, T.self) }
-}
-
-@inline(__always)
-private func inputRow<T: Real>(_ p: snn_winograd_row, _ m: Int, _: T.Type) {
     typealias V = T.Vector
+    let p = argument.pointee
     let lanes = V.lanes
     let image = p.image.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let window = p.scratch.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
@@ -102,14 +70,13 @@ private func inputRow<T: Real>(_ p: snn_winograd_row, _ m: Int, _: T.Type) {
     let cs = Int(p.cs), hs = Int(p.hs), ws = Int(p.ws), channels = Int(p.channels), tiles = Int(p.tiles)
     let h0 = Int(p.h0), h1 = Int(p.h1), w0 = Int(p.w0), w1 = Int(p.w1)
     let plane = Int(p.plane), row = Int(p.row)
-    let n = m &+ 2
-    let width = m &* tiles &+ 2
+    let width = 4 &* tiles &+ 2
     let line = width &* lanes
     var c = 0
     while c < channels {
         let valid = min(lanes, channels &- c)
         // The window, channels innermost; what lies outside the image is zero.
-        for y in 0..<n {
+        for y in 0..<6 {
             let to = window + y &* line
             if y < h0 || y >= h1 || w1 <= w0 {
                 fill(to, 0, line)
@@ -121,12 +88,12 @@ private func inputRow<T: Real>(_ p: snn_winograd_row, _ m: Int, _: T.Type) {
         }
         for x in 0..<width {
             let column = window + x &* lanes
-            inputLine(m, column, line, column, line, V.self)
+            inputLine(column, line, column, line, V.self)
         }
         for t in 0..<tiles {
             let to = planes + (t &* row &+ c)
-            for y in 0..<n {
-                inputLine(m, window + (y &* line &+ t &* m &* lanes), lanes, to + y &* n &* plane, plane, V.self)
+            for y in 0..<6 {
+                inputLine(window + (y &* line &+ t &* 4 &* lanes), lanes, to + y &* 6 &* plane, plane, V.self)
             }
         }
         c &+= lanes
@@ -171,12 +138,8 @@ private func gather<T: Real>(_ from: UnsafePointer<T>, _ cs: Int, _ ws: Int, _ v
 /// y = act(bias + A' M A) of tiles side by side, `lanes` channels at a time.
 @inline(never)
 func winogradOutput<T: Real>(_ argument: UnsafePointer<snn_winograd_row>, _: T.Type) {
-    if argument.pointee.m == 2 { outputRow(argument.pointee, 2, T.self) } else { outputRow(argument.pointee, 4, T.self) }
-}
-
-@inline(__always)
-private func outputRow<T: Real>(_ p: snn_winograd_row, _ m: Int, _: T.Type) {
     typealias V = T.Vector
+    let p = argument.pointee
     let lanes = V.lanes
     let image = p.image.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let window = p.scratch.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
@@ -185,21 +148,20 @@ private func outputRow<T: Real>(_ p: snn_winograd_row, _ m: Int, _: T.Type) {
     let cs = Int(p.cs), hs = Int(p.hs), channels = Int(p.channels), tiles = Int(p.tiles)
     let h1 = Int(p.h1), w1 = Int(p.w1)
     let plane = Int(p.plane), row = Int(p.row)
-    let n = m &+ 2
-    let line = m &* tiles &* lanes
+    let line = 4 &* tiles &* lanes
     var c = 0
     while c < channels {
         let valid = min(lanes, channels &- c)
         for t in 0..<tiles {
             let from = planes + (t &* row &+ c)
-            for y in 0..<n {
-                outputLine(m, from + y &* n &* plane, plane, V(0), window + (y &* line &+ t &* m &* lanes), lanes)
+            for y in 0..<6 {
+                outputLine(from + y &* 6 &* plane, plane, V.zero, window + (y &* line &+ t &* 4 &* lanes), lanes)
             }
         }
         let start = bias.map { valid == lanes ? V.load($0 + c) : withPadding(0, $0 + c, valid, V.self) } ?? V(0)
         for x in 0..<w1 {
             let column = window + x &* lanes
-            outputLine(m, column, line, start, column, line)
+            outputLine(column, line, start, column, line)
         }
         for y in 0..<h1 {
             let from = window + y &* line
@@ -235,34 +197,26 @@ private func scatter<T: Real>(_ from: UnsafePointer<T>, _ valid: Int, _ n: Int, 
 
 /// V = G g G' of `lanes` filters: x holds element (c, r, s) of filter o at ((c * 3 + r) * 3 + s) * lanes + o.
 @inline(never)
-func winogradFilter<T: Real>(_ x: UnsafePointer<T>, _ channels: Int, _ m: Int, _ y: UnsafeMutablePointer<T>, _ plane: Int) {
-    if m == 2 { filters(x, channels, 2, y, plane) } else { filters(x, channels, 4, y, plane) }
-}
-
-@inline(__always)
-private func filters<T: Real>(_ x: UnsafePointer<T>, _ channels: Int, _ m: Int, _ y: UnsafeMutablePointer<T>, _ plane: Int) {
+func winogradFilter<T: Real>(_ x: UnsafePointer<T>, _ channels: Int, _ y: UnsafeMutablePointer<T>, _ plane: Int) {
     typealias V = T.Vector
     let lanes = V.lanes
-    let n = m &+ 2
-    withUnsafeTemporaryAllocation(of: T.self, capacity: n * 3 * lanes) { buffer in
+    withUnsafeTemporaryAllocation(of: T.self, capacity: 18 * lanes) { buffer in
         let tall = buffer.baseAddress.unsafelyUnwrapped
         for c in 0..<channels {
             let g = x + c &* 9 &* lanes
-            for s in 0..<3 { filterLine(m, g + s &* lanes, 3 &* lanes, tall + s &* lanes, 3 &* lanes, V.self) }
-            for r in 0..<n { filterLine(m, tall + r &* 3 &* lanes, lanes, y + (r &* n &* plane &+ c &* lanes), plane, V.self) }
+            for s in 0..<3 { filterLine(g + s &* lanes, 3 &* lanes, tall + s &* lanes, 3 &* lanes, V.self) }
+            for r in 0..<6 { filterLine(tall + r &* 3 &* lanes, lanes, y + (r &* 6 &* plane &+ c &* lanes), plane, V.self) }
         }
     }
 }
 
-/// Vectors of filters, `panel` apart, channel by channel, to panels of channels, filter by filter, times `scale`.
+/// Vectors of filters, `panel` apart, channel by channel, to panels of channels, filter by filter.
 @inline(never)
 func winogradTurn<T: Real>(
-    _ x: UnsafePointer<T>, _ panel: Int, _ channels: Int, _ depth: Int, _ scale: T, _ y: UnsafeMutablePointer<T>
+    _ x: UnsafePointer<T>, _ panel: Int, _ channels: Int, _ depth: Int, _ y: UnsafeMutablePointer<T>
 ) {
-    typealias V = T.Vector
-    let lanes = V.lanes
+    let lanes = T.Vector.lanes
     let block = T.transposeBlock
-    let factor = V(scale)
     var c = 0
     while c < channels {
         let valid = min(lanes, channels &- c)
@@ -286,7 +240,6 @@ func winogradTurn<T: Real>(
                     for i in 0..<lanes { to[j &* lanes &+ i] = i < valid ? from[i &* lanes &+ j] : 0 }
                 }
             }
-            for j in 0..<count { (factor * .load(to + j &* lanes)).store(to + j &* lanes) }
             o &+= lanes
         }
         c &+= lanes

@@ -13,6 +13,10 @@ extension AllTests {
             transforms(Float.self)
             transforms(Double.self)
         }
+        @Test func winogradTurn() {
+            turns(Float.self)
+            turns(Double.self)
+        }
     }
 }
 
@@ -61,17 +65,41 @@ private func product<T: Number>(_ m: Int, _ panels: Int, _ k: Int, _: T.Type) {
     }
 }
 
+private func turns<T: Number>(_: T.Type) {
+    for channels in [1, 7, 8, 16, 17, 40] {
+        for filters in [1, 8, 15, 16, 33] { turn(channels, filters, T.self) }
+    }
+}
+
+/// Panels of filters to panels of channels.
+private func turn<T: Number>(_ channels: Int, _ filters: Int, _: T.Type) {
+    let lanes = Int(T.kernels[0].table.lanes)
+    let panel = channels * lanes + 3
+    var draw = Draw(channels + filters)
+    let x = Fenced<T>(draw.numbers((filters + lanes - 1) / lanes * panel - 3))
+    onEveryLevel("winograd_turn \(channels) of \(filters)") { (kernels: Kernels<T>) in
+        let y = Fenced<T>((channels + lanes - 1) / lanes * lanes * filters, .nan)
+        kernels.table.winograd_turn(x.pointer, Int64(panel), Int64(channels), Int64(filters), y.pointer)
+        if !y.isIntact { report("winograd_turn on \(kernels.name) wrote in front of its memory") }
+        return y.values
+    } _: { _, got in
+        var expected = [T]()
+        for first in stride(from: 0, to: channels, by: lanes) {
+            for o in 0..<filters {
+                for c in first..<(first + lanes) { expected.append(c < channels ? x[o / lanes * panel + c * lanes + o % lanes] : 0) }
+            }
+        }
+        return exactly(got, expected)
+    }
+}
+
 private func transforms<T: Number>(_: T.Type) {
-    for m in [2, 4] {
-        for channels in [1, 7, 8, 15, 16, 17, 33] {
-            for tiles in [1, 2, 3, 5] {
-                // the part of the window inside the image: rows h0 ..< h1, columns w0 ..< w1
-                let width = m * tiles + 2
-                for (h0, h1, w0, w1) in [(0, m + 2, 0, width), (1, m + 2, 1, width - 1), (0, 2, 3, width), (0, 0, 0, width)] {
-                    for channelsLast in [false, true] {
-                        transform(m, channels, tiles, (h0, h1, w0, w1), channelsLast, T.self)
-                    }
-                }
+    for channels in [1, 7, 8, 15, 16, 17, 33] {
+        for tiles in [1, 2, 3, 5] {
+            // the part of the window inside the image: rows h0 ..< h1, columns w0 ..< w1
+            let width = 4 * tiles + 2
+            for (h0, h1, w0, w1) in [(0, 6, 0, width), (1, 6, 1, width - 1), (0, 2, 3, width), (0, 0, 0, width)] {
+                for channelsLast in [false, true] { transform(channels, tiles, (h0, h1, w0, w1), channelsLast, T.self) }
             }
         }
     }
@@ -79,26 +107,25 @@ private func transforms<T: Number>(_: T.Type) {
 
 /// One filter for each channel: y[c] = act(bias + x[c] * g[c]) through U = B' x B, V = G g G', y = A' (U . V) A.
 private func transform<T: Number>(
-    _ m: Int, _ channels: Int, _ tiles: Int, _ inside: (h0: Int, h1: Int, w0: Int, w1: Int), _ channelsLast: Bool, _: T.Type
+    _ channels: Int, _ tiles: Int, _ inside: (h0: Int, h1: Int, w0: Int, w1: Int), _ channelsLast: Bool, _: T.Type
 ) {
     let lanes = Int(T.kernels[0].table.lanes)
-    let n = m + 2, width = m * tiles + 2
+    let width = 4 * tiles + 2
     let h = inside.h1 - inside.h0, w = max(0, inside.w1 - inside.w0)
     let padded = (channels + lanes - 1) / lanes * lanes
-    var draw = Draw(m + channels + tiles)
+    var draw = Draw(4 + channels + tiles)
     let image = Fenced<T>(draw.numbers(max(1, channels * h * w)))
     let (cs, hs, ws) = channelsLast ? (1, w * channels, channels) : (h * w, w, 1)
     let filters = Fenced<T>(draw.numbers(padded * 9))
     let bias = Fenced<T>(draw.numbers(channels))
     // the last outputs lie behind the end of the result
-    let p = m == 4 ? 3 : 2, q = m * tiles - 1
+    let p = 3, q = 4 * tiles - 1
     let rows = inside.h0..<max(inside.h0, inside.h1), columns = inside.w0..<inside.w1
-    onEveryLevel("winograd \(m) channels \(channels) tiles \(tiles) inside \(inside) \(channelsLast)") { (kernels: Kernels<T>) in
+    onEveryLevel("winograd channels \(channels) tiles \(tiles) inside \(inside) \(channelsLast)") { (kernels: Kernels<T>) in
         let row = padded, plane = tiles * row + 7
-        let planes = Fenced<T>((n * n - 1) * plane + tiles * row, .nan)
-        let scratch = Fenced<T>(n * width * lanes, .nan)
+        let planes = Fenced<T>(35 * plane + tiles * row, .nan)
+        let scratch = Fenced<T>(6 * width * lanes, .nan)
         var lines = snn_winograd_row()
-        lines.m = Int64(m)
         lines.tiles = Int64(tiles)
         lines.channels = Int64(channels)
         lines.image = UnsafeMutableRawPointer(image.pointer)
@@ -111,9 +138,9 @@ private func transform<T: Number>(
         kernels.table.winograd_input(&lines)
 
         // one "channel" of winograd_filter is a vector of filters here
-        let transformed = Fenced<T>(n * n * padded, .nan)
-        kernels.table.winograd_filter(filters.pointer, Int64(padded / lanes), Int64(m), transformed.pointer, Int64(padded))
-        for e in 0..<(n * n) {
+        let transformed = Fenced<T>(36 * padded, .nan)
+        kernels.table.winograd_filter(filters.pointer, Int64(padded / lanes), transformed.pointer, Int64(padded))
+        for e in 0..<36 {
             for t in 0..<tiles {
                 for c in 0..<padded { planes.pointer[e * plane + t * row + c] *= transformed[e * padded + c] }
             }

@@ -52,16 +52,15 @@ typedef struct snn_im2col {
     int64_t *runs;                            /* scratch for 3*p numbers */
 } snn_im2col;
 
-/* Tiles side by side of a Winograd convolution, (m+2)^2 numbers each of which stands in a plane of its own:
- * planes[(i*(m+2) + j)*plane + t*row + channel] for tile t. A row has room for whole vectors of channels. */
+/* Tiles side by side of a Winograd convolution, 4x4 outputs and 36 numbers each of which stands in a plane of its own:
+ * planes[(i*6 + j)*plane + t*row + channel] for tile t. A row has room for whole vectors of channels. */
 typedef struct snn_winograd_row {
-    int64_t m;                                /* outputs of a tile in each direction: 2 or 4 */
     int64_t tiles, channels;
     void *image; int64_t cs, hs, ws;          /* the input's or result's first pixel inside the window of the tiles; result: ws is 1 */
     int64_t h0, h1, w0, w1;                   /* the part of the window (rows, columns) inside the image; result: h0 and w0 are 0 */
     void *planes; int64_t plane, row;
     const void *bias; int64_t activation; double alpha, beta; /* result only: bias for each channel or NULL; kind or -1 */
-    void *scratch;                            /* (m+2) * (m*tiles + 2) vectors */
+    void *scratch;                            /* 6 * (4*tiles + 2) vectors */
 } snn_winograd_row;
 
 /* C[m,n] = A B: A and C row-major, B in panels as wide as a vector: element (k,j) at b[(j/lanes)*b_panel + k*lanes + j%lanes]. Sums of
@@ -261,11 +260,11 @@ typedef struct snn_kernels {
     void (*winograd_input)(const snn_winograd_row *);                           /* planes from the image */
     void (*winograd_product)(const snn_winograd_product *);
     void (*winograd_output)(const snn_winograd_row *);                          /* the image from planes */
-    /* one vector of filters, element (c, r, s) at x[((c*3 + r)*3 + s)*lanes], to panels y[plane*(i*(m+2) + j) + c*lanes] */
-    void (*winograd_filter)(const void *x, int64_t channels, int64_t m, void *y, int64_t plane);
+    /* one vector of filters, element (c, r, s) at x[((c*3 + r)*3 + s)*lanes], to panels y[plane*(i*6 + j) + c*lanes] */
+    void (*winograd_filter)(const void *x, int64_t channels, void *y, int64_t plane);
     /* Transposes: vectors of filters, vector v of channel c at x[v*panel + c*lanes], to panels of channels, number c of filter o at
-       y[(c / lanes * depth + o)*lanes + c % lanes], times scale; zero for the channels that fill up the last panel. depth: filters */
-    void (*winograd_turn)(const void *x, int64_t panel, int64_t channels, int64_t depth, double scale, void *y);
+       y[(c / lanes * depth + o)*lanes + c % lanes]; zero for the channels that fill up the last panel. depth: filters */
+    void (*winograd_turn)(const void *x, int64_t panel, int64_t channels, int64_t depth, void *y);
     void (*depthwise)(const snn_depthwise *);
     void (*depthwise_gradient)(const snn_depthwise_gradient *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */

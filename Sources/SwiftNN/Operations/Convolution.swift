@@ -94,8 +94,7 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     epilogue.rowBias = b?.data
     try epilogue.activate(args.activation, "conv")
     let y = args.y.pointee.data(T.self)
-    let tile = Winograd.tile(for: shape)
-    if tile > 0 { return try convolveWinograd(x, weight, args.weight, shape, epilogue, y, tile: tile) }
+    if Winograd.suits(shape) { return try convolveWinograd(x, weight, args.weight, shape, epilogue, y) }
     try convolve(x, weight, args.weight, shape, epilogue, y)
 }
 

@@ -86,9 +86,10 @@ private func inputGradient<T: Element>(
     let rows = StridePhase(tap: 0, shape, vertical: true), columns = StridePhase(tap: 0, shape, vertical: false)
     if shape.r == 3 && shape.s == 3 && shape.stride.h == 1 && shape.stride.w == 1 {
         let (source, turned) = turnedConvolution(dy, shape, rows, columns)
-        let tile = turned.h > 0 && turned.w > 0 ? Winograd.tile(for: turned) : 0
         // The transformed filters of the forward pass serve here too.
-        if tile > 0 { return try convolveWinograd(source, given, array, turned, Epilogue(), dx, tile: tile, turned: true) }
+        if turned.h > 0 && turned.w > 0 && Winograd.suits(turned) {
+            return try convolveWinograd(source, given, array, turned, Epilogue(), dx, turned: true)
+        }
     }
     let filters = try Contiguous(given)
     defer { filters.release() }
@@ -196,8 +197,7 @@ private func convolvePhase<T: Element>(
     defer { filters.release() }
     transposeFilters(weight, shape, rows, columns, filters.base)
     let view = ArrayView(data: UnsafePointer(filters.base), shape: Shape(shape.c, shape.o / shape.groups, rows.taps, columns.taps))
-    let tile = Winograd.tile(for: turned)
-    if tile > 0 { return try convolveWinograd(source, view, nil, turned, Epilogue(), out, tile: tile) }
+    if Winograd.suits(turned) { return try convolveWinograd(source, view, nil, turned, Epilogue(), out) }
     try convolve(source, view, nil, turned, Epilogue(), out)
 }
 

@@ -1,5 +1,5 @@
-// Winograd's algorithm for 3x3 convolutions (Kernels/Winograd.swift has the mathematics): 4 times fewer multiplications with tiles of 4x4
-// outputs, 2.25 times with 2x2. A block of tiles goes through three steps: inputs to planes U, a product U V = M for each plane with the
+// Winograd's algorithm for 3x3 convolutions (Kernels/Winograd.swift has the mathematics): 4 times fewer multiplications, with tiles of
+// 4x4 outputs. A block of tiles goes through three steps: inputs to planes U, a product U V = M for each plane with the
 // transformed filters V, planes M to results. U and M of a block stay in the caches.
 import CSwiftNN
 
@@ -24,12 +24,14 @@ enum Winograd {
     /// Tiles side by side that are transformed at once: their window stays in the nearest cache.
     static var rowTiles: Int { 12 }
 
-    /// The outputs of a tile in each direction, 0 where the convolution is computed directly. The layer's shape alone decides.
-    static func tile(for shape: ConvolutionShape) -> Int {
-        guard shape.r == 3, shape.s == 3, shape.stride.h == 1, shape.stride.w == 1, shape.dilation.h == 1, shape.dilation.w == 1,
-            shape.groups == 1, shape.c >= 16, shape.o >= 16, shape.p >= 4, shape.q >= 4, isEnabled
-        else { return 0 }
-        return 4
+    /// Outputs of a tile in each direction, and the numbers of its transforms.
+    static var tile: Int { 4 }
+    static var elements: Int { 36 }
+
+    /// Whether a convolution is computed so, not directly. The layer's shape alone decides.
+    static func suits(_ shape: ConvolutionShape) -> Bool {
+        shape.r == 3 && shape.s == 3 && shape.stride.h == 1 && shape.stride.w == 1 && shape.dilation.h == 1 && shape.dilation.w == 1
+            && shape.groups == 1 && shape.c >= 16 && shape.o >= 16 && shape.p >= 4 && shape.q >= 4 && isEnabled
     }
 }
 
@@ -64,18 +66,17 @@ private struct TileRows {
     }
 }
 
-/// V: for each of the (m+2)^2 elements a matrix of c rows and o columns in panels of a vector's width.
+/// V: for each of the 36 elements a matrix of c rows and o columns in panels of a vector's width.
 private func winogradFilters<T: Element>(
-    _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ m: Int
+    _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?
 ) throws(Failure) -> Prepared<T> {
     let o = weight.shape[0], c = weight.shape[1]
     let lanes = Int(T.kernels.pointee.lanes)
     let plane = roundUp(o, lanes) * c
-    let elements = (m + 2) * (m + 2)
-    return try prepared(array, PreparedKey(kind: .winogradFilters, a: m), count: plane * elements) { (to) throws(Failure) in
+    return try prepared(array, PreparedKey(kind: .winogradFilters), count: plane * Winograd.elements) { (to) throws(Failure) in
         let filters = try Contiguous(weight)
         defer { filters.release() }
-        let threads = ThreadPool.threads(forWork: plane * elements)
+        let threads = ThreadPool.threads(forWork: plane * Winograd.elements)
         let scratch = try Scratch<T>(threads * lanes * c * 9)
         defer { scratch.release() }
         ThreadPool.run(ceilDivide(o, lanes), threads: threads) { task, worker in
@@ -84,52 +85,47 @@ private func winogradFilters<T: Element>(
             packPanels(
                 RowMatrix(filters.data, rows: o, rowStride: c * 9, columnStride: 1), first, min(lanes, o - first), 0, c * 9, lanes, packed,
                 0)
-            T.kernels.pointee.winograd_filter(packed, Int64(c), Int64(m), to + task * lanes * c, Int64(plane))
+            T.kernels.pointee.winograd_filter(packed, Int64(c), to + task * lanes * c, Int64(plane))
         }
     }
 }
 
-/// V of the filters turned round, whose outputs are the given ones' inputs, out of V itself. G takes the points z = 0, a, -a, 1/a, -1/a and
-/// infinity, and a filter read backwards is z^2 g(1/z): the same points in another order, times powers of two, so that not a bit differs
-/// from what transforming the turned filters would give.
+/// V of the filters turned round, whose outputs are the given ones' inputs, out of V itself. G takes the points 0, a, -a, 1/a, -1/a and
+/// infinity, and a filter read backwards is z^2 g(1/z): the same numbers in another order, to the last bit.
 private struct TurnedFilters<T: Element> {
     /// V of the filters as they are: `filters` of `channels` inputs.
     let base: UnsafePointer<T>
     let filters: Int, channels: Int
-    let m: Int
 
-    private static func point(_ i: Int, _ m: Int) -> (Int, Double) {
-        // g as m = 2 takes it: g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
-        let two: InlineArray<4, (Int, Double)> = [(3, 1), (1, 1), (2, 1), (0, 1)]
-        let four: InlineArray<6, (Int, Double)> = [(5, 1), (3, -2), (4, -2), (1, -0.5), (2, -0.5), (0, 1)]
-        return m == 2 ? two[i] : four[i]
+    private static func place(_ i: Int) -> Int {
+        let places: InlineArray<6, Int> = [5, 3, 4, 1, 2, 0]
+        return places[i]
     }
 
     /// The panels of `count` channels from `first` on, a multiple of a vector, for one element.
     func write(_ element: Int, _ first: Int, _ count: Int, _ to: UnsafeMutablePointer<T>) {
         let lanes = Int(T.kernels.pointee.lanes)
-        let (row, rowScale) = Self.point(element / (m + 2), m), (column, columnScale) = Self.point(element % (m + 2), m)
         let plane = roundUp(filters, lanes) * channels
         T.kernels.pointee.winograd_turn(
-            base + ((row * (m + 2) + column) * plane + first * lanes), Int64(channels * lanes), Int64(min(count, channels - first)),
-            Int64(filters), rowScale * columnScale, to)
+            base + ((Self.place(element / 6) * 6 + Self.place(element % 6)) * plane + first * lanes), Int64(channels * lanes),
+            Int64(min(count, channels - first)), Int64(filters), to)
     }
 }
 
-/// y = act(bias + x * w) by tiles of m x m outputs; turned: w is the filters of the convolution whose input's gradient this is (shape says
+/// y = act(bias + x * w) by tiles of 4x4 outputs; turned: w is the filters of the convolution whose input's gradient this is (shape says
 /// what is computed, w is as it was given). Threads: blocks of tiles, or, where there are too few, the parts of each step.
 func convolveWinograd<T: Element>(
     _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>,
-    _ y: UnsafeMutablePointer<T>, tile m: Int, turned: Bool = false
+    _ y: UnsafeMutablePointer<T>, turned: Bool = false
 ) throws(Failure) {
     let kernels = T.kernels
     let lanes = Int(kernels.pointee.lanes)
-    let elements = (m + 2) * (m + 2)
+    let m = Winograd.tile, elements = Winograd.elements
     let c = shape.c, o = shape.o
     let tilesH = ceilDivide(shape.p, m), tilesW = ceilDivide(shape.q, m)
     let total = shape.n * tilesH * tilesW
     let threads = ThreadPool.threads(forWork: total &* elements &* c &* o / 8)
-    let filters = try winogradFilters(weight, array, m)
+    let filters = try winogradFilters(weight, array)
     defer { filters.release() }
 
     var blocks = ceilDivide(total, Winograd.blockTiles)
@@ -150,7 +146,7 @@ func convolveWinograd<T: Element>(
     defer { scratch.release() }
     let windows = scratch.base + outer * perBlock
     let turns = windows + threads * window
-    let source = TurnedFilters(base: UnsafePointer(filters.base), filters: c, channels: o, m: m)
+    let source = TurnedFilters(base: UnsafePointer(filters.base), filters: c, channels: o)
     if turnedSize > 0 {
         let groups = ceilDivide(o, fewColumns)
         ThreadPool.run(elements * groups, threads: ThreadPool.threads(forWork: turnedSize)) { task, _ in
@@ -178,7 +174,6 @@ func convolveWinograd<T: Element>(
             let h0 = max(0, -top), h1 = min(m + 2, shape.h - top)
             let w0 = min(max(0, -left), m * tiles + 2), w1 = max(w0, min(m * tiles + 2, shape.w - left))
             var lines = snn_winograd_row()
-            lines.m = Int64(m)
             lines.tiles = Int64(tiles)
             lines.channels = Int64(min(inGroup, c - channel))
             if h0 < h1 && w0 < w1 {
@@ -230,7 +225,6 @@ func convolveWinograd<T: Element>(
             let n = row / tilesH
             let p = row % tilesH * m, q = tile * m
             var lines = snn_winograd_row()
-            lines.m = Int64(m)
             lines.tiles = Int64(tiles)
             lines.channels = Int64(min(outGroup, o - channel))
             lines.image = UnsafeMutableRawPointer(y + (((n * o + channel) * shape.p + p) * shape.q + q))
