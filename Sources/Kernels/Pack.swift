@@ -1,13 +1,14 @@
 // Packing: strided matrices and convolution windows into the panels that the GEMM tile reads.
 import CSwiftNN
 
-/// Source strides decide the way: contiguous along the panel: copies; contiguous along k: transposed in registers; else one by one.
+/// Source strides decide the way: contiguous along the panels: copies; contiguous along k: transposed in registers; else one by one.
 @inline(never)
 func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
     let p = argument.pointee
     let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let dst = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let rs = Int(p.rs), ks = Int(p.ks), rows = Int(p.rows), depth = Int(p.k), width = Int(p.width), panel = Int(p.panel)
+    if rs == 1 && width % T.Tile.lanes == 0 { return copyWidePanels(src, ks, dst, depth, width, rows, panel) }
     var row = 0
     var out = dst
     while row < rows {
@@ -25,6 +26,36 @@ func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
         }
         row &+= width
         out += panel
+    }
+}
+
+/// Panels as wide as whole vectors, whose lines no two k share: for each k the rows of all panels, as they lie in memory.
+@inline(__always)
+private func copyWidePanels<T: Real>(
+    _ src: UnsafePointer<T>, _ ks: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int, _ rows: Int, _ panel: Int
+) {
+    let w = T.Tile.lanes
+    let whole = rows / width &* width
+    for k in 0..<depth {
+        let from = src + k &* ks
+        var to = dst + k &* width
+        var row = 0
+        // lines so far apart are beyond the hardware's prefetcher
+        let ahead = from + 4 &* ks
+        while row < whole {
+            for i in 0..<(width / w) {
+                let at = row &+ i &* w
+                snn_prefetch(ahead + at)
+                T.Tile.load(from + at).store(to + i &* w)
+            }
+            row &+= width
+            to += panel
+        }
+    }
+    if whole < rows {
+        let out = dst + rows / width &* panel
+        fill(out, 0, depth &* width)
+        copyPanel(src + whole, ks, out, depth, width, rows &- whole)
     }
 }
 

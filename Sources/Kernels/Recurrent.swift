@@ -23,7 +23,8 @@ func recurrent<T: Real>(_ argument: UnsafePointer<snn_recurrent>, _: T.Type) {
         let units = p.units &- first &* V.lanes
         var sums = Sums<T>(
             start: p.start + column, ldStart: p.ldStart, last: p.start + (column &+ (count &- 1) &* V.lanes), ldLast: p.ldStart,
-            out: p.mode < 0 ? p.sums + column : p.sums, ldOut: p.mode < 0 ? p.ldSums : 4 &* V.lanes)
+            out: p.mode < 0 ? p.sums + column : p.sums, ldOut: p.mode < 0 ? p.ldSums : 4 &* V.lanes,
+            next: p.w)
         if p.mode == Int(SNN_GRU) {
             sums.last = p.candidate + first &* V.lanes
             sums.ldLast = 0
@@ -69,9 +70,13 @@ private struct Sums<T: Real> {
     var last: UnsafePointer<T>, ldLast: Int
     var out: UnsafeMutablePointer<T>
     let ldOut: Int
+    /// What the tiles ask the memory for meanwhile, each its part of it.
+    var next: UnsafePointer<T>
 
     @_transparent func row(_ i: Int) -> Sums {
-        Sums(start: start + i &* ldStart, ldStart: ldStart, last: last + i &* ldLast, ldLast: ldLast, out: out + i &* ldOut, ldOut: ldOut)
+        Sums(
+            start: start + i &* ldStart, ldStart: ldStart, last: last + i &* ldLast, ldLast: ldLast, out: out + i &* ldOut, ldOut: ldOut,
+            next: next)
     }
 }
 
@@ -84,6 +89,9 @@ private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointe
     repeat {
         let depth = min(blockDepth, p.k &- k0)
         let b = strip + k0 &* count &* lanes
+        // What is multiplied next: the strip's next block, or the next strip, which in reverse lies before this one.
+        let size = count &* lanes
+        sums.next = p.reverse && k0 &+ depth == p.k ? strip - p.k &* size : b + depth &* size
         if Level.stripVectors == 4 {
             switch count {
             case 4: fourVectors(p, k0, depth, b, sums)
@@ -134,16 +142,18 @@ private func rowTiles<T: Real>(
     _ p: Steps<T>, _ vectors: Int, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>
 ) {
     var i = 0
+    let share = vectors &* T.Vector.lanes &* 6 / (p.rows &+ 5)
     while i < p.rows {
         let rows = tileRows(p.rows &- i)
         let a = p.a + (i &* p.lda &+ k0)
-        let at = sums.row(i)
+        var at = sums.row(i)
+        at.next += i / 6 &* depth &* share
         switch rows {
-        case 1: tile(rows: 1, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
-        case 2: tile(rows: 2, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
-        case 3: tile(rows: 3, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
-        case 4: tile(rows: 4, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
-        default: tile(rows: 6, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, zero: T.Vector.zero)
+        case 1: tile(rows: 1, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
+        case 2: tile(rows: 2, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
+        case 3: tile(rows: 3, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
+        case 4: tile(rows: 4, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
+        default: tile(rows: 6, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
         }
         i &+= rows
     }
@@ -162,7 +172,7 @@ private func tileRows(_ rest: Int) -> Int {
 @_transparent
 private func tile<V: Wide>(
     rows: Int, vectors: Int, k: Int, a: UnsafePointer<V.Scalar>, lda: Int, b: UnsafePointer<V.Scalar>, step: Int, sums: Sums<V.Scalar>,
-    zero: V
+    share: Int, zero: V
 ) {
     let w = V.lanes
     var r0a = zero, r0b = zero, r0c = zero, r0d = zero
@@ -173,7 +183,14 @@ private func tile<V: Wide>(
     var r5a = zero, r5b = zero, r5c = zero, r5d = zero
     var a = a
     var b = b
+    var next = sums.next
     for _ in 0..<k {
+        // Smaller tiles are alone, and go through the weights as fast as the hardware's prefetcher.
+        if rows > 3 {
+            snn_prefetch(next)
+            snn_prefetch(next + w)
+            next += share
+        }
         let ba = V.load(b)
         let bb = vectors > 1 ? V.load(b + w) : zero
         let bc = vectors > 2 ? V.load(b + 2 * w) : zero

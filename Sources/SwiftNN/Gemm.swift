@@ -128,7 +128,7 @@ struct PackedMatrix<T: Element> {
     /// Packs the whole of `source` (depth columns), some panels a task.
     func pack(_ source: RowMatrix<T>, depth: Int, threads: Int) {
         let panels = ceilDivide(source.rows, width)
-        let perTask = max(1, 32_768 / max(1, panel))
+        let perTask = max(1, 65_536 / max(1, panel))
         ThreadPool.run(ceilDivide(panels, perTask), threads: threads) { task, _ in
             let first = task * perTask * width
             packPanels(
