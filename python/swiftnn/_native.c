@@ -248,6 +248,27 @@ static int check_handler_place(void)
     return found ? 0 : -1;
 }
 
+/* What NumPy allocates meanwhile comes from the same cache as results: fresh pages cost large arrays more than the arithmetic. */
+static PyObject *call_with_memory(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *function, *arguments, *keywords = NULL;
+    if (!PyArg_ParseTuple(args, "OO!|O!:call_with_memory", &function, &PyTuple_Type, &arguments, &PyDict_Type, &keywords)) return NULL;
+    PyObject *before = PyDataMem_SetHandler(handler_capsule);
+    if (!before) return NULL;
+    PyObject *result = PyObject_Call(function, arguments, keywords);
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyObject *ours = PyDataMem_SetHandler(before);
+    Py_DECREF(before);
+    if (!ours) {
+        Py_CLEAR(result);
+        if (type) PyErr_Clear();
+    }
+    Py_XDECREF(ours);
+    if (type) PyErr_Restore(type, value, trace);
+    return result;
+}
+
 /* ---- errors ---- */
 
 /* "conv" for conv_forward: the name a user of Python knows. */
@@ -1303,6 +1324,8 @@ static PyMethodDef methods[] = {
     {"copies", copies, METH_NOARGS, "copies($module, /)\n--\n\nHow many inputs have been converted or copied so far in this process."},
     {"allocated_by_us", allocated_by_us, METH_O,
      "allocated_by_us($module, array, /)\n--\n\nWhether the array owns memory of swiftnn's allocator."},
+    {"call_with_memory", call_with_memory, METH_VARARGS,
+     "call_with_memory($module, function, args, kwargs={}, /)\n--\n\nfunction(*args, **kwargs), whose arrays get memory of swiftnn's allocator."},
     {"_setup", setup, METH_VARARGS,
      "_setup($module, Tensor, Parameter, apply, ShapeError, /)\n--\n\nTell the binding of the Python classes."},
     {NULL, NULL, 0, NULL},

@@ -215,7 +215,8 @@ def operation(compute: Callable[..., Any]) -> Callable[..., Any]:
     """Makes a differentiable function of arrays and Tensors out of `compute`.
 
     `compute(*arrays, **options)` returns (y, backward), where backward(dy, wanted) gives a gradient, or None, for each of `arrays` and is
-    the only thing that holds what it needs. Options hold no Tensors. Arrays in, arrays out; Tensors in, Tensors out.
+    the only thing that holds what it needs. Where y is a tuple of arrays, dy is a list of their gradients, None where nothing depends on
+    one. Options hold no Tensors. Arrays in, arrays out; Tensors in, Tensors out.
     """
     name = compute.__name__.strip("_")
 
@@ -235,7 +236,13 @@ def operation(compute: Callable[..., Any]) -> Callable[..., Any]:
                 plain = True
         if not strong and (plain or not weak):
             return np.asarray(compute(*raw, **options)[0])[()] if not plain and not weak else compute(*raw, **options)[0]
-        y, backward = compute(*raw, **options)
+        y, backward = _call(compute, raw, options)
+        if type(y) is tuple:
+            if not needs or not _mode.recording:
+                return tuple(_new_tensor(part, not strong) for part in y)
+            edges = [_edge(a) if isinstance(a, TensorBase) else None for a in args]
+            node = Node(name, _call_parts, edges, [(part.shape, part.dtype) for part in y], backward)
+            return tuple(_new_tensor(part, not strong, node, i) for i, part in enumerate(y))
         if type(y) is not np.ndarray:
             y = np.asarray(y)
         if not needs or not _mode.recording or y.dtype.kind != "f":
@@ -247,11 +254,31 @@ def operation(compute: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _call_closure(node: Node, grads: Sequence[Any], wanted: Sequence[bool]) -> Any:
+# Bytes of an array from which on fresh memory costs more than a change of NumPy's allocator.
+_LARGE = 1 << 16
+
+
+def _call(function: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]) -> Any:
+    """function(*args, **options), with memory of the library's cache where the first array is large."""
+    first = args[0] if args else None
+    if isinstance(first, np.ndarray) and first.nbytes >= _LARGE:
+        return _native.call_with_memory(function, tuple(args), options)
+    return function(*args, **options)
+
+
+def _closure(node: Node) -> Any:
     backward = node.saved
     if _Writes.count != node.stamp and backward.__closure__:
         _check_saved(node, [cell.cell_contents for cell in backward.__closure__])
-    return backward(grads[0], wanted)
+    return backward
+
+
+def _call_closure(node: Node, grads: Sequence[Any], wanted: Sequence[bool]) -> Any:
+    return _call(_closure(node), (grads[0], wanted), {})
+
+
+def _call_parts(node: Node, grads: Sequence[Any], wanted: Sequence[bool]) -> Any:
+    return _native.call_with_memory(_closure(node), (grads, wanted))
 
 
 # Operations of the library.
@@ -581,7 +608,7 @@ def run_backward(
         elif owned and gradient.flags.carray:
             tensor.grad = gradient
         else:
-            tensor.grad = np.array(gradient, order="C")
+            tensor.grad = _call(np.array, (gradient,), {"order": "C"})
     if capture is None:
         return None
     return [captured.get((id(t._node), t._index) if t._node is not None else id(t)) for t in capture]
@@ -594,7 +621,7 @@ def _add(slot: Any, gradient: Any, owned: bool) -> Any:
     before, writable = slot
     if writable and before.flags.writeable:
         return np.add(before, gradient, out=before), True
-    return np.add(before, gradient), True
+    return _call(np.add, (before, gradient), {}), True
 
 
 def _run_hooks(hooks: Sequence[Any], gradient: Any) -> Any:

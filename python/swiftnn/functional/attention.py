@@ -11,6 +11,7 @@ import numpy as np
 from .. import operators, random
 from .._native import attention_forward, linear_forward
 from ..errors import ArgumentError, AttentionShapeError, ShapeError
+from ..tape import operation
 from ..tensor import Tensor
 from ._arguments import _NONE, Array, _as_array, _beside, _raw
 from ._signatures import query_key_value
@@ -269,24 +270,21 @@ def _multi_head_attention(
     head_dim = embed_dim // num_heads
 
     def project(y: Any, first: int, last: int) -> Any:
-        """Projections first ... last-1 of query, key and value, from their rows of the weights, as (last-first, N, nh, L, hd)."""
+        """Projections first ... last-1 of query, key and value, from their rows of the weights, each as (N, nh, L, hd)."""
         n = last - first
         if separate_weights is None:
             y = linear_forward(y, in_proj_weight, in_proj_bias, None, _NONE, first * embed_dim, n * embed_dim)
         else:
             b = None if in_proj_bias is None else _beside(in_proj_bias, y)[first * embed_dim : last * embed_dim]
             y = linear_forward(y, separate_weights[first], b, None, _NONE, 0, 0)
-        rows, columns, _ = y.shape
-        return y.reshape((rows, columns, n, num_heads, head_dim)).transpose((2, 0, 3, 1, 4) if seq else (2, 1, 3, 0, 4))
+        return _heads(y, n, num_heads, bool(seq))
 
     if separate_weights is None and x_key is x_value:
         if x is x_key:
-            p = project(x, 0, 3)
-            q, k, v = p[0], p[1], p[2]
+            q, k, v = project(x, 0, 3)
         else:
-            q = project(x, 0, 1)[0]
-            p = project(x_key, 1, 3)
-            k, v = p[0], p[1]
+            (q,) = project(x, 0, 1)
+            k, v = project(x_key, 1, 3)
     else:
         q, k, v = project(x, 0, 1)[0], project(x_key, 1, 2)[0], project(x_value, 2, 3)[0]
     if static_k is not None:
@@ -329,6 +327,23 @@ def _multi_head_attention(
         if not seq:
             y = y.transpose((1, 0, 2))
     return linear_forward(y, out_proj_weight, out_proj_bias, residual, _NONE, 0, 0), weights
+
+
+@operation
+def _heads(y: Any, n: int, num_heads: int, batch_first: bool) -> tuple[Any, Any]:
+    """The n parts of (N, L, n·nh·hd), or of (L, N, n·nh·hd) without batch_first, as views (N, nh, L, hd)."""
+    shape, dtype = y.shape, y.dtype
+
+    def parts(y: Any) -> Any:
+        return y.reshape((*shape[:2], n, num_heads, shape[2] // (n * num_heads))).transpose((2, 0, 3, 1, 4) if batch_first else (2, 1, 3, 0, 4))
+
+    def backward(grads: Any, _: Any) -> Any:
+        dy = np.empty(shape, dtype)
+        for part, gradient in zip(parts(dy), grads, strict=True):
+            part[...] = 0 if gradient is None else gradient
+        return dy, None, None, None
+
+    return tuple(parts(y)), backward
 
 
 def _append(a: Any, entry: Any, axis: int = 2, times: int = 1) -> Any:
