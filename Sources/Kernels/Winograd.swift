@@ -58,6 +58,37 @@ private func filterLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: U
     g2.store(y + 5 &* ys)
 }
 
+/// A of one line without its factors -1/6 (elements 1 and 2) and 1/6 (3 and 4): 4 numbers at x, xs apart, to 6 numbers at y, ys apart. x may
+/// be y.
+@inline(__always)
+private func gradientLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
+    let d0 = V.load(x), d1 = V.load(x + xs), d2 = V.load(x + 2 &* xs), d3 = V.load(x + 3 &* xs)
+    let two = V(2), root = V(V.Scalar(0.707_106_781_186_547_6))
+    let root2 = root + root
+    let even = V.fma(two, d0, d2), odd = V.fma(two, d1, d3)
+    let even2 = V.fma(two, d2, d0), odd2 = V.fma(two, d3, d1)
+    d0.store(y)
+    V.fma(root, odd, even).store(y + ys)
+    V.fma(-root, odd, even).store(y + 2 &* ys)
+    V.fma(root2, odd2, even2).store(y + 3 &* ys)
+    V.fma(-root2, odd2, even2).store(y + 4 &* ys)
+    d3.store(y + 5 &* ys)
+}
+
+/// G' of one line, with the factors that gradientLine leaves out: 6 numbers at x, xs apart, to 3 at y, ys apart. x may be y.
+@inline(__always)
+private func filterGradientLine<V: Wide>(
+    _ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type
+) {
+    let p0 = V.load(x), p1 = V.load(x + xs), p2 = V.load(x + 2 &* xs)
+    let p3 = V.load(x + 3 &* xs), p4 = V.load(x + 4 &* xs), p5 = V.load(x + 5 &* xs)
+    let sixth = V(1) / V(6), two = V(2)
+    let sum = p1 + p2, sum2 = p3 + p4
+    V.fma(sixth, V.fma(-two, sum, sum2), p0).store(y)
+    (V(V.Scalar(0.235_702_260_395_515_84)) * ((p3 - p4) - (p1 - p2))).store(y + ys)
+    V.fma(sixth, V.fma(two, sum2, -sum), p5).store(y + 2 &* ys)
+}
+
 /// U = B' d B of tiles side by side, `lanes` channels at a time.
 @inline(never)
 func winogradInput<T: Real>(_ argument: UnsafePointer<snn_winograd_row>, _: T.Type) {
@@ -95,6 +126,43 @@ func winogradInput<T: Real>(_ argument: UnsafePointer<snn_winograd_row>, _: T.Ty
             for y in 0..<6 {
                 inputLine(window + (y &* line &+ t &* 4 &* lanes), lanes, to + y &* 6 &* plane, plane, V.self)
             }
+        }
+        c &+= lanes
+    }
+}
+
+/// A dy A' of tiles side by side, `lanes` channels at a time; what lies outside the gradient is zero.
+@inline(never)
+func winogradGradient<T: Real>(_ argument: UnsafePointer<snn_winograd_row>, _: T.Type) {
+    typealias V = T.Vector
+    let p = argument.pointee
+    let lanes = V.lanes
+    let image = p.image.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let window = p.scratch.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let planes = p.planes.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let cs = Int(p.cs), hs = Int(p.hs), ws = Int(p.ws), channels = Int(p.channels), tiles = Int(p.tiles)
+    let h1 = Int(p.h1), w1 = Int(p.w1), plane = Int(p.plane), row = Int(p.row)
+    let width = 4 &* tiles
+    let line = width &* lanes
+    var c = 0
+    while c < channels {
+        let valid = min(lanes, channels &- c)
+        for y in 0..<4 {
+            let to = window + y &* line
+            if y >= h1 {
+                fill(to, 0, line)
+                continue
+            }
+            fill(to + w1 &* lanes, 0, (width &- w1) &* lanes)
+            gather(image + (c &* cs &+ y &* hs), cs, ws, valid, w1, to)
+        }
+        for x in 0..<width {
+            let column = window + x &* lanes
+            gradientLine(column, line, column, line, V.self)
+        }
+        for t in 0..<tiles {
+            let to = planes + (t &* row &+ c)
+            for y in 0..<6 { gradientLine(window + (y &* line &+ t &* 4 &* lanes), lanes, to + y &* 6 &* plane, plane, V.self) }
         }
         c &+= lanes
     }
@@ -244,6 +312,123 @@ func winogradTurn<T: Real>(
         }
         c &+= lanes
     }
+}
+
+/// G' P G of one vector of filters.
+@inline(never)
+func winogradFilterGradient<T: Real>(
+    _ x: UnsafePointer<T>, _ plane: Int, _ row: Int, _ channels: Int, _ filters: Int, _ scratch: UnsafeMutablePointer<T>,
+    _ y: UnsafeMutablePointer<T>
+) {
+    typealias V = T.Vector
+    let lanes = V.lanes
+    withUnsafeTemporaryAllocation(of: T.self, capacity: 18 * lanes) { buffer in
+        let tall = buffer.baseAddress.unsafelyUnwrapped
+        for c in 0..<channels {
+            for i in 0..<6 { filterGradientLine(x + (i &* 6 &* plane &+ c &* row), plane, tall + i &* 3 &* lanes, lanes, V.self) }
+            let to = scratch + c &* 9 &* lanes
+            for s in 0..<3 { filterGradientLine(tall + s &* lanes, 3 &* lanes, to + s &* lanes, 3 &* lanes, V.self) }
+        }
+    }
+    scatter(scratch, filters, channels &* 9, y, channels &* 9)
+}
+
+/// C = A' B, or C + A' B, for row-major A, B and C: what the product of planes is for the filters' gradient.
+@inline(never)
+func winogradOuter<T: Real>(_ argument: UnsafePointer<snn_winograd_outer>, _: T.Type) {
+    let p = argument.pointee
+    let a = p.a.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let b = p.b.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let c = p.c.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let m = Int(p.m), n = Int(p.n), k = Int(p.k), lda = Int(p.lda), ldb = Int(p.ldb), ldc = Int(p.ldc)
+    let w = T.Tile.lanes
+    let zero = T.Tile(0)
+    var k0 = 0
+    while k0 < k {
+        let depth = min(depthBlock, k &- k0)
+        let first = p.first != 0 && k0 == 0
+        var j = 0
+        while j < n {
+            var i = 0
+            while i < m {
+                let from = a + (k0 &* lda &+ i), with = b + (k0 &* ldb &+ j), to = c + (i &* ldc &+ j)
+                if n &- j > w {
+                    outerTile(2, depth, from, lda, with, ldb, to, ldc, first, zero)
+                } else {
+                    outerTile(1, depth, from, lda, with, ldb, to, ldc, first, zero)
+                }
+                i &+= 6
+            }
+            j &+= 2 &* w
+        }
+        k0 &+= depth
+    }
+}
+
+/// Six rows of C and one or two vectors. c<i>a, c<i>b are the chains of row i, s<i>a, s<i>b their sums.
+@_transparent
+private func outerTile<V: TileVector>(
+    _ vectors: Int, _ depth: Int, _ a: UnsafePointer<V.Scalar>, _ lda: Int, _ b: UnsafePointer<V.Scalar>, _ ldb: Int,
+    _ c: UnsafeMutablePointer<V.Scalar>, _ ldc: Int, _ first: Bool, _ zero: V
+) {
+    let w = V.lanes
+    let two = vectors == 2
+    var a = a
+    var b = b
+    var s0a = zero, s0b = zero, s1a = zero, s1b = zero, s2a = zero, s2b = zero
+    var s3a = zero, s3b = zero, s4a = zero, s4b = zero, s5a = zero, s5b = zero
+    var rest = depth
+    while rest > 0 {
+        let length = min(chain, rest)
+        var c0a = zero, c0b = zero, c1a = zero, c1b = zero, c2a = zero, c2b = zero
+        var c3a = zero, c3b = zero, c4a = zero, c4b = zero, c5a = zero, c5b = zero
+        for _ in 0..<length {
+            let ba = V.load(b)
+            let bb = two ? V.load(b + w) : zero
+            var t = V(a[0])
+            c0a = .fma(t, ba, c0a); if two { c0b = .fma(t, bb, c0b) }
+            t = V(a[1]); c1a = .fma(t, ba, c1a); if two { c1b = .fma(t, bb, c1b) }
+            t = V(a[2]); c2a = .fma(t, ba, c2a); if two { c2b = .fma(t, bb, c2b) }
+            t = V(a[3]); c3a = .fma(t, ba, c3a); if two { c3b = .fma(t, bb, c3b) }
+            t = V(a[4]); c4a = .fma(t, ba, c4a); if two { c4b = .fma(t, bb, c4b) }
+            t = V(a[5]); c5a = .fma(t, ba, c5a); if two { c5b = .fma(t, bb, c5b) }
+            a += lda
+            b += ldb
+        }
+        s0a = s0a + c0a; if two { s0b = s0b + c0b }
+        s1a = s1a + c1a; if two { s1b = s1b + c1b }
+        s2a = s2a + c2a; if two { s2b = s2b + c2b }
+        s3a = s3a + c3a; if two { s3b = s3b + c3b }
+        s4a = s4a + c4a; if two { s4b = s4b + c4b }
+        s5a = s5a + c5a; if two { s5b = s5b + c5b }
+        rest &-= length
+    }
+    var to = c
+    if !first {
+        s0a = s0a + .load(to); if two { s0b = s0b + .load(to + w) }
+        to += ldc
+        s1a = s1a + .load(to); if two { s1b = s1b + .load(to + w) }
+        to += ldc
+        s2a = s2a + .load(to); if two { s2b = s2b + .load(to + w) }
+        to += ldc
+        s3a = s3a + .load(to); if two { s3b = s3b + .load(to + w) }
+        to += ldc
+        s4a = s4a + .load(to); if two { s4b = s4b + .load(to + w) }
+        to += ldc
+        s5a = s5a + .load(to); if two { s5b = s5b + .load(to + w) }
+        to = c
+    }
+    s0a.store(to); if two { s0b.store(to + w) }
+    to += ldc
+    s1a.store(to); if two { s1b.store(to + w) }
+    to += ldc
+    s2a.store(to); if two { s2b.store(to + w) }
+    to += ldc
+    s3a.store(to); if two { s3b.store(to + w) }
+    to += ldc
+    s4a.store(to); if two { s4b.store(to + w) }
+    to += ldc
+    s5a.store(to); if two { s5b.store(to + w) }
 }
 
 /// C = A B for row-major A and C and B in panels as wide as a vector of `lanes` numbers. Chains of `chain` terms are added up one after

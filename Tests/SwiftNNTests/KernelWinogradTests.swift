@@ -13,6 +13,14 @@ extension AllTests {
             transforms(Float.self)
             transforms(Double.self)
         }
+        @Test func winogradOuter() {
+            outers(Float.self)
+            outers(Double.self)
+        }
+        @Test func winogradGradients() {
+            gradients(Float.self)
+            gradients(Double.self)
+        }
         @Test func winogradTurn() {
             turns(Float.self)
             turns(Double.self)
@@ -62,6 +70,122 @@ private func product<T: Number>(_ m: Int, _ panels: Int, _ k: Int, _: T.Type) {
             }
         }
         return exactly(got, expected)
+    }
+}
+
+private func outers<T: Number>(_: T.Type) {
+    for m in [1, 5, 6, 7, 16] {
+        for vectors in [1, 2, 3] {
+            for k in [1, 15, 16, 17, 127, 128, 129, 300] {
+                for first in [false, true] { outer(m, vectors, k, first, T.self) }
+            }
+        }
+    }
+}
+
+/// C = A' B, or C + A' B, in the same order.
+private func outer<T: Number>(_ m: Int, _ vectors: Int, _ k: Int, _ first: Bool, _: T.Type) {
+    let n = vectors * Int(T.kernels[0].table.lanes)
+    let rows = (m + 5) / 6 * 6, lda = rows + 1, ldb = n + 3, ldc = n + 5
+    var draw = Draw(m + n + k)
+    let a = Fenced<T>(draw.numbers(k * lda))
+    let b = Fenced<T>(draw.numbers(k * ldb))
+    let before: [T] = draw.numbers(rows * ldc)
+    onEveryLevel("winograd_outer \(m)x\(n)x\(k) \(first)") { (kernels: Kernels<T>) in
+        let c = Fenced<T>(before)
+        var p = snn_winograd_outer(
+            m: Int64(m), n: Int64(n), k: Int64(k), a: a.pointer, lda: Int64(lda), b: b.pointer, ldb: Int64(ldb), c: c.pointer,
+            ldc: Int64(ldc), first: first ? 1 : 0)
+        kernels.table.winograd_outer(&p)
+        if !c.isIntact { report("winograd_outer on \(kernels.name) wrote in front of its memory") }
+        return (0..<m).flatMap { i in (0..<n).map { c[i * ldc + $0] } }
+    } _: { kernels, got in
+        var expected = [T]()
+        for i in 0..<m {
+            for j in 0..<n {
+                var total: T? = first ? nil : before[i * ldc + j]
+                for block in stride(from: 0, to: k, by: 128) {
+                    var sum = T(0)
+                    for start in stride(from: block, to: min(k, block + 128), by: 16) {
+                        var chain = T(0)
+                        for x in start..<min(k, block + 128, start + 16) { chain = kernels.fma(a[x * lda + i], b[x * ldb + j], chain) }
+                        sum += chain
+                    }
+                    total = total.map { sum + $0 } ?? sum
+                }
+                expected.append(total ?? 0)
+            }
+        }
+        return exactly(got, expected)
+    }
+}
+
+private func gradients<T: Number>(_: T.Type) {
+    for channels in [1, 7, 8, 15, 16, 17, 33] {
+        for tiles in [1, 2, 5] {
+            for (p, q) in [(4, 4 * tiles), (3, 4 * tiles - 1), (1, 4 * tiles - 3)] { gradient(channels, tiles, p, q, T.self) }
+        }
+    }
+}
+
+/// One filter for each channel: dg[c] = Σ dy[c] x[c] through U = B' x B, Z = A dy A', dg = G' (Σ U . Z) G.
+private func gradient<T: Number>(_ channels: Int, _ tiles: Int, _ p: Int, _ q: Int, _: T.Type) {
+    let lanes = Int(T.kernels[0].table.lanes)
+    let width = 4 * tiles + 2, padded = (channels + lanes - 1) / lanes * lanes
+    var draw = Draw(channels + tiles + p)
+    let x = Fenced<T>(draw.numbers(channels * 6 * width))
+    let dy = Fenced<T>(draw.numbers(channels * p * q))
+    onEveryLevel("winograd gradient of \(channels) channels, \(tiles) tiles, \(p)x\(q)") { (kernels: Kernels<T>) in
+        let plane = tiles * padded + 7
+        let u = Fenced<T>(35 * plane + tiles * padded, .nan), z = Fenced<T>(35 * plane + tiles * padded, .nan)
+        let scratch = Fenced<T>(6 * width * lanes, .nan)
+        var lines = snn_winograd_row()
+        (lines.tiles, lines.channels) = (Int64(tiles), Int64(channels))
+        lines.image = UnsafeMutableRawPointer(x.pointer)
+        (lines.cs, lines.hs, lines.ws) = (Int64(6 * width), Int64(width), 1)
+        (lines.h1, lines.w1) = (6, Int64(width))
+        lines.planes = UnsafeMutableRawPointer(u.pointer)
+        (lines.plane, lines.row) = (Int64(plane), Int64(padded))
+        lines.activation = -1
+        lines.scratch = UnsafeMutableRawPointer(scratch.pointer)
+        kernels.table.winograd_input(&lines)
+        lines.image = UnsafeMutableRawPointer(dy.pointer)
+        (lines.cs, lines.hs) = (Int64(p * q), Int64(q))
+        (lines.h1, lines.w1) = (Int64(p), Int64(q))
+        lines.planes = UnsafeMutableRawPointer(z.pointer)
+        kernels.table.winograd_gradient(&lines)
+
+        // one "channel" of winograd_filter_gradient has a vector of filters here
+        let products = Fenced<T>(36 * padded, .nan)
+        for e in 0..<36 {
+            for c in 0..<padded {
+                products.pointer[e * padded + c] = (0..<tiles).reduce(T(0)) { $0 + u[e * plane + $1 * padded + c] * z[e * plane + $1 * padded + c] }
+            }
+        }
+        let y = Fenced<T>(channels * 9, .nan), room = Fenced<T>(9 * lanes, .nan)
+        for c in stride(from: 0, to: channels, by: lanes) {
+            kernels.table.winograd_filter_gradient(
+                products.pointer + c, Int64(padded), 0, 1, Int64(min(lanes, channels - c)), room.pointer, y.pointer + c * 9)
+        }
+        if !(u.isIntact && z.isIntact && scratch.isIntact && room.isIntact && y.isIntact) {
+            report("winograd gradient on \(kernels.name) wrote in front of its memory")
+        }
+        return y.values
+    } _: { _, got in
+        var expected = [Double]()
+        for c in 0..<channels {
+            for r in 0..<3 {
+                for s in 0..<3 {
+                    var sum = 0.0
+                    for i in 0..<p {
+                        for j in 0..<q { sum += Double(dy[(c * p + i) * q + j]) * Double(x[(c * 6 + i + r) * width + j + s]) }
+                    }
+                    expected.append(sum)
+                }
+            }
+        }
+        let largest = expected.reduce(1) { max($0, $1.magnitude) }
+        return within(got, expected, [Double](repeating: largest * 100 * Double(T.ulpOfOne), count: expected.count))
     }
 }
 

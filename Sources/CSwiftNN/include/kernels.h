@@ -72,6 +72,16 @@ typedef struct snn_winograd_product {
     void *c; int64_t ldc;
 } snn_winograd_product;
 
+/* C[m,n] = (first ? 0 : C) + A^T B: A (k rows of m) and B (k rows of n) row-major, and C; sums of 16 and of 128 terms are added up in order. n is a multiple
+ * of the vector; A has room for columns up to the next multiple of six, and C for as many rows. */
+typedef struct snn_winograd_outer {
+    int64_t m, n, k;
+    const void *a; int64_t lda;
+    const void *b; int64_t ldb;
+    void *c; int64_t ldc;
+    int64_t first;
+} snn_winograd_outer;
+
 /* One plane of a depthwise convolution: y[i,j] = bias + sum over r, s in order of w[r,s] x[(i*stride_h + r*dilation_h)*hs + j*stride_w +
  * s*dilation_w], one fused multiply-add each. x is a padded plane of which whole vectors may be read: up to 2 vectors past a row's last
  * window. */
@@ -265,6 +275,11 @@ typedef struct snn_kernels {
     /* Transposes: vectors of filters, vector v of channel c at x[v*panel + c*lanes], to panels of channels, number c of filter o at
        y[(c / lanes * depth + o)*lanes + c % lanes]; zero for the channels that fill up the last panel. depth: filters */
     void (*winograd_turn)(const void *x, int64_t panel, int64_t channels, int64_t depth, void *y);
+    void (*winograd_gradient)(const snn_winograd_row *);                        /* planes from the result's gradient, window 4 by 4*tiles */
+    void (*winograd_outer)(const snn_winograd_outer *);
+    /* the filters' gradient from planes x[plane*(i*6 + j) + c*row], a vector of filters, to y[(o*channels + c)*9 + r*3 + s] of `filters`
+     * filters, at most a vector; scratch for 9*channels vectors */
+    void (*winograd_filter_gradient)(const void *x, int64_t plane, int64_t row, int64_t channels, int64_t filters, void *scratch, void *y);
     void (*depthwise)(const snn_depthwise *);
     void (*depthwise_gradient)(const snn_depthwise_gradient *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */

@@ -61,6 +61,8 @@ private func convBackward<T: Element>(_ args: snn_conv_backward_args, _: T.Type)
             memset(dweight, 0, weightShape.size * MemoryLayout<T>.stride)
         } else if shape.isDepthwise {
             try depthwiseGradients(gradient.data, x, shape, dweight, nil, nil)
+        } else if Winograd.suits(shape) {
+            try winogradWeightGradient(gradient.data, x, shape, dweight)
         } else {
             try weightGradient(gradient.data, x, shape, dweight)
         }

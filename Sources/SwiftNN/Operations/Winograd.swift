@@ -112,6 +112,61 @@ private struct TurnedFilters<T: Element> {
     }
 }
 
+/// Where a block's tiles stand: number t of channel c in element e's plane at base[e * plane + t * row + c].
+private struct TilePlanes<T> {
+    let base: UnsafeMutablePointer<T>
+    let plane: Int, row: Int
+}
+
+/// U of a piece of a row of tiles, some channels; first: the block's first tile.
+private func transformInput<T: Element>(
+    _ x: ArrayView<T>, _ shape: ConvolutionShape, _ piece: (row: Int, tile: Int, count: Int), first: Int, channel: Int, channels: Int,
+    _ planes: TilePlanes<T>, _ window: UnsafeMutablePointer<T>
+) {
+    if piece.count == 0 { return }
+    let m = Winograd.tile
+    let tilesH = ceilDivide(shape.p, m), tilesW = ceilDivide(shape.q, m)
+    let n = piece.row / tilesH
+    let top = piece.row % tilesH * m - shape.top, left = piece.tile * m - shape.left
+    let width = m * piece.count + 2
+    let h0 = max(0, -top), h1 = min(m + 2, shape.h - top)
+    let w0 = min(max(0, -left), width), w1 = max(w0, min(width, shape.w - left))
+    let isInside = h0 < h1 && w0 < w1
+    let at = isInside ? n * x.strides[0] + channel * x.strides[1] + (top + h0) * x.strides[2] + (left + w0) * x.strides[3] : 0
+    var lines = snn_winograd_row()
+    lines.tiles = Int64(piece.count)
+    lines.channels = Int64(channels)
+    lines.image = UnsafeMutableRawPointer(mutating: x.data + at)
+    (lines.cs, lines.hs, lines.ws) = (Int64(x.strides[1]), Int64(x.strides[2]), Int64(x.strides[3]))
+    (lines.h0, lines.h1, lines.w0, lines.w1) = (Int64(h0), Int64(h1), Int64(w0), Int64(w1))
+    lines.planes = UnsafeMutableRawPointer(planes.base + ((piece.row * tilesW + piece.tile - first) * planes.row + channel))
+    (lines.plane, lines.row) = (Int64(planes.plane), Int64(planes.row))
+    lines.activation = Int64(SNN_NONE)
+    lines.scratch = UnsafeMutableRawPointer(window)
+    T.kernels.pointee.winograd_input(&lines)
+}
+
+/// The same of the result's gradient, which is contiguous: A dy A'.
+private func transformGradient<T: Element>(
+    _ dy: UnsafePointer<T>, _ shape: ConvolutionShape, _ piece: (row: Int, tile: Int, count: Int), first: Int, channel: Int, channels: Int,
+    _ planes: TilePlanes<T>, _ window: UnsafeMutablePointer<T>
+) {
+    if piece.count == 0 { return }
+    let m = Winograd.tile
+    let tilesH = ceilDivide(shape.p, m), tilesW = ceilDivide(shape.q, m)
+    let n = piece.row / tilesH, p = piece.row % tilesH * m, q = piece.tile * m
+    var lines = snn_winograd_row()
+    lines.tiles = Int64(piece.count)
+    lines.channels = Int64(channels)
+    lines.image = UnsafeMutableRawPointer(mutating: dy + (((n * shape.o + channel) * shape.p + p) * shape.q + q))
+    (lines.cs, lines.hs, lines.ws) = (Int64(shape.p * shape.q), Int64(shape.q), 1)
+    (lines.h1, lines.w1) = (Int64(min(m, shape.p - p)), Int64(min(m * piece.count, shape.q - q)))
+    lines.planes = UnsafeMutableRawPointer(planes.base + ((piece.row * tilesW + piece.tile - first) * planes.row + channel))
+    (lines.plane, lines.row) = (Int64(planes.plane), Int64(planes.row))
+    lines.scratch = UnsafeMutableRawPointer(window)
+    T.kernels.pointee.winograd_gradient(&lines)
+}
+
 /// y = act(bias + x * w) by tiles of 4x4 outputs; turned: w is the filters of the convolution whose input's gradient this is (shape says
 /// what is computed, w is as it was given). Threads: blocks of tiles, or, where there are too few, the parts of each step.
 func convolveWinograd<T: Element>(
@@ -166,35 +221,10 @@ func convolveWinograd<T: Element>(
         let inGroup = inner == 1 ? c : 4 * lanes
         let inGroups = ceilDivide(c, inGroup)
         ThreadPool.run(rows.count * inGroups, threads: inner) { task, innerWorker in
-            let (row, tile, tiles) = rows[task / inGroups]
-            if tiles == 0 { return }
             let channel = task % inGroups * inGroup
-            let n = row / tilesH
-            let top = row % tilesH * m - shape.top, left = tile * m - shape.left
-            let h0 = max(0, -top), h1 = min(m + 2, shape.h - top)
-            let w0 = min(max(0, -left), m * tiles + 2), w1 = max(w0, min(m * tiles + 2, shape.w - left))
-            var lines = snn_winograd_row()
-            lines.tiles = Int64(tiles)
-            lines.channels = Int64(min(inGroup, c - channel))
-            if h0 < h1 && w0 < w1 {
-                lines.image = UnsafeMutableRawPointer(
-                    mutating: x.data + (n * x.strides[0] + channel * x.strides[1] + (top + h0) * x.strides[2] + (left + w0) * x.strides[3]))
-            } else {
-                lines.image = UnsafeMutableRawPointer(mutating: x.data)
-            }
-            lines.cs = Int64(x.strides[1])
-            lines.hs = Int64(x.strides[2])
-            lines.ws = Int64(x.strides[3])
-            lines.h0 = Int64(h0)
-            lines.h1 = Int64(h1)
-            lines.w0 = Int64(w0)
-            lines.w1 = Int64(w1)
-            lines.planes = UnsafeMutableRawPointer(u + ((row * tilesW + tile - first) * inRow + channel))
-            lines.plane = Int64(inPlane)
-            lines.row = Int64(inRow)
-            lines.activation = Int64(SNN_NONE)
-            lines.scratch = UnsafeMutableRawPointer(windows + (outer == 1 ? innerWorker : outerWorker) * window)
-            kernels.pointee.winograd_input(&lines)
+            transformInput(
+                x, shape, rows[task / inGroups], first: first, channel: channel, channels: min(inGroup, c - channel),
+                TilePlanes(base: u, plane: inPlane, row: inRow), windows + (outer == 1 ? innerWorker : outerWorker) * window)
         }
 
         // The rows that fill up the last tile of the product: any numbers would do, but denormal ones are slow.
@@ -243,5 +273,68 @@ func convolveWinograd<T: Element>(
             lines.scratch = UnsafeMutableRawPointer(windows + (outer == 1 ? innerWorker : outerWorker) * window)
             kernels.pointee.winograd_output(&lines)
         }
+    }
+}
+
+/// dw = G' [ Σ (B' d B) . (A dy A') ] G, the sum over all tiles: block after block of them, for each of the 36 elements a product of c rows
+/// and o columns. A block has as many tiles as the shape says, so that threads change no bit. Threads: the parts of each step.
+func winogradWeightGradient<T: Element>(
+    _ dy: UnsafePointer<T>, _ x: ArrayView<T>, _ shape: ConvolutionShape, _ dweight: UnsafeMutablePointer<T>
+) throws(Failure) {
+    let kernels = T.kernels
+    let lanes = Int(kernels.pointee.lanes)
+    let m = Winograd.tile, elements = Winograd.elements
+    let c = shape.c, o = shape.o
+    let tilesH = ceilDivide(shape.p, m), tilesW = ceilDivide(shape.q, m)
+    let total = shape.n * tilesH * tilesW
+    let threads = ThreadPool.threads(forWork: total &* elements &* c &* o / 8)
+    // The sums are read and written once for each block: the more channels, the more tiles make up for that.
+    let block = min(roundUp(total, 16), max(Winograd.blockTiles, roundUp(c * o / (c + o), 16)))
+    let inRow = roundUp(c, lanes) + lanes, outRow = roundUp(o, lanes) + lanes
+    let inPlane = block * inRow, outPlane = block * outRow
+    let sumsRow = roundUp(o, lanes), sumsPlane = roundUp(c, Winograd.productRows) * sumsRow
+    let window = 6 * (m * Winograd.rowTiles + 2) * lanes
+    let perWorker = max(window, 9 * c * lanes)
+    let scratch = try Scratch<T>(elements * (inPlane + outPlane + sumsPlane) + threads * perWorker)
+    defer { scratch.release() }
+    let u = TilePlanes(base: scratch.base, plane: inPlane, row: inRow)
+    let z = TilePlanes(base: u.base + elements * inPlane, plane: outPlane, row: outRow)
+    let sums = z.base + elements * outPlane
+    let workers = sums + elements * sumsPlane
+    // Of U the columns behind the last vector: the product's last rows take them, and denormal numbers would be slow.
+    ThreadPool.run(elements, threads: threads) { element, _ in
+        memset(u.base + element * inPlane, 0, inPlane * MemoryLayout<T>.stride)
+    }
+
+    let group = 4 * lanes
+    let inGroups = ceilDivide(c, group), outGroups = ceilDivide(o, group)
+    for first in stride(from: 0, to: total, by: block) {
+        if Interrupt.stops() { return }
+        let count = min(block, total - first)
+        let rows = TileRows(first, first + count, perRow: tilesW)
+        ThreadPool.run(rows.count * (inGroups + outGroups), threads: threads) { task, worker in
+            let piece = rows[task / (inGroups + outGroups)], i = task % (inGroups + outGroups)
+            let own = workers + worker * perWorker
+            if i < inGroups {
+                transformInput(x, shape, piece, first: first, channel: i * group, channels: min(group, c - i * group), u, own)
+            } else {
+                let channel = (i - inGroups) * group
+                transformGradient(dy, shape, piece, first: first, channel: channel, channels: min(group, o - channel), z, own)
+            }
+        }
+        ThreadPool.run(elements * outGroups, threads: threads) { task, _ in
+            let element = task / outGroups, channel = task % outGroups * group
+            var product = snn_winograd_outer(
+                m: Int64(c), n: Int64(min(group, sumsRow - channel)), k: Int64(count), a: u.base + element * inPlane, lda: Int64(inRow),
+                b: z.base + (element * outPlane + channel), ldb: Int64(outRow), c: sums + (element * sumsPlane + channel),
+                ldc: Int64(sumsRow), first: first == 0 ? 1 : 0)
+            kernels.pointee.winograd_outer(&product)
+        }
+    }
+    ThreadPool.run(ceilDivide(o, lanes), threads: threads) { task, worker in
+        let filter = task * lanes
+        kernels.pointee.winograd_filter_gradient(
+            sums + filter, Int64(sumsPlane), Int64(sumsRow), Int64(c), Int64(min(lanes, o - filter)), workers + worker * perWorker,
+            dweight + filter * c * 9)
     }
 }
