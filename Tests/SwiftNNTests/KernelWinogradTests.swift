@@ -159,7 +159,8 @@ private func gradient<T: Number>(_ channels: Int, _ tiles: Int, _ p: Int, _ q: I
         let products = Fenced<T>(36 * padded, .nan)
         for e in 0..<36 {
             for c in 0..<padded {
-                products.pointer[e * padded + c] = (0..<tiles).reduce(T(0)) { $0 + u[e * plane + $1 * padded + c] * z[e * plane + $1 * padded + c] }
+                let from = e * plane + c
+                products.pointer[e * padded + c] = (0..<tiles).reduce(T(0)) { $0 + u[from + $1 * padded] * z[from + $1 * padded] }
             }
         }
         let y = Fenced<T>(channels * 9, .nan), room = Fenced<T>(9 * lanes, .nan)
