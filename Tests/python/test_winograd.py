@@ -75,6 +75,42 @@ def test_rounding_errors(channels: int, size: int, positive: bool) -> None:
     assert mine <= 4 * np.abs(sums - exact[0]).max()
 
 
+@pytest.mark.parametrize(("channels", "size", "images"), [(16, 9, 2), (64, 28, 8), (40, 14, 3)])
+def test_rounding_errors_of_gradients(channels: int, size: int, images: int) -> None:
+    """Those of the filters and of the input: at most six times the ones of the direct computation."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((images, channels, size, size))
+    weight = rng.uniform(-1, 1, (32, channels, 3, 3)) / np.sqrt(9 * channels)
+    dy = rng.standard_normal((images, 32, size, size))
+
+    def gradients(dtype: type, winograd: bool) -> list[np.ndarray]:
+        nn.set_winograd(winograd)
+        tensors = [nn.Tensor(a.astype(dtype), requires_grad=True) for a in (x, weight)]
+        F.conv2d(*tensors, padding=1).backward(dy.astype(dtype))
+        return [tensor.grad for tensor in tensors]
+
+    for exact, mine, direct in zip(gradients(np.float64, False), gradients(np.float32, True), gradients(np.float32, False)):
+        assert mine.tobytes() != direct.tobytes()
+        assert np.abs(mine - exact).max() <= 6 * np.abs(direct - exact).max()
+    for exact, mine in zip(gradients(np.float64, False), gradients(np.float64, True)):
+        np.testing.assert_allclose(mine, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
+
+
+def test_training_keeps_one_version_of_the_filters() -> None:
+    """What is kept of the filters from forward to backward goes with their version."""
+    nn.set_winograd(True)
+    conv = nn.Conv2d(64, 64, 3, padding=1)
+    x = nn.Tensor(np.ones((1, 64, 8, 8), np.float32), requires_grad=True)
+    optimizer = nn.optim.SGD(conv.parameters(), lr=0.1)
+    held = []
+    for _ in range(4):
+        optimizer.zero_grad()
+        conv(x).sum().backward()
+        held.append(nn.memory_stats()["bytes_in_use"])
+        optimizer.step()
+    assert held[1] == held[2] == held[3]
+
+
 def test_a_nan_reaches_the_tiles_that_see_it_and_no_others() -> None:
     x, weight = _data(32, 20)
     clean = F.conv2d(x, weight, padding=1)
