@@ -33,7 +33,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.winograd_turn = { winogradTurn(f32($0), Int($1), Int($2), Int($3), f32($4)) }
     s.winograd_gradient = { winogradGradient($0.unsafelyUnwrapped, Float.self) }
     s.winograd_outer = { winogradOuter($0.unsafelyUnwrapped, Float.self) }
-    s.winograd_filter_gradient = { winogradFilterGradient(f32($0), Int($1), Int($2), Int($3), Int($4), f32($5), f32($6)) }
+    s.winograd_filter_gradient = { winogradFilterGradient(f32($0), Int($1), Int($2), Int($3), Int($4), f32($5), f32($6), Int($7)) }
     s.depthwise = { depthwise($0.unsafelyUnwrapped, Float.self) }
     s.depthwise_gradient = { depthwiseGradient($0.unsafelyUnwrapped, Float.self) }
     s.copy = { copy(f32($0), Int($1), f32($2), Int($3)) }
@@ -111,7 +111,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.winograd_turn = { winogradTurn(f64($0), Int($1), Int($2), Int($3), f64($4)) }
     d.winograd_gradient = { winogradGradient($0.unsafelyUnwrapped, Double.self) }
     d.winograd_outer = { winogradOuter($0.unsafelyUnwrapped, Double.self) }
-    d.winograd_filter_gradient = { winogradFilterGradient(f64($0), Int($1), Int($2), Int($3), Int($4), f64($5), f64($6)) }
+    d.winograd_filter_gradient = { winogradFilterGradient(f64($0), Int($1), Int($2), Int($3), Int($4), f64($5), f64($6), Int($7)) }
     d.depthwise = { depthwise($0.unsafelyUnwrapped, Double.self) }
     d.depthwise_gradient = { depthwiseGradient($0.unsafelyUnwrapped, Double.self) }
     d.copy = { copy(f64($0), Int($1), f64($2), Int($3)) }

@@ -318,7 +318,7 @@ func winogradTurn<T: Real>(
 @inline(never)
 func winogradFilterGradient<T: Real>(
     _ x: UnsafePointer<T>, _ plane: Int, _ row: Int, _ channels: Int, _ filters: Int, _ scratch: UnsafeMutablePointer<T>,
-    _ y: UnsafeMutablePointer<T>
+    _ y: UnsafeMutablePointer<T>, _ yRow: Int
 ) {
     typealias V = T.Vector
     let lanes = V.lanes
@@ -330,7 +330,7 @@ func winogradFilterGradient<T: Real>(
             for s in 0..<3 { filterGradientLine(tall + s &* lanes, 3 &* lanes, to + s &* lanes, 3 &* lanes, V.self) }
         }
     }
-    scatter(scratch, filters, channels &* 9, y, channels &* 9)
+    scatter(scratch, filters, channels &* 9, y, yRow)
 }
 
 /// C = A' B, or C + A' B, for row-major A, B and C: what the product of planes is for the filters' gradient.

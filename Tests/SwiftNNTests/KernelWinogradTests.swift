@@ -166,7 +166,7 @@ private func gradient<T: Number>(_ channels: Int, _ tiles: Int, _ p: Int, _ q: I
         let y = Fenced<T>(channels * 9, .nan), room = Fenced<T>(9 * lanes, .nan)
         for c in stride(from: 0, to: channels, by: lanes) {
             kernels.table.winograd_filter_gradient(
-                products.pointer + c, Int64(padded), 0, 1, Int64(min(lanes, channels - c)), room.pointer, y.pointer + c * 9)
+                products.pointer + c, Int64(padded), 0, 1, Int64(min(lanes, channels - c)), room.pointer, y.pointer + c * 9, 9)
         }
         if !(u.isIntact && z.isIntact && scratch.isIntact && room.isIntact && y.isIntact) {
             report("winograd gradient on \(kernels.name) wrote in front of its memory")

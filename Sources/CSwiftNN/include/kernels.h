@@ -277,9 +277,10 @@ typedef struct snn_kernels {
     void (*winograd_turn)(const void *x, int64_t panel, int64_t channels, int64_t depth, void *y);
     void (*winograd_gradient)(const snn_winograd_row *);                        /* planes from the result's gradient, window 4 by 4*tiles */
     void (*winograd_outer)(const snn_winograd_outer *);
-    /* the filters' gradient from planes x[plane*(i*6 + j) + c*row], a vector of filters, to y[(o*channels + c)*9 + r*3 + s] of `filters`
-     * filters, at most a vector; scratch for 9*channels vectors */
-    void (*winograd_filter_gradient)(const void *x, int64_t plane, int64_t row, int64_t channels, int64_t filters, void *scratch, void *y);
+    /* the filters' gradient from planes x[plane*(i*6 + j) + c*row], a vector of filters, to y[o*y_row + c*9 + r*3 + s] of `filters` filters, at
+     * most a vector; scratch for 9*channels vectors */
+    void (*winograd_filter_gradient)(
+        const void *x, int64_t plane, int64_t row, int64_t channels, int64_t filters, void *scratch, void *y, int64_t y_row);
     void (*depthwise)(const snn_depthwise *);
     void (*depthwise_gradient)(const snn_depthwise_gradient *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */

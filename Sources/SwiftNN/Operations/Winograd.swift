@@ -292,21 +292,40 @@ func winogradWeightGradient<T: Element>(
     let block = min(roundUp(total, 16), max(Winograd.blockTiles, roundUp(c * o / (c + o), 16)))
     let inRow = roundUp(c, lanes) + lanes, outRow = roundUp(o, lanes) + lanes
     let inPlane = block * inRow, outPlane = block * outRow
-    let sumsRow = roundUp(o, lanes), sumsPlane = roundUp(c, Winograd.productRows) * sumsRow
+    // Where one block is all, the sums of some channels and filters become their gradient while they are cached.
+    let isOne = total <= block
+    let someChannels = isOne ? min(roundUp(c, Winograd.productRows), 8 * Winograd.productRows) : roundUp(c, Winograd.productRows)
+    let group = 4 * lanes
+    let sumsRow = isOne ? min(group, roundUp(o, lanes)) : roundUp(o, lanes), sumsPlane = someChannels * sumsRow
     let window = 6 * (m * Winograd.rowTiles + 2) * lanes
-    let perWorker = max(window, 9 * c * lanes)
-    let scratch = try Scratch<T>(elements * (inPlane + outPlane + sumsPlane) + threads * perWorker)
+    let perWorker = max(window, 9 * someChannels * lanes + (isOne ? elements * sumsPlane : 0))
+    let scratch = try Scratch<T>(elements * (inPlane + outPlane + (isOne ? 0 : sumsPlane)) + threads * perWorker)
     defer { scratch.release() }
     let u = TilePlanes(base: scratch.base, plane: inPlane, row: inRow)
     let z = TilePlanes(base: u.base + elements * inPlane, plane: outPlane, row: outRow)
-    let sums = z.base + elements * outPlane
-    let workers = sums + elements * sumsPlane
+    let shared = z.base + elements * outPlane
+    let workers = shared + (isOne ? 0 : elements * sumsPlane)
     // Of U the columns behind the last vector: the product's last rows take them, and denormal numbers would be slow.
     ThreadPool.run(elements, threads: threads) { element, _ in
         memset(u.base + element * inPlane, 0, inPlane * MemoryLayout<T>.stride)
     }
+    /// Sums of channels and filters of one element over `count` tiles.
+    func multiply(_ element: Int, _ count: Int, channel: Int, channels: Int, filter: Int, _ sums: UnsafeMutablePointer<T>, first: Bool) {
+        var product = snn_winograd_outer(
+            m: Int64(channels), n: Int64(min(group, roundUp(o, lanes) - filter)), k: Int64(count),
+            a: u.base + (element * inPlane + channel), lda: Int64(inRow), b: z.base + (element * outPlane + filter), ldb: Int64(outRow),
+            c: sums, ldc: Int64(sumsRow), first: first ? 1 : 0)
+        kernels.pointee.winograd_outer(&product)
+    }
+    /// The gradient of a vector of filters, some channels.
+    func finish(
+        _ sums: UnsafeMutablePointer<T>, channel: Int, channels: Int, filter: Int, _ room: UnsafeMutablePointer<T>
+    ) {
+        kernels.pointee.winograd_filter_gradient(
+            sums, Int64(sumsPlane), Int64(sumsRow), Int64(channels), Int64(min(lanes, o - filter)), room,
+            dweight + (filter * c + channel) * 9, Int64(c * 9))
+    }
 
-    let group = 4 * lanes
     let inGroups = ceilDivide(c, group), outGroups = ceilDivide(o, group)
     for first in stride(from: 0, to: total, by: block) {
         if Interrupt.stops() { return }
@@ -322,19 +341,31 @@ func winogradWeightGradient<T: Element>(
                 transformGradient(dy, shape, piece, first: first, channel: channel, channels: min(group, o - channel), z, own)
             }
         }
+        if isOne { break }
         ThreadPool.run(elements * outGroups, threads: threads) { task, _ in
-            let element = task / outGroups, channel = task % outGroups * group
-            var product = snn_winograd_outer(
-                m: Int64(c), n: Int64(min(group, sumsRow - channel)), k: Int64(count), a: u.base + element * inPlane, lda: Int64(inRow),
-                b: z.base + (element * outPlane + channel), ldb: Int64(outRow), c: sums + (element * sumsPlane + channel),
-                ldc: Int64(sumsRow), first: first == 0 ? 1 : 0)
-            kernels.pointee.winograd_outer(&product)
+            let element = task / outGroups, filter = task % outGroups * group
+            multiply(
+                element, count, channel: 0, channels: c, filter: filter, shared + (element * sumsPlane + filter), first: first == 0)
         }
     }
+    if isOne {
+        let parts = ceilDivide(c, someChannels)
+        ThreadPool.run(outGroups * parts, threads: threads) { task, worker in
+            let channel = task % parts * someChannels, filter = task / parts * group
+            let channels = min(someChannels, c - channel)
+            let room = workers + worker * perWorker
+            let sums = room + 9 * someChannels * lanes
+            for element in 0..<elements {
+                multiply(
+                    element, total, channel: channel, channels: channels, filter: filter, sums + element * sumsPlane, first: true)
+            }
+            for vector in stride(from: 0, to: min(group, o - filter), by: lanes) {
+                finish(sums + vector, channel: channel, channels: channels, filter: filter + vector, room)
+            }
+        }
+        return
+    }
     ThreadPool.run(ceilDivide(o, lanes), threads: threads) { task, worker in
-        let filter = task * lanes
-        kernels.pointee.winograd_filter_gradient(
-            sums + filter, Int64(sumsPlane), Int64(sumsRow), Int64(c), Int64(min(lanes, o - filter)), workers + worker * perWorker,
-            dweight + filter * c * 9)
+        finish(shared + task * lanes, channel: 0, channels: c, filter: task * lanes, workers + worker * perWorker)
     }
 }
