@@ -279,30 +279,27 @@ static inline __attribute__((always_inline)) void snn_prefetch(const void *p) { 
 /* Asks for the cache line at p to be read into the first-level cache. */
 static inline __attribute__((always_inline)) void snn_prefetch_near(const void *p) { __builtin_prefetch(p, 0, 3); }
 
-/* dst[k*ldd + i] = src[i*lds + k] for 8 x 8 */
+/* dst[k*ldd + i] = src[i*lds + k] for 8 x 8. Halves of rows i and i + 4 are loaded into one vector: what is left are shuffles within the
+ * halves, of which CPUs do two at a time, and none across. */
 static inline __attribute__((always_inline)) void snn_transpose8_f32(const float *src, int64_t lds, float *dst, int64_t ldd) {
-#define LD(i) (*(const snn_f32x8 *)(src + (i) * lds))
+#define HALF(i, k) (*(const snn_f32x4 *)(src + (i) * lds + (k)))
+#define LD(i, k) __builtin_shufflevector(HALF(i, k), HALF(i + 4, k), 0, 1, 2, 3, 4, 5, 6, 7)
 #define LO(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
 #define HI(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
 #define EV(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
 #define OD(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
-#define L4(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
-#define H4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
-    snn_f32x8 r0 = LD(0), r1 = LD(1), r2 = LD(2), r3 = LD(3), r4 = LD(4), r5 = LD(5), r6 = LD(6), r7 = LD(7);
-    snn_f32x8 a0 = LO(r0, r1), a1 = HI(r0, r1), a2 = LO(r2, r3), a3 = HI(r2, r3);
-    snn_f32x8 a4 = LO(r4, r5), a5 = HI(r4, r5), a6 = LO(r6, r7), a7 = HI(r6, r7);
-    snn_f32x8 b0 = EV(a0, a2), b1 = OD(a0, a2), b2 = EV(a1, a3), b3 = OD(a1, a3);
-    snn_f32x8 b4 = EV(a4, a6), b5 = OD(a4, a6), b6 = EV(a5, a7), b7 = OD(a5, a7);
 #define ST(k, v) (*(snn_f32x8 *)(dst + (k) * ldd) = (v))
-    ST(0, L4(b0, b4)); ST(1, L4(b1, b5)); ST(2, L4(b2, b6)); ST(3, L4(b3, b7));
-    ST(4, H4(b0, b4)); ST(5, H4(b1, b5)); ST(6, H4(b2, b6)); ST(7, H4(b3, b7));
+    for (int64_t k = 0; k < 8; k += 4) {
+        snn_f32x8 r0 = LD(0, k), r1 = LD(1, k), r2 = LD(2, k), r3 = LD(3, k);
+        snn_f32x8 a0 = LO(r0, r1), a1 = HI(r0, r1), a2 = LO(r2, r3), a3 = HI(r2, r3);
+        ST(k, EV(a0, a2)); ST(k + 1, OD(a0, a2)); ST(k + 2, EV(a1, a3)); ST(k + 3, OD(a1, a3));
+    }
+#undef HALF
 #undef LD
 #undef LO
 #undef HI
 #undef EV
 #undef OD
-#undef L4
-#undef H4
 #undef ST
 }
 

@@ -335,7 +335,8 @@ def _heads(y: Any, n: int, num_heads: int, batch_first: bool) -> tuple[Any, Any]
     shape, dtype = y.shape, y.dtype
 
     def parts(y: Any) -> Any:
-        return y.reshape((*shape[:2], n, num_heads, shape[2] // (n * num_heads))).transpose((2, 0, 3, 1, 4) if batch_first else (2, 1, 3, 0, 4))
+        heads = y.reshape((*shape[:2], n, num_heads, shape[2] // (n * num_heads)))
+        return heads.transpose((2, 0, 3, 1, 4) if batch_first else (2, 1, 3, 0, 4))
 
     def backward(grads: Any, _: Any) -> Any:
         dy = np.empty(shape, dtype)
