@@ -11,8 +11,11 @@ struct GemmBlock<T: Real> {
     let rowBias: UnsafePointer<T>?, columnBias: UnsafePointer<T>?
     let residual: UnsafePointer<T>?, ldr: Int
     let activation: Int, alpha: Double, beta: Double
-    let first: Bool, last: Bool, stream: Bool
+    let first: Bool, last: Bool, chained: Bool, stream: Bool
     let tile: UnsafeMutablePointer<T>
+
+    /// Whether the tiles' chains are added to C.
+    @inline(__always) var adds: Bool { !first && !chained }
 
     @inline(__always) init(_ p: UnsafePointer<snn_gemm_block>) {
         let g = p.pointee
@@ -25,7 +28,7 @@ struct GemmBlock<T: Real> {
         columnBias = g.col_bias?.assumingMemoryBound(to: T.self)
         residual = g.residual?.assumingMemoryBound(to: T.self); ldr = Int(g.ldr)
         activation = Int(g.activation); alpha = g.alpha; beta = g.beta
-        first = g.first != 0; last = g.last != 0; stream = g.stream != 0
+        first = g.first != 0; last = g.last != 0; chained = g.chained != 0; stream = g.stream != 0
         tile = g.tile.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     }
 }
@@ -39,7 +42,9 @@ private protocol BlockColumns {
 
 private enum Panels<T: Real>: BlockColumns {
     @inline(__always) static func columns(_ g: GemmBlock<T>, _ j: Int) -> PanelColumns<T.Tile> {
-        PanelColumns(b: g.b + (j / (2 &* T.Tile.lanes)) &* g.bPanel, stride: g.bStride)
+        let nr = 2 &* T.Tile.lanes
+        // Rows in place are as far apart as the matrix is wide: few of them fit the nearest cache's sets.
+        return PanelColumns(b: g.b + (j / nr) &* g.bPanel, stride: g.bStride, near: g.bStride == nr ? 40 &* nr : 8 &* g.bStride)
     }
 }
 
@@ -78,7 +83,7 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
             var i = 0
             while i < rows {
                 oneTile(g, i, j, min(Level.mr, rows &- i), columns, ahead, B.self)
-                ahead.from += g.k &* ahead.step
+                ahead.from += ahead.share
                 i &+= Level.mr
             }
             j &+= nr
@@ -88,15 +93,24 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
 }
 
 /// What the tiles of a panel ask the memory for: each its part of the panel that comes next, and where they are few, and use a panel up
-/// before the next one has come, what stands some way behind the numbers in hand.
+/// before the next one has come, what stands some way behind the numbers in hand. Of a B in place every tile asks for the same columns of
+/// its rows, the next ones.
 private struct Ahead<T: Real> {
     var from: UnsafePointer<T>
     let step: Int
+    /// From tile to tile.
+    let share: Int
 
     @inline(__always) init(_ g: GemmBlock<T>, _ j: Int) {
         let nr = 2 &* T.Tile.lanes
         let panel = g.b + (j / nr) &* g.bPanel
         let tiles = (g.m &+ Level.mr &- 1) / Level.mr
+        if g.bStride != nr {
+            from = j &+ nr < g.n ? panel + nr : g.b + g.k &* g.bStride
+            step = g.bStride
+            share = 0
+            return
+        }
         if tiles <= 2 {
             from = panel + 160 &* nr
             step = nr
@@ -105,6 +119,7 @@ private struct Ahead<T: Real> {
             from = j &+ nr < g.n ? panel + g.bPanel : (g.last ? panel : g.b) + g.k &* nr
             step = (nr &+ tiles &- 1) / tiles
         }
+        share = g.k &* step
     }
 }
 
@@ -114,7 +129,7 @@ private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
     let nr = 2 * T.Tile.lanes
     gemmRow(
         k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, 0, j), c: g.c + j,
-        accumulate: !g.first, zero: T.Tile(0))
+        accumulate: g.adds, zero: T.Tile(0))
     if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
 }
 
@@ -126,12 +141,13 @@ private func fourRows<B: BlockColumns>(_ g: GemmBlock<B.T>, _ i: Int, _ j: Int, 
     let c = g.c + (i &* g.ldc &+ j)
     gemmFourRows(
         k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, left: B.columns(g, j), right: B.columns(g, j &+ nr), start: tileStart(g, i, j), c: c,
-        ldc: g.ldc, accumulate: !g.first, stream: g.stream, zero: T.Tile(0))
+        ldc: g.ldc, accumulate: g.adds, stream: g.stream, zero: T.Tile(0))
     if g.last { epilogue(g, i, j, 4, 2 &* nr) }
 }
 
 @inline(__always)
 private func tileStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) -> TileStart<T> {
+    if g.chained { return .rows(g.c + (i &* g.ldc &+ j), g.ldc) }
     if !g.first { return .zero }
     if let bias = g.rowBias { return .splat(bias + i) }
     if let bias = g.columnBias { return .rows(bias + j, 0) }
@@ -149,11 +165,14 @@ private func oneTile<B: BlockColumns>(
     let tile = g.tile
     let c = g.c + (i &* g.ldc &+ j)
     if columns == nr && (rows == Level.mr || rows & 1 == 0) {
-        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, !g.first, g.stream, ahead)
+        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, g.adds, g.stream, ahead)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         let start: TileStart<T>
-        if g.first && (g.rowBias != nil || g.columnBias != nil) {
+        if g.chained {
+            for y in 0..<rows { map(c + y &* g.ldc, tile + y &* nr, columns) { (v: T.Vector) in v } }
+            start = .rows(tile, nr)
+        } else if g.first && (g.rowBias != nil || g.columnBias != nil) {
             for y in 0..<rows {
                 for x in 0..<columns { tile[y &* nr &+ x] = g.rowBias?[i &+ y] ?? g.columnBias.unsafelyUnwrapped[j &+ x] }
             }
@@ -164,7 +183,7 @@ private func oneTile<B: BlockColumns>(
         runTile(rows, g.k, a, b, start, tile, nr, false, false, ahead)
         for y in 0..<rows {
             let from = tile + y &* nr, to = c + y &* g.ldc
-            if g.first {
+            if !g.adds {
                 map(from, to, columns) { (v: T.Vector) in v }
             } else {
                 map2(from, to, to, columns) { (v: T.Vector, sum: T.Vector) in v + sum }

@@ -35,10 +35,12 @@ protocol TileColumns {
 struct PanelColumns<V: TileVector>: TileColumns {
     var b: UnsafePointer<V.Scalar>
     let stride: Int
+    /// How far ahead the nearest cache is asked for numbers.
+    let near: Int
     @_transparent mutating func next() -> (V, V) {
         let vectors = (V.load(b), V.load(b + V.lanes))
-        snn_prefetch_near(b + 80 * V.lanes)
-        snn_prefetch_near(b + 81 * V.lanes)
+        snn_prefetch_near(b + near)
+        snn_prefetch_near(b + near + V.lanes)
         b += stride
         return vectors
     }
@@ -98,6 +100,21 @@ func gemmTile<B: TileColumns>(
         if rows > 9 { r9a = V(p[9]); r9b = r9a }
         if rows > 10 { r10a = V(p[10]); r10b = r10a }
         if rows > 11 { r11a = V(p[11]); r11b = r11a }
+    }
+    // Short chains write C as fast as the memory takes it: its lines are on their way when they are done.
+    if k <= 64 && !stream {
+        snn_prefetch(c); snn_prefetch(c + w)
+        if rows > 1 { snn_prefetch(c + ldc); snn_prefetch(c + ldc + w) }
+        if rows > 2 { snn_prefetch(c + 2 * ldc); snn_prefetch(c + 2 * ldc + w) }
+        if rows > 3 { snn_prefetch(c + 3 * ldc); snn_prefetch(c + 3 * ldc + w) }
+        if rows > 4 { snn_prefetch(c + 4 * ldc); snn_prefetch(c + 4 * ldc + w) }
+        if rows > 5 { snn_prefetch(c + 5 * ldc); snn_prefetch(c + 5 * ldc + w) }
+        if rows > 6 { snn_prefetch(c + 6 * ldc); snn_prefetch(c + 6 * ldc + w) }
+        if rows > 7 { snn_prefetch(c + 7 * ldc); snn_prefetch(c + 7 * ldc + w) }
+        if rows > 8 { snn_prefetch(c + 8 * ldc); snn_prefetch(c + 8 * ldc + w) }
+        if rows > 9 { snn_prefetch(c + 9 * ldc); snn_prefetch(c + 9 * ldc + w) }
+        if rows > 10 { snn_prefetch(c + 10 * ldc); snn_prefetch(c + 10 * ldc + w) }
+        if rows > 11 { snn_prefetch(c + 11 * ldc); snn_prefetch(c + 11 * ldc + w) }
     }
     var a = a
     var b = b

@@ -17,7 +17,7 @@ enum Blocking {
     static var streamRowsBytes: Int { 16 << 20 }
     /// Numbers of a result so small that threads do better to share its sums than its elements.
     static var smallResult: Int { 1 << 15 }
-    /// Rows of a task when B is stationary: a multiple of every level's mr.
+    /// The most rows of a task when B is stationary: it and its half are multiples of every level's mr.
     static var mc: Int { 96 }
     /// Columns of a task when A is stationary: a multiple of every level's 4 nr.
     static var nc: Int { 256 }
@@ -29,17 +29,17 @@ func ceilDivide(_ n: Int, _ d: Int) -> Int { (n + d - 1) / d }
 /// k cut into blocks of about the same depth, none above kc.
 struct Depths {
     let count: Int
-    private let k: Int
+    let whole: Int
     private let size: Int
 
     init(_ k: Int) {
-        self.k = k
+        whole = k
         count = max(1, ceilDivide(k, Blocking.kc))
         // a multiple of 16 keeps the blocks' ends on cache lines of the rows they are packed from
         size = min(Blocking.kc, roundUp(ceilDivide(k, count), 16))
     }
     /// Where block d begins, and its depth.
-    subscript(d: Int) -> (start: Int, depth: Int) { (d * size, min(size, k - d * size)) }
+    subscript(d: Int) -> (start: Int, depth: Int) { (d * size, min(size, whole - d * size)) }
 }
 
 /// A matrix whose rows stand in groups: row i at (i / inner) * outerStride + (i % inner) * rowStride.
@@ -178,8 +178,8 @@ struct BlockPixels {
 func gemmBlock<T: Element>(
     m: Int, n: Int, k: Int, a: UnsafePointer<T>, aPanel: Int, b: UnsafePointer<T>, bPanel: Int, bStride: Int? = nil,
     bPixels: BlockPixels? = nil,
-    c: UnsafeMutablePointer<T>, ldc: Int, row: Int, column: Int, first: Bool, last: Bool, epilogue e: Epilogue<T>, stream: Bool = false,
-    tile: UnsafeMutablePointer<T>
+    c: UnsafeMutablePointer<T>, ldc: Int, row: Int, column: Int, first: Bool, last: Bool, chained: Bool = false, epilogue e: Epilogue<T>,
+    stream: Bool = false, tile: UnsafeMutablePointer<T>
 ) {
     var g = snn_gemm_block(
         m: Int64(m), n: Int64(n), k: Int64(k), a: a, a_panel: Int64(aPanel), b: b, b_panel: Int64(bPanel),
@@ -188,7 +188,7 @@ func gemmBlock<T: Element>(
         row_bias: e.rowBias.map { UnsafeRawPointer($0 + row) }, col_bias: e.columnBias.map { UnsafeRawPointer($0 + column) },
         residual: e.residual.map { UnsafeRawPointer($0 + (row * e.residualStride + column)) }, ldr: Int64(e.residualStride),
         activation: Int64(e.activation), alpha: e.alpha, beta: e.beta, first: first ? 1 : 0, last: last ? 1 : 0,
-        stream: stream ? 1 : 0, tile: tile)
+        chained: chained ? 1 : 0, stream: stream ? 1 : 0, tile: tile)
     T.kernels.pointee.gemm_block(&g)
 }
 
@@ -231,6 +231,9 @@ func gemm<T: Element>(
     {
         return try gemmOverDepth(a, b, depths, c: c, ldc: ldc, epilogue: epilogue, threads: threads)
     }
+    if panels == nil && m <= 2 * mr && n >= nr && b.rowStride == 1 && b.inner >= n && epilogue.residual == nil && epilogue.activation < 0 {
+        return try gemmInPlace(a, b, depths, c: c, ldc: ldc, epilogue: epilogue, threads: threads)
+    }
     if m <= Blocking.mc {
         // A stays: each task packs its own columns' panels of B and uses them at once.
         let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
@@ -265,17 +268,75 @@ func gemm<T: Element>(
 
     // B stays: it is packed once, each task packs its rows of A.
     let packed = panels == nil ? PackedMatrix<T>.size(rows: n, depth: k, width: nr) : 0
-    let perWorker = Blocking.rowDepth(k) * Blocking.mc + mr * nr
+    let mc = rowsPerTask(m, mr: mr, threads: threads)
+    let perWorker = Blocking.rowDepth(k) * mc + mr * nr
     let scratch = try Scratch<T>(packed + perWorker * threads)
     defer { scratch.release() }
     let columns = panels ?? PackedMatrix(scratch.base, depth: k, width: nr)
     if panels == nil { columns.pack(b, depth: k, threads: threads) }
-    ThreadPool.run(ceilDivide(m, Blocking.mc), threads: threads) { task, worker in
+    ThreadPool.run(ceilDivide(m, mc), threads: threads) { task, worker in
         let block = scratch.base + packed + worker * perWorker
-        let i = task * Blocking.mc
+        let i = task * mc
         gemmRows(
-            a, i, min(Blocking.mc, m - i), columns, n: n, k: k, c: c, ldc: ldc, epilogue: epilogue, block: block,
+            a, i, min(mc, m - i), columns, n: n, k: k, c: c, ldc: ldc, epilogue: epilogue, block: block,
             tile: block + perWorker - mr * nr)
+    }
+}
+
+/// Rows of a task, whole tiles of them: at most Blocking.mc, and about half of it at least, for the panels of B come from afar once a task;
+/// of these the number for which the busiest thread has the fewest rows.
+private func rowsPerTask(_ m: Int, mr: Int, threads: Int) -> Int {
+    var best = Blocking.mc, least = Int.max
+    for rows in stride(from: threads == 1 ? best : best / 2, through: best, by: mr) {
+        let whole = m / rows, rest = m % rows
+        // the busiest has one task more than others if they do not come out even; the last one, of fewer rows, if that is the one
+        let most = whole / threads * rows + (whole % threads > 0 ? rows : rest)
+        if most <= least { (best, least) = (rows, most) }
+    }
+    return best
+}
+
+/// So few rows that one or two tiles use each number of B, whose columns lie side by side: a copy of it would not pay. Some of its rows at a
+/// time are read from their beginning to their end, as the memory likes it, while the chains wait in C or, from the second block of k on,
+/// beside it.
+private func gemmInPlace<T: Element>(
+    _ a: RowMatrix<T>, _ b: RowMatrix<T>, _ depths: Depths, c: UnsafeMutablePointer<T>, ldc: Int, epilogue: Epilogue<T>, threads: Int
+) throws(Failure) {
+    let m = a.rows, n = b.rows, k = depths.whole
+    let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
+    let nc = min(1024, roundUp(ceilDivide(n, threads), 4 * nr))
+    let perWorker = m * nc + (Blocking.kc + mr) * nr
+    let scratch = try Scratch<T>(packed + perWorker * threads)
+    defer { scratch.release() }
+    let rows = PackedMatrix(scratch.base, depth: k, width: mr)
+    rows.pack(a, depth: k, threads: 1)
+    ThreadPool.run(ceilDivide(n, nc), threads: threads) { task, worker in
+        let first = task * nc, columns = min(nc, n - first)
+        let whole = columns / nr * nr
+        let chains = scratch.base + packed + worker * perWorker
+        let panel = chains + m * nc
+        let tile = panel + Blocking.kc * nr
+        for d in 0..<depths.count {
+            if Interrupt.stops() { return }
+            let (k0, kb) = depths[d]
+            let to = d == 0 ? c + first : chains, ld = d == 0 ? ldc : nc
+            for x in stride(from: 0, to: kb, by: 32) {
+                gemmBlock(
+                    m: m, n: whole, k: min(32, kb - x), a: rows.data + (k0 + x) * mr, aPanel: rows.panel,
+                    b: b.data + ((k0 + x) * b.columnStride + first), bPanel: nr, bStride: b.columnStride, c: to, ldc: ld, row: 0,
+                    column: first, first: x == 0, last: false, chained: x > 0, epilogue: d == 0 ? epilogue : Epilogue(), tile: tile)
+            }
+            if whole < columns {
+                // What does not fill a panel cannot be read as one.
+                packPanels(b, first + whole, columns - whole, k0, kb, nr, panel, kb * nr)
+                gemmBlock(
+                    m: m, n: columns - whole, k: kb, a: rows.data + k0 * mr, aPanel: rows.panel, b: panel, bPanel: kb * nr, c: to + whole,
+                    ldc: ld, row: 0, column: first + whole, first: true, last: false, epilogue: d == 0 ? epilogue : Epilogue(), tile: tile)
+            }
+            if d == 0 { continue }
+            for i in 0..<m { T.kernels.pointee.add(c + (i * ldc + first), chains + i * nc, c + (i * ldc + first), Int64(columns)) }
+        }
     }
 }
 
@@ -330,25 +391,31 @@ func gemmRows<T: Element>(
     let mr = Int(T.kernels.pointee.mr), nr = b.width
     let depths = Depths(k)
     let m = padded ? tileRows(count, columns: n, T.self) : count
-    // Two panels of C and of B at a time; a single row takes four of B at once.
-    let step = m == 1 ? n : 2 * nr
+    // Two panels of C and of B at a time; a single row takes four of B at once. Where the depth is small C is written as fast as the memory
+    // takes it, and few rows of it at a time, each from its beginning to its end.
+    let shallow = k <= 64
+    let step = m == 1 || shallow ? n : 2 * nr
+    let strip = shallow ? mr : m
     var from = 0
     repeat {
         let to = min(depths.count, from + 4)
         let start = depths[from].start
         let depth = depths[to - 1].start + depths[to - 1].depth - start
         packPanels(a, i, count, start, depth, mr, block, depth * mr)
-        var j = 0
-        while j < n {
-            if Interrupt.stops() { return }
-            for d in from..<to {
-                let (k0, kb) = depths[d]
-                gemmBlock(
-                    m: m, n: min(step, n - j), k: kb, a: block + (k0 - start) * mr, aPanel: depth * mr,
-                    b: b.data + (j / nr * b.panel + k0 * nr), bPanel: b.panel, c: c + (i * ldc + j), ldc: ldc, row: i, column: j,
-                    first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: tile)
+        for row in stride(from: 0, to: m, by: strip) {
+            var j = 0
+            while j < n {
+                if Interrupt.stops() { return }
+                for d in from..<to {
+                    let (k0, kb) = depths[d]
+                    gemmBlock(
+                        m: min(strip, m - row), n: min(step, n - j), k: kb, a: block + (row * depth + (k0 - start) * mr),
+                        aPanel: depth * mr,
+                        b: b.data + (j / nr * b.panel + k0 * nr), bPanel: b.panel, c: c + ((i + row) * ldc + j), ldc: ldc, row: i + row,
+                        column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: tile)
+                }
+                j += step
             }
-            j += step
         }
         from = to
     } while from < depths.count

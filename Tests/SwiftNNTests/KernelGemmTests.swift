@@ -33,8 +33,12 @@ private struct GemmOptions {
     let gap: Int
     /// k in two calls, the second continuing the first.
     let split: Bool
+    /// The second of two calls goes on with the first one's chain.
+    var chained = false
     /// B read by starts and offsets instead of from panels.
     var inPlace = false
+    /// B read row by row where it lies.
+    var rows = false
 
     static let all: [GemmOptions] = Bias.allCases.flatMap { bias in
         [
@@ -43,6 +47,8 @@ private struct GemmOptions {
             GemmOptions(bias: bias, residual: false, activation: Int(SNN_RELU), gap: 1, split: false),
             GemmOptions(bias: bias, residual: true, activation: Int(SNN_GELU), gap: 3, split: false),
             GemmOptions(bias: bias, residual: false, activation: Int(SNN_NONE), gap: 2, split: true, inPlace: true),
+            GemmOptions(bias: bias, residual: false, activation: Int(SNN_NONE), gap: 1, split: true, chained: true),
+            GemmOptions(bias: bias, residual: true, activation: Int(SNN_RELU), gap: 0, split: true, chained: true, rows: true),
         ]
     }
 }
@@ -110,6 +116,13 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.b_panel = Int64(bPanel)
             block.b_stride = Int64(kernels.nr)
             let pixels = options.inPlace ? Pixels<T>(depth: depth, columns: n, nr: kernels.nr) { b[(from + $0) * n + $1] } : nil
+            // rows that end where their numbers do: of the last panel whole vectors are read
+            let panels = (n + kernels.nr - 1) / kernels.nr * kernels.nr
+            let asRows = Fenced<T>(
+                (0..<(options.rows ? depth * panels : 1)).map { $0 % panels < n ? b[(from + $0 / panels) * n + $0 % panels] : .nan })
+            if options.rows {
+                (block.b, block.b_panel, block.b_stride) = (UnsafeRawPointer(asRows.pointer), Int64(kernels.nr), Int64(panels))
+            }
             if let pixels {
                 (block.b, block.b_panel) = (UnsafeRawPointer(pixels.image.pointer), 0)
                 (block.b_starts, block.b_offsets) = (UnsafePointer(pixels.starts.pointer), UnsafePointer(pixels.offsets.pointer))
@@ -123,6 +136,7 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.activation = Int64(options.activation)
             block.first = from == 0 ? 1 : 0
             block.last = to == k ? 1 : 0
+            block.chained = options.chained && from > 0 ? 1 : 0
             block.tile = UnsafeMutableRawPointer(tile.pointer)
             kernels.table.gemm_block(&block)
             if !aPacked.isIntact || !bPacked.isIntact || pixels?.image.isIntact == false {
@@ -137,7 +151,7 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             var row = [T](repeating: 0, count: n)
             for j in 0..<n {
                 var sum: T = options.bias == .row ? bias[i] : options.bias == .column ? bias[j] : 0
-                let cut = options.split && k > 1 ? k / 2 : k
+                let cut = options.split && !options.chained && k > 1 ? k / 2 : k
                 for p in 0..<cut { sum = kernels.fma(a[i * k + p], b[p * n + j], sum) }
                 if cut < k {
                     var second: T = 0

@@ -14,6 +14,7 @@ import swiftnn as nn
 from large import LARGE
 from modules import module_of, run, same
 from specs import LAYERS, Layer, flat
+from swiftnn import _native
 
 
 def _large(name: str, dtype: type) -> tuple[nn.Module, np.ndarray]:
@@ -80,6 +81,22 @@ def test_small_products_have_the_bits_of_large_ones(width: int) -> None:
         k, v = draw.standard_normal((2, 1, 2, 5, width)).astype(dtype)
         whole = nn.functional.scaled_dot_product_attention(q, k, v)
         assert same(nn.functional.scaled_dot_product_attention(q[:, :, :2], k, v), whole[:, :, :2]), dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize(("features", "width"), [(32, 16), (33, 300), (1100, 70), (64, 1030)])
+def test_gradients_of_few_rows_have_the_bits_of_many(features: int, width: int, dtype: type) -> None:
+    # few rows read the weight where it lies, many a copy in panels
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((130, features)).astype(dtype), rng.standard_normal((130, width)).astype(dtype)
+    weight = rng.standard_normal((width, features)).astype(dtype)
+    every = _native.linear_backward(dy, x, weight, 0, 0, True, False, False)[0]
+    assert every.shape == x.shape
+    for rows in (1, 2, 3, 8, 12, 13, 20, 23, 24, 25):
+        for threads in (1, 2, 3):
+            nn.set_num_threads(threads)
+            few = _native.linear_backward(dy[:rows], x[:rows], weight, 0, 0, True, False, False)[0]
+            np.testing.assert_array_equal(few.view(np.uint8), every[:rows].view(np.uint8))
 
 
 @pytest.mark.parametrize("row", [row for row in LAYERS if row.desc == "unbatched" and not row.call], ids=lambda row: row.id)

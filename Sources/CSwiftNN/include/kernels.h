@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-/* C[m,n] = last ? residual + act(v) : v,  v = first ? chain : chain + C,  chain = (first ? bias : 0) + A B, over k in order, one fused
- * multiply-add each. */
+/* C[m,n] = last ? residual + act(v) : v,  v = first || chained ? chain : chain + C,  chain = (first ? bias : chained ? C : 0) + A B, over k
+ * in order, one fused multiply-add each. */
 typedef struct snn_gemm_block {
     int64_t m, n, k;
     const void *a; int64_t a_panel; /* packed: panel i holds rows i*mr...; element (i,k) at a[(i/mr)*a_panel + k*mr + i%mr] */
@@ -20,6 +20,7 @@ typedef struct snn_gemm_block {
     const void *residual; int64_t ldr;
     int64_t activation; double alpha, beta; /* snn activation kind or -1 */
     int64_t first, last;
+    int64_t chained;                /* C holds the chain up to here */
     int64_t stream;                 /* write C past the caches: c aligned to 64 bytes, ldc * size a multiple of 64, first and last, no activation, no residual */
     void *tile;                     /* scratch for mr * nr numbers */
 } snn_gemm_block;
