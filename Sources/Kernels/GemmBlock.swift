@@ -11,7 +11,7 @@ struct GemmBlock<T: Real> {
     let rowBias: UnsafePointer<T>?, columnBias: UnsafePointer<T>?
     let residual: UnsafePointer<T>?, ldr: Int
     let activation: Int, alpha: Double, beta: Double
-    let first: Bool, last: Bool, chained: Bool, stream: Bool
+    let first: Bool, last: Bool, chained: Bool, far: Bool, stream: Bool
     let tile: UnsafeMutablePointer<T>
 
     /// Whether the tiles' chains are added to C.
@@ -28,7 +28,7 @@ struct GemmBlock<T: Real> {
         columnBias = g.col_bias?.assumingMemoryBound(to: T.self)
         residual = g.residual?.assumingMemoryBound(to: T.self); ldr = Int(g.ldr)
         activation = Int(g.activation); alpha = g.alpha; beta = g.beta
-        first = g.first != 0; last = g.last != 0; chained = g.chained != 0; stream = g.stream != 0
+        first = g.first != 0; last = g.last != 0; chained = g.chained != 0; far = g.far != 0; stream = g.stream != 0
         tile = g.tile.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     }
 }
@@ -165,7 +165,7 @@ private func oneTile<B: BlockColumns>(
     let tile = g.tile
     let c = g.c + (i &* g.ldc &+ j)
     if columns == nr && (rows == Level.mr || rows & 1 == 0) {
-        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, g.adds, g.stream, ahead)
+        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, g.adds, g.far, g.stream, ahead)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         let start: TileStart<T>
@@ -180,7 +180,7 @@ private func oneTile<B: BlockColumns>(
         } else {
             start = .zero
         }
-        runTile(rows, g.k, a, b, start, tile, nr, false, false, ahead)
+        runTile(rows, g.k, a, b, start, tile, nr, false, false, false, ahead)
         for y in 0..<rows {
             let from = tile + y &* nr, to = c + y &* g.ldc
             if !g.adds {
@@ -197,10 +197,10 @@ private func oneTile<B: BlockColumns>(
 @inline(__always)
 private func runTile<T: Real, B: TileColumns>(
     _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int,
-    _ accumulate: Bool, _ stream: Bool, _ ahead: Ahead<T>
+    _ accumulate: Bool, _ far: Bool, _ stream: Bool, _ ahead: Ahead<T>
 ) where B.V == T.Tile {
     let zero = T.Tile(0)
-    let at = (c: c, ldc: ldc, accumulate: accumulate, stream: stream)
+    let at = (c: c, ldc: ldc, accumulate: accumulate, far: far, stream: stream)
     switch (rows &+ 1) / 2 {
     case 1: tile(2, k, a, b, start, at, ahead, zero)
     case 2 where Level.mr > 4: tile(4, k, a, b, start, at, ahead, zero)
@@ -214,11 +214,11 @@ private func runTile<T: Real, B: TileColumns>(
 @_transparent
 private func tile<T: Real, B: TileColumns>(
     _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: B, _ start: TileStart<T>,
-    _ at: (c: UnsafeMutablePointer<T>, ldc: Int, accumulate: Bool, stream: Bool), _ ahead: Ahead<T>, _ zero: T.Tile
+    _ at: (c: UnsafeMutablePointer<T>, ldc: Int, accumulate: Bool, far: Bool, stream: Bool), _ ahead: Ahead<T>, _ zero: T.Tile
 ) where B.V == T.Tile {
     gemmTile(
-        rows: rows, k: k, a: a, b: b, start: start, c: at.c, ldc: at.ldc, accumulate: at.accumulate, stream: at.stream, ahead: ahead.from,
-        aheadStep: ahead.step, zero: zero)
+        rows: rows, k: k, a: a, b: b, start: start, c: at.c, ldc: at.ldc, accumulate: at.accumulate, far: at.far, stream: at.stream,
+        ahead: ahead.from, aheadStep: ahead.step, zero: zero)
 }
 
 /// y = residual + act(v) on the part of C that was finished just now and is still in the nearest cache.

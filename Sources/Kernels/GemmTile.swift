@@ -65,7 +65,7 @@ struct PixelColumns<V: TileVector>: TileColumns {
 @_transparent
 func gemmTile<B: TileColumns>(
     rows: Int, k: Int, a: UnsafePointer<B.V.Scalar>, b: B, start: TileStart<B.V.Scalar>, c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int,
-    accumulate: Bool, stream: Bool, ahead: UnsafePointer<B.V.Scalar>, aheadStep: Int, zero: B.V
+    accumulate: Bool, far: Bool, stream: Bool, ahead: UnsafePointer<B.V.Scalar>, aheadStep: Int, zero: B.V
 ) {
     typealias V = B.V
     let w = V.lanes
@@ -102,7 +102,7 @@ func gemmTile<B: TileColumns>(
         if rows > 11 { r11a = V(p[11]); r11b = r11a }
     }
     // Short chains write C as fast as the memory takes it: its lines are on their way when they are done.
-    if k <= 64 && !stream {
+    if far {
         snn_prefetch(c); snn_prefetch(c + w)
         if rows > 1 { snn_prefetch(c + ldc); snn_prefetch(c + ldc + w) }
         if rows > 2 { snn_prefetch(c + 2 * ldc); snn_prefetch(c + 2 * ldc + w) }

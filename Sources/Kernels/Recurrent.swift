@@ -1,7 +1,8 @@
 // The recurrent layers: products of a few rows with a weight in strips, and the cells.
 //
 // A strip is what a unit needs: for each k one vector of every gate of as many units (LSTM 4, GRU 3), so that a strip's product is followed
-// by its cell at once; with one gate (RNN) up to four vectors of units. Vectors are the virtual ones, so that every level packs alike.
+// by its cell at once; with one gate (RNN) up to four vectors of units. A last strip of so few LSTM units that their four gates fit one
+// vector is that vector, and its cells are those of four rows at a time. Vectors are the virtual ones, so that every level packs alike.
 // Every sum is start + (block 0) + (block 1) + ..., each block a chain of fused multiply-adds over its part of k from zero: neither the
 // number of rows nor the tile can change a bit, and short chains round less than one long one.
 import CSwiftNN
@@ -18,9 +19,10 @@ func recurrent<T: Real>(_ argument: UnsafePointer<snn_recurrent>, _: T.Type) {
     let strips = (vectors &+ perStrip &- 1) / perStrip
     for n in 0..<strips {
         let first = (p.reverse ? strips &- 1 &- n : n) &* perStrip
-        let count = p.gates == 1 ? min(4, vectors &- first) : p.gates
-        let column = first &* p.gates &* V.lanes
         let units = p.units &- first &* V.lanes
+        let short = isShort(p.gates, units, V.self)
+        let count = short ? 1 : p.gates == 1 ? min(4, vectors &- first) : p.gates
+        let column = first &* p.gates &* V.lanes
         var sums = Sums<T>(
             start: p.start + column, ldStart: p.ldStart, last: p.start + (column &+ (count &- 1) &* V.lanes), ldLast: p.ldStart,
             out: p.mode < 0 ? p.sums + column : p.sums, ldOut: p.mode < 0 ? p.ldSums : 4 &* V.lanes,
@@ -30,9 +32,14 @@ func recurrent<T: Real>(_ argument: UnsafePointer<snn_recurrent>, _: T.Type) {
             sums.ldLast = 0
         }
         product(p, count, p.w + column &* p.k, sums)
-        if p.mode >= 0 { cells(p, first, count, units, sums) }
+        if p.mode < 0 { continue }
+        if short { shortCells(p, first, units, sums) } else { cells(p, first, count, units, sums) }
     }
 }
+
+/// Whether a strip's four gates of `units` units are the quarters of one vector.
+@inline(__always)
+private func isShort<V: Wide>(_ gates: Int, _ units: Int, _: V.Type) -> Bool { gates == 4 && units <= V.lanes / 4 }
 
 /// A typed copy of snn_recurrent.
 private struct Steps<T: Real> {
@@ -319,6 +326,38 @@ private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: 
     }
 }
 
+/// The LSTM cells of a short strip, of four rows at a time.
+@inline(__always)
+private func shortCells<T: Real>(_ p: Steps<T>, _ first: Int, _ units: Int, _ sums: Sums<T>) {
+    typealias V = T.Vector
+    let w = V.lanes
+    var i = 0
+    while i < p.rows {
+        let rows = min(4, p.rows &- i)
+        // Rows that are not there are the last one once more.
+        let one = min(1, rows &- 1), two = min(2, rows &- 1), three = min(3, rows &- 1)
+        let g = UnsafePointer(sums.out) + i &* sums.ldOut
+        let a = V.load(g), b = V.load(g + one &* sums.ldOut), c = V.load(g + two &* sums.ldOut), d = V.load(g + three &* sums.ldOut)
+        let cell = p.c.unsafelyUnwrapped + (i &* p.ldc &+ first &* w)
+        let before = V.loadQuarters(cell, cell + one &* p.ldc, cell + two &* p.ldc, cell + three &* p.ldc)
+        let inputGate = V.quarters(0, a, b, c, d), candidate = V.quarters(2, a, b, c, d), outputGate = V.quarters(3, a, b, c, d)
+        let forget = V.sigmoid(V.quarters(1, a, b, c, d))
+        let state = V.fma(forget, before, V.sigmoidTimesTanh(inputGate, candidate))
+        state.storeQuarters(cell, stride: p.ldc, rows, count: w / 4)
+        let y = p.y.unsafelyUnwrapped + (i &* p.ldy &+ first &* w)
+        V.sigmoidTimesTanh(outputGate, state).storeQuarters(y, stride: p.ldy, rows, count: units)
+        if let saved = p.saved {
+            let to = saved + (i &* p.ldSaved &+ first &* w)
+            V.sigmoid(inputGate).storeQuarters(to, stride: p.ldSaved, rows, count: units)
+            forget.storeQuarters(to + p.gateStride, stride: p.ldSaved, rows, count: units)
+            V.tanh(candidate).storeQuarters(to + 2 &* p.gateStride, stride: p.ldSaved, rows, count: units)
+            V.sigmoid(outputGate).storeQuarters(to + 3 &* p.gateStride, stride: p.ldSaved, rows, count: units)
+            state.storeQuarters(to + 4 &* p.gateStride, stride: p.ldSaved, rows, count: units)
+        }
+        i &+= 4
+    }
+}
+
 @inline(__always)
 private func put<V: Wide>(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ n: Int) {
     if n >= V.lanes { v.store(p) } else { v.storeFirst(p, n) }
@@ -341,6 +380,17 @@ func packStrips<T: Real>(_ argument: UnsafePointer<snn_strip_pack>, _: T.Type) {
     for strip in Int(p.first)..<Int(p.first &+ p.count) {
         let first = gates == 1 ? 4 &* strip : strip
         let count = gates == 1 ? min(4, vectors &- first) : gates
+        if isShort(gates, units &- first &* lanes, T.Vector.self) {
+            let valid = units &- first &* lanes
+            for k in 0..<depth {
+                let to = out + k &* lanes
+                T.Vector.zero.store(to)
+                for j in 0..<gates {
+                    for i in 0..<valid { to[j &* (lanes / 4) &+ i] = src[(j &* units &+ first &* lanes &+ i) &* rs &+ k &* ks] }
+                }
+            }
+            return
+        }
         let width = count &* lanes
         if rs == 1 {
             // Rows of k are contiguous in units: the strip's part of each at once.

@@ -27,6 +27,14 @@ protocol Wide {
     static func unzip(_ a: Self, _ b: Self) -> (even: Self, odd: Self)
     /// Elements 0, 3, 6, ... of a, b and c.
     static func everyThird(_ a: Self, _ b: Self, _ c: Self) -> Self
+    /// Quarter j of a, b, c and d in this order.
+    static func quarters(_ j: Int, _ a: Self, _ b: Self, _ c: Self, _ d: Self) -> Self
+    /// A quarter of a vector from each place.
+    static func loadQuarters(
+        _ a: UnsafePointer<Scalar>, _ b: UnsafePointer<Scalar>, _ c: UnsafePointer<Scalar>, _ d: UnsafePointer<Scalar>
+    ) -> Self
+    /// The first `count` numbers of quarters 0 ..< n to p, p + stride, ...
+    func storeQuarters(_ p: UnsafeMutablePointer<Scalar>, stride: Int, _ n: Int, count: Int)
     static func + (a: Self, b: Self) -> Self
     static func - (a: Self, b: Self) -> Self
     static func * (a: Self, b: Self) -> Self
@@ -114,7 +122,7 @@ struct FloatTile: TileVector {
     var v: TileFloat
     @inline(__always) init(v: TileFloat) { self.v = v }
     @inline(__always) static var lanes: Int { TileFloat.scalarCount }
-    @inline(__always) init(_ value: Float) { v = TileFloat(repeating: value) }
+    @inline(__always) init(_ value: Float) { v = Level.splat(value) }
     @inline(__always) static func load(_ p: UnsafePointer<Float>) -> Self {
         Self(v: UnsafeRawPointer(p).loadUnaligned(as: TileFloat.self))
     }
@@ -130,7 +138,7 @@ struct DoubleTile: TileVector {
     var v: TileDouble
     @inline(__always) init(v: TileDouble) { self.v = v }
     @inline(__always) static var lanes: Int { TileDouble.scalarCount }
-    @inline(__always) init(_ value: Double) { v = TileDouble(repeating: value) }
+    @inline(__always) init(_ value: Double) { v = Level.splat(value) }
     @inline(__always) static func load(_ p: UnsafePointer<Double>) -> Self {
         Self(v: UnsafeRawPointer(p).loadUnaligned(as: TileDouble.self))
     }
@@ -199,6 +207,16 @@ struct FloatVector: Wide {
         (Self(v: snn_even_f32(a.v, b.v)), Self(v: snn_odd_f32(a.v, b.v)))
     }
     @inline(__always) static func everyThird(_ a: Self, _ b: Self, _ c: Self) -> Self { Self(v: snn_third_f32(a.v, b.v, c.v)) }
+    @inline(__always) static func quarters(_ j: Int, _ a: Self, _ b: Self, _ c: Self, _ d: Self) -> Self {
+        Self(v: snn_quarters_f32(a.v, b.v, c.v, d.v, Int64(j)))
+    }
+    @inline(__always)
+    static func loadQuarters(
+        _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafePointer<Float>, _ d: UnsafePointer<Float>
+    ) -> Self { Self(v: snn_load_quarters_f32(a, b, c, d)) }
+    @inline(__always) func storeQuarters(_ p: UnsafeMutablePointer<Float>, stride: Int, _ n: Int, count: Int) {
+        snn_store_quarters_f32(p, Int64(stride), v, Int64(n), Int64(count))
+    }
     @inline(__always) static func + (a: Self, b: Self) -> Self { Self(v: a.v + b.v) }
     @inline(__always) static func - (a: Self, b: Self) -> Self { Self(v: a.v - b.v) }
     @inline(__always) static func * (a: Self, b: Self) -> Self { Self(v: a.v * b.v) }
@@ -342,6 +360,16 @@ struct DoubleVector: Wide {
         (Self(v: snn_even_f64(a.v, b.v)), Self(v: snn_odd_f64(a.v, b.v)))
     }
     @inline(__always) static func everyThird(_ a: Self, _ b: Self, _ c: Self) -> Self { Self(v: snn_third_f64(a.v, b.v, c.v)) }
+    @inline(__always) static func quarters(_ j: Int, _ a: Self, _ b: Self, _ c: Self, _ d: Self) -> Self {
+        Self(v: snn_quarters_f64(a.v, b.v, c.v, d.v, Int64(j)))
+    }
+    @inline(__always)
+    static func loadQuarters(
+        _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ c: UnsafePointer<Double>, _ d: UnsafePointer<Double>
+    ) -> Self { Self(v: snn_load_quarters_f64(a, b, c, d)) }
+    @inline(__always) func storeQuarters(_ p: UnsafeMutablePointer<Double>, stride: Int, _ n: Int, count: Int) {
+        snn_store_quarters_f64(p, Int64(stride), v, Int64(n), Int64(count))
+    }
     @inline(__always) static func + (a: Self, b: Self) -> Self { Self(v: a.v + b.v) }
     @inline(__always) static func - (a: Self, b: Self) -> Self { Self(v: a.v - b.v) }
     @inline(__always) static func * (a: Self, b: Self) -> Self { Self(v: a.v * b.v) }

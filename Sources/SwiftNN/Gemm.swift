@@ -95,6 +95,8 @@ struct Epilogue<T> {
     private(set) var alpha = 0.0
     private(set) var beta = 0.0
 
+    var isNothing: Bool { rowBias == nil && columnBias == nil && residual == nil && activation < 0 }
+
     /// A kind of swiftnn.h with its usual parameters, those of PyTorch's functions.
     mutating func activate(_ kind: Int64, _ operation: StaticString) throws(Failure) {
         guard kind >= Int64(SNN_NONE) && kind < Int64(SNN_ACTIVATION_COUNT) else {
@@ -178,8 +180,8 @@ struct BlockPixels {
 func gemmBlock<T: Element>(
     m: Int, n: Int, k: Int, a: UnsafePointer<T>, aPanel: Int, b: UnsafePointer<T>, bPanel: Int, bStride: Int? = nil,
     bPixels: BlockPixels? = nil,
-    c: UnsafeMutablePointer<T>, ldc: Int, row: Int, column: Int, first: Bool, last: Bool, chained: Bool = false, epilogue e: Epilogue<T>,
-    stream: Bool = false, tile: UnsafeMutablePointer<T>
+    c: UnsafeMutablePointer<T>, ldc: Int, row: Int, column: Int, first: Bool, last: Bool, chained: Bool = false, far: Bool = false,
+    epilogue e: Epilogue<T>, stream: Bool = false, tile: UnsafeMutablePointer<T>
 ) {
     var g = snn_gemm_block(
         m: Int64(m), n: Int64(n), k: Int64(k), a: a, a_panel: Int64(aPanel), b: b, b_panel: Int64(bPanel),
@@ -188,7 +190,7 @@ func gemmBlock<T: Element>(
         row_bias: e.rowBias.map { UnsafeRawPointer($0 + row) }, col_bias: e.columnBias.map { UnsafeRawPointer($0 + column) },
         residual: e.residual.map { UnsafeRawPointer($0 + (row * e.residualStride + column)) }, ldr: Int64(e.residualStride),
         activation: Int64(e.activation), alpha: e.alpha, beta: e.beta, first: first ? 1 : 0, last: last ? 1 : 0,
-        chained: chained ? 1 : 0, stream: stream ? 1 : 0, tile: tile)
+        chained: chained ? 1 : 0, far: far ? 1 : 0, stream: stream ? 1 : 0, tile: tile)
     T.kernels.pointee.gemm_block(&g)
 }
 
@@ -223,6 +225,14 @@ func gemm<T: Element>(
         return smallProduct(a, b, k: k, c: c, ldc: ldc, epilogue: epilogue)
     }
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
+    if panels == nil && n <= 2 * mr && m >= nr && n < m && a.rowStride == 1 && a.inner >= m && b.inner >= n && epilogue.isNothing {
+        // Few columns do not fill a tile's vectors, but its rows: C^T = B A^T.
+        let transposed = try Scratch<T>(n * m)
+        defer { transposed.release() }
+        try gemm(b, a, k: k, c: transposed.base, ldc: m, epilogue: epilogue)
+        for i in 0..<m { T.kernels.pointee.copy(transposed.base + i, Int64(m), c + i * ldc, Int64(n)) }
+        return
+    }
     let threads = ThreadPool.threads(forWork: m &* n &* max(k, 1) / 8 &+ n &* k / 2)
     let depths = Depths(k)
 
@@ -393,7 +403,7 @@ func gemmRows<T: Element>(
     let m = padded ? tileRows(count, columns: n, T.self) : count
     // Two panels of C and of B at a time; a single row takes four of B at once. Where the depth is small C is written as fast as the memory
     // takes it, and few rows of it at a time, each from its beginning to its end.
-    let shallow = k <= 64
+    let shallow = k <= 64 && m * n * MemoryLayout<T>.stride > Blocking.cacheBytes / 16
     let step = m == 1 || shallow ? n : 2 * nr
     let strip = shallow ? mr : m
     var from = 0
@@ -410,9 +420,10 @@ func gemmRows<T: Element>(
                     let (k0, kb) = depths[d]
                     gemmBlock(
                         m: min(strip, m - row), n: min(step, n - j), k: kb, a: block + (row * depth + (k0 - start) * mr),
-                        aPanel: depth * mr,
-                        b: b.data + (j / nr * b.panel + k0 * nr), bPanel: b.panel, c: c + ((i + row) * ldc + j), ldc: ldc, row: i + row,
-                        column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue, tile: tile)
+                        aPanel: depth * mr, b: b.data + (j / nr * b.panel + k0 * nr), bPanel: b.panel,
+                        c: c + ((i + row) * ldc + j), ldc: ldc, row: i + row, column: j, first: d == 0, last: d == depths.count - 1,
+                        far: shallow,
+                        epilogue: epilogue, tile: tile)
                 }
                 j += step
             }

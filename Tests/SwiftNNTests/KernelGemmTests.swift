@@ -118,8 +118,10 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             let pixels = options.inPlace ? Pixels<T>(depth: depth, columns: n, nr: kernels.nr) { b[(from + $0) * n + $1] } : nil
             // rows that end where their numbers do: of the last panel whole vectors are read
             let panels = (n + kernels.nr - 1) / kernels.nr * kernels.nr
-            let asRows = Fenced<T>(
-                (0..<(options.rows ? depth * panels : 1)).map { $0 % panels < n ? b[(from + $0 / panels) * n + $0 % panels] : .nan })
+            let inRows: [T] = (0..<(options.rows ? depth * panels : 0)).map {
+                $0 % panels < n ? b[(from + $0 / panels) * n + $0 % panels] : .nan
+            }
+            let asRows = Fenced<T>(inRows + [0])
             if options.rows {
                 (block.b, block.b_panel, block.b_stride) = (UnsafeRawPointer(asRows.pointer), Int64(kernels.nr), Int64(panels))
             }
@@ -136,6 +138,7 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.activation = Int64(options.activation)
             block.first = from == 0 ? 1 : 0
             block.last = to == k ? 1 : 0
+            block.far = Int64(m & 1)
             block.chained = options.chained && from > 0 ? 1 : 0
             block.tile = UnsafeMutableRawPointer(tile.pointer)
             kernels.table.gemm_block(&block)

@@ -36,18 +36,24 @@ private func lanes<T: Number>(_: T.Type) -> Int { 64 / MemoryLayout<T>.stride }
 private func padded<T: Number>(_ units: Int, _: T.Type) -> Int { (units + lanes(T.self) - 1) / lanes(T.self) * lanes(T.self) }
 
 /// The column of (gate, unit) in the order of strips.
-private func column<T: Number>(_ gates: Int, _ gate: Int, _ unit: Int, _: T.Type) -> Int {
+private func column<T: Number>(_ gates: Int, _ gate: Int, _ unit: Int, of units: Int, _: T.Type) -> Int {
     let w = lanes(T.self)
-    return gates == 1 ? unit : (unit / w * gates + gate) * w + unit % w
+    if gates == 1 { return unit }
+    let first = unit / w * w
+    return first * gates + gate * (isShort(gates, units - first, T.self) ? w / 4 : w) + unit - first
 }
+
+/// Whether four gates of the last units share a vector.
+private func isShort<T: Number>(_ gates: Int, _ units: Int, _: T.Type) -> Bool { gates == 4 && units <= lanes(T.self) / 4 }
 
 /// A weight (gates * units, depth) in strips: the columns of strips of `width` follow each other for every k.
 private func strips<T: Number>(_ weight: [T], gates: Int, units: Int, depth: Int) -> [T] {
-    let total = gates * padded(units, T.self)
+    let last = (units - 1) / lanes(T.self) * lanes(T.self)
+    let total = gates * last + (isShort(gates, units - last, T.self) ? 1 : gates) * lanes(T.self)
     var out = [T](repeating: 0, count: total * depth)
     for g in 0..<gates {
         for u in 0..<units {
-            let at = column(gates, g, u, T.self), strip = (gates == 1 ? 4 : gates) * lanes(T.self)
+            let at = column(gates, g, u, of: units, T.self), strip = (gates == 1 ? 4 : gates) * lanes(T.self)
             let first = at / strip * strip, width = min(strip, total - first)
             for k in 0..<depth { out[first * depth + k * width + at - first] = weight[(g * units + u) * depth + k] }
         }
@@ -57,7 +63,7 @@ private func strips<T: Number>(_ weight: [T], gates: Int, units: Int, depth: Int
 
 private func packs<T: Number>(_: T.Type) {
     for gates in [1, 3, 4] {
-        for units in [1, 7, 8, 15, 16, 17, 40, 70, 130] {
+        for units in [1, 2, 3, 7, 8, 15, 16, 17, 20, 21, 40, 70, 130] {
             for depth in [0, 1, 5, 16, 37] {
                 for transposed in [false, true] {
                     var draw = Draw(gates + units + depth)
@@ -97,7 +103,7 @@ private func packs<T: Number>(_: T.Type) {
 private func sums<T: Number>(_: T.Type) {
     var turn = 0
     for rows in 1...14 {
-        for (gates, units) in [(1, 1), (1, 16), (1, 40), (1, 64), (1, 100), (3, 20), (3, 33), (4, 7), (4, 16), (4, 50)] {
+        for (gates, units) in [(1, 1), (1, 16), (1, 40), (1, 64), (1, 100), (3, 20), (3, 33), (4, 1), (4, 7), (4, 16), (4, 20), (4, 50)] {
             turn += 1
             sumsCase(rows, gates, units, [0, 1, 20, 255, 256, 257, 600][turn % 7], T.self)
         }
@@ -129,7 +135,7 @@ private func sumsCase<T: Number>(_ rows: Int, _ gates: Int, _ units: Int, _ dept
         for i in 0..<rows {
             for g in 0..<gates {
                 for u in 0..<units {
-                    let at = column(gates, g, u, T.self)
+                    let at = column(gates, g, u, of: units, T.self)
                     var sum = start[same ? at : i * width + at]
                     var k = 0
                     while k < depth {
@@ -161,12 +167,12 @@ private func cellCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
         error += try fixture.expectedValues("state_error")
     }
     // Rows of a are h, which a GRU reads as its previous state, and a 1 that alone has weights: hp.
-    let rows = 3, width = gates * padded(n, T.self), whole = padded(n, T.self)
+    let rows = 6, width = gates * padded(n, T.self), whole = padded(n, T.self)
     var weight = [T](repeating: 0, count: gates * n * (n + 1)), start = [T](repeating: 0, count: width)
     for g in 0..<gates {
         for u in 0..<n {
             weight[(g * n + u) * (n + 1) + n] = hp[g * gate + u]
-            start[column(gates, g, u, T.self)] = xp[g * gate + u]
+            start[column(gates, g, u, of: n, T.self)] = xp[g * gate + u]
         }
     }
     let a = Fenced<T>((0..<rows).flatMap { _ in h + [1] }), w = Fenced(strips(weight, gates: gates, units: n, depth: n + 1))

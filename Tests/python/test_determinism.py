@@ -96,7 +96,23 @@ def test_gradients_of_few_rows_have_the_bits_of_many(features: int, width: int, 
         for threads in (1, 2, 3):
             nn.set_num_threads(threads)
             few = _native.linear_backward(dy[:rows], x[:rows], weight, 0, 0, True, False, False)[0]
-            np.testing.assert_array_equal(few.view(np.uint8), every[:rows].view(np.uint8))
+            assert same(few, every[:rows]), (rows, threads)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("rows", [5, 600])
+def test_gradients_of_narrow_weights_have_the_bits_of_wide_ones(rows: int, dtype: type) -> None:
+    # few inputs make the product's columns its rows
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((rows, 130)).astype(dtype), rng.standard_normal((rows, 100)).astype(dtype)
+    weight = rng.standard_normal((100, 130)).astype(dtype)
+    every = _native.linear_backward(dy, x, weight, 0, 0, False, True, False)[1]
+    assert every.shape == weight.shape
+    for width in (1, 2, 7, 8, 12, 13, 20, 24, 25):
+        for threads in (1, 2, 3):
+            nn.set_num_threads(threads)
+            some = _native.linear_backward(dy, x[:, :width], weight[:, :width].copy(), 0, 0, False, True, False)[1]
+            assert same(some, np.ascontiguousarray(every[:, :width])), (width, threads)
 
 
 @pytest.mark.parametrize("row", [row for row in LAYERS if row.desc == "unbatched" and not row.call], ids=lambda row: row.id)

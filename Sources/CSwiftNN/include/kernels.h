@@ -21,6 +21,7 @@ typedef struct snn_gemm_block {
     int64_t activation; double alpha, beta; /* snn activation kind or -1 */
     int64_t first, last;
     int64_t chained;                /* C holds the chain up to here */
+    int64_t far;                    /* C is in no cache, and k so small that its lines have to be asked for at once */
     int64_t stream;                 /* write C past the caches: c aligned to 64 bytes, ldc * size a multiple of 64, first and last, no activation, no residual */
     void *tile;                     /* scratch for mr * nr numbers */
 } snn_gemm_block;
@@ -122,7 +123,8 @@ static inline __attribute__((always_inline)) int64_t snn_pool_shares_rows(
 }
 
 /* A recurrent layer's weight (gates * units, k) in strips: for every k, one vector (16 float or 8 double) of units of each gate, or with
- * one gate up to four vectors of units; zeros behind the last unit. Strip `first` and the count - 1 after it go to dst. */
+ * one gate up to four vectors of units; zeros behind the last unit. The last strip of four gates is one vector where its units are a quarter
+ * of one at most: gate j's in quarter j. Strip `first` and the count - 1 after it go to dst. */
 typedef struct snn_strip_pack {
     const void *src; int64_t rs, ks;
     int64_t gates, units, k;

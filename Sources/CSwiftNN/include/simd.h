@@ -11,6 +11,8 @@ typedef double snn_f64x8 __attribute__((vector_size(64)));
 typedef float snn_f32x8 __attribute__((vector_size(32), aligned(4)));
 typedef double snn_f64x4 __attribute__((vector_size(32), aligned(8)));
 typedef float snn_f32x4 __attribute__((vector_size(16), aligned(4)));
+typedef float snn_f32x4a __attribute__((vector_size(16)));
+typedef double snn_f64x2 __attribute__((vector_size(16)));
 typedef float snn_f32x8a __attribute__((vector_size(32)));
 typedef double snn_f64x4a __attribute__((vector_size(32)));
 typedef int32_t snn_i32x16 __attribute__((vector_size(64)));
@@ -23,6 +25,17 @@ typedef uint32_t snn_u32x16u __attribute__((vector_size(64), aligned(4)));
 typedef uint32_t snn_u32x8u __attribute__((vector_size(32), aligned(4)));
 typedef uint64_t snn_u64x8 __attribute__((vector_size(64)));
 typedef uint64_t snn_u64x8u __attribute__((vector_size(64), aligned(4)));
+
+/* One number in every lane of a register. SIMD(repeating:) takes its shuffle's mask from a value that the optimiser may carry around
+ * branches, upon which Swift 6.3.1 crashes. */
+static inline __attribute__((always_inline)) snn_f32x4a snn_splat4_f32(float v) { return (snn_f32x4a){v, v, v, v}; }
+static inline __attribute__((always_inline)) snn_f32x8a snn_splat8_f32(float v) { return (snn_f32x8a){v, v, v, v, v, v, v, v}; }
+static inline __attribute__((always_inline)) snn_f32x16 snn_splat16_f32(float v) {
+    return (snn_f32x16){v, v, v, v, v, v, v, v, v, v, v, v, v, v, v, v};
+}
+static inline __attribute__((always_inline)) snn_f64x2 snn_splat2_f64(double v) { return (snn_f64x2){v, v}; }
+static inline __attribute__((always_inline)) snn_f64x4a snn_splat4_f64(double v) { return (snn_f64x4a){v, v, v, v}; }
+static inline __attribute__((always_inline)) snn_f64x8 snn_splat8_f64(double v) { return (snn_f64x8){v, v, v, v, v, v, v, v}; }
 
 /* Elements 0, 2, 4, ... and 1, 3, 5, ... of two vectors. */
 static inline __attribute__((always_inline)) snn_f32x16 snn_even_f32(snn_f32x16 a, snn_f32x16 b) {
@@ -46,6 +59,50 @@ static inline __attribute__((always_inline)) snn_f32x16 snn_third_f32(snn_f32x16
 static inline __attribute__((always_inline)) snn_f64x8 snn_third_f64(snn_f64x8 a, snn_f64x8 b, snn_f64x8 c) {
     snn_f64x8 ab = __builtin_shufflevector(a, b, 0, 3, 6, 9, 12, 15, -1, -1);
     return __builtin_shufflevector(ab, c, 0, 1, 2, 3, 4, 5, 10, 13);
+}
+
+/* Quarter j of a, b, c and d in this order. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_quarters_f32(snn_f32x16 a, snn_f32x16 b, snn_f32x16 c, snn_f32x16 d, int64_t j) {
+#define LO(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+#define HI(a, b) __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+    snn_f32x16 x = j < 2 ? LO(a, b) : HI(a, b), y = j < 2 ? LO(c, d) : HI(c, d);
+    return j % 2 == 0 ? __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+                      : __builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+#undef LO
+#undef HI
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_quarters_f64(snn_f64x8 a, snn_f64x8 b, snn_f64x8 c, snn_f64x8 d, int64_t j) {
+    snn_f64x8 x = j < 2 ? __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) : __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    snn_f64x8 y = j < 2 ? __builtin_shufflevector(c, d, 0, 1, 2, 3, 8, 9, 10, 11) : __builtin_shufflevector(c, d, 4, 5, 6, 7, 12, 13, 14, 15);
+    return j % 2 == 0 ? __builtin_shufflevector(x, y, 0, 1, 4, 5, 8, 9, 12, 13) : __builtin_shufflevector(x, y, 2, 3, 6, 7, 10, 11, 14, 15);
+}
+/* A quarter of a vector from each of four places. */
+static inline __attribute__((always_inline)) snn_f32x16
+snn_load_quarters_f32(const float *a, const float *b, const float *c, const float *d) {
+    snn_f32x8a ab = __builtin_shufflevector(*(const snn_f32x4 *)a, *(const snn_f32x4 *)b, 0, 1, 2, 3, 4, 5, 6, 7);
+    snn_f32x8a cd = __builtin_shufflevector(*(const snn_f32x4 *)c, *(const snn_f32x4 *)d, 0, 1, 2, 3, 4, 5, 6, 7);
+    return __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+static inline __attribute__((always_inline)) snn_f64x8
+snn_load_quarters_f64(const double *a, const double *b, const double *c, const double *d) {
+    return (snn_f64x8){a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]};
+}
+/* The first `count` numbers of quarters 0 ..< n to p, p + stride, ... */
+static inline __attribute__((always_inline)) void snn_store_quarters_f32(float *p, int64_t stride, snn_f32x16 v, int64_t n, int64_t count) {
+    float lanes[16];
+    memcpy(lanes, &v, sizeof v);
+    for (int64_t j = 0; j < n; j++) {
+        if (count == 4) memcpy(p + j * stride, lanes + 4 * j, 16);
+        else for (int64_t i = 0; i < count; i++) p[j * stride + i] = lanes[4 * j + i];
+    }
+}
+static inline __attribute__((always_inline)) void snn_store_quarters_f64(double *p, int64_t stride, snn_f64x8 v, int64_t n, int64_t count) {
+    double lanes[8];
+    memcpy(lanes, &v, sizeof v);
+    for (int64_t j = 0; j < n; j++) {
+        if (count == 2) memcpy(p + j * stride, lanes + 2 * j, 16);
+        else p[j * stride] = lanes[2 * j];
+    }
 }
 
 /* Comparisons set all bits of a lane; select takes a where they are set, else b. Written out: the standard library's replacing(with:where:)

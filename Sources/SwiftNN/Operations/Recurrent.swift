@@ -443,7 +443,8 @@ private func prepare<T: Element>(
             // A GRU's reset gate multiplies W_hn h + b_hn alone.
             let apart = s.mode == Int(SNN_GRU) && g == 2
             for u in 0..<s.hidden {
-                let at = (u / lanes * s.gates + g) * lanes + u % lanes
+                let first = u / lanes * lanes
+                let at = first * s.gates + (s.gates == 4 && s.hidden - first <= lanes / 4 ? g * (lanes / 4) : g * lanes) + u - first
                 let i = ih.data[(g * s.hidden + u) * ihStride], h = hh.data[(g * s.hidden + u) * hhStride]
                 bias[at] = apart ? i : i + h
                 if apart { candidate[u] = h }
