@@ -245,12 +245,15 @@ private func scatterProducts<T: Element>(
     let channels = shape.c / groups, k = shape.o / groups
     let pixels = shape.p * shape.q
     let threads = ThreadPool.threads(forWork: shape.n &* shape.c &* taps &* k &* pixels / 8)
-    let perTask = shape.n * groups < 4 * threads ? 1 : channels
+    // Whole rows of pixels where a block has room for them.
+    let nc = shape.q < 256 ? roundUp(shape.q * max(1, 256 / shape.q), nr) : 256
+    // Every task packs its images' dy: channels share one while there are images for all threads and their products fit the cache.
+    let images = shape.n * groups
+    let wanted = threads == 1 || images >= 4 * threads ? 1 : ceilDivide(channels < 8 ? threads : 4 * threads, images)
+    let perTask = min(ceilDivide(channels, wanted), max(1, Blocking.cacheBytes / 2 / (taps * nc * MemoryLayout<T>.stride)))
     let parts = ceilDivide(channels, perTask)
     let m = perTask * taps
     let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
-    // Whole rows of pixels where a block has room for them.
-    let nc = shape.q < 256 ? roundUp(shape.q * max(1, 256 / shape.q), nr) : 256
     let perBlock = shape.q < 256 ? shape.q * max(1, 256 / shape.q) : 256
     let width = shape.phases * shape.phase
     let plane = shape.paddedH * width
