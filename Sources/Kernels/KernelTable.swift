@@ -75,6 +75,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.recurrent = { recurrent($0.unsafelyUnwrapped, Float.self) }
     s.recurrent_backward = { recurrentBackward($0.unsafelyUnwrapped, Float.self) }
     s.max_pool = { maxPool($0.unsafelyUnwrapped, Float.self) }
+    s.max_pool_pairs = { maxPoolPairs($0.unsafelyUnwrapped, Float.self) }
     s.avg_pool = { avgPool($0.unsafelyUnwrapped, Float.self) }
     s.adaptive_avg_pool = { adaptiveAvgPool($0.unsafelyUnwrapped, Float.self) }
     s.log_sum_exp = { (x, w, n, out) in
@@ -153,6 +154,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.recurrent = { recurrent($0.unsafelyUnwrapped, Double.self) }
     d.recurrent_backward = { recurrentBackward($0.unsafelyUnwrapped, Double.self) }
     d.max_pool = { maxPool($0.unsafelyUnwrapped, Double.self) }
+    d.max_pool_pairs = { maxPoolPairs($0.unsafelyUnwrapped, Double.self) }
     d.avg_pool = { avgPool($0.unsafelyUnwrapped, Double.self) }
     d.adaptive_avg_pool = { adaptiveAvgPool($0.unsafelyUnwrapped, Double.self) }
     d.log_sum_exp = { (x, w, n, out) in

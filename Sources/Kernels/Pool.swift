@@ -514,3 +514,36 @@ func adaptiveAvgPool<T: Real>(_ argument: UnsafePointer<snn_adaptive_pool>, _: T
         }
     }
 }
+
+/// Places are differences from their windows' first elements: 0, 1, w and w + 1.
+@inline(never)
+func maxPoolPairs<T: Real>(_ argument: UnsafePointer<snn_max_pool_pairs>, _: T.Type) -> Int64 {
+    typealias V = T.Vector
+    let a = argument.pointee
+    let h = Int(a.h), w = Int(a.w), p = Int(a.p), q = Int(a.q)
+    let dy = a.dy.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let places = a.places.unsafelyUnwrapped
+    let dx = a.dx.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    var wrong = SIMD8<Int64>.zero
+    for row in 0..<p {
+        let upper = dx + 2 &* row &* w, lower = upper + w
+        var j = 0
+        while j < q {
+            // the last vector once more with some of the one before
+            j = min(j, q &- V.lanes)
+            let at = V.pairPlaces(places + (row &* q &+ j), 2 &* (row &* w &+ j), &wrong)
+            let gradient = V.load(dy + (row &* q &+ j)) + .zero
+            let a = V.equal(at, 0), b = V.equal(at, 1), c = V.equal(at, w), d = V.equal(at, w &+ 1)
+            V.neither(V.either(a, b), V.either(c, d), &wrong)
+            V.storeZipped(upper + 2 &* j, V.select(a, gradient, .zero), V.select(b, gradient, .zero))
+            V.storeZipped(lower + 2 &* j, V.select(c, gradient, .zero), V.select(d, gradient, .zero))
+            j &+= V.lanes
+        }
+        for i in (2 &* q)..<w {
+            upper[i] = 0
+            lower[i] = 0
+        }
+    }
+    for i in (2 &* p &* w)..<(h &* w) { dx[i] = 0 }
+    return snn_any_i64(wrong) == 0 ? 1 : 0
+}

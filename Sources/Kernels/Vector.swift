@@ -55,6 +55,13 @@ protocol Wide {
     static func storePlaces(_ places: Places, _ p: UnsafeMutablePointer<Scalar>)
     static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places
     static func sum(_ a: Places, _ b: Places) -> Places
+    /// at[i] - first - 2 i; `outside` is no longer zero if one is not between 0 and 2^32.
+    static func pairPlaces(_ at: UnsafePointer<Int64>, _ first: Int, _ outside: inout SIMD8<Int64>) -> Places
+    static func equal(_ places: Places, _ value: Int) -> Mask
+    /// Lanes where neither mask is set, gathered in `some`.
+    static func neither(_ a: Mask, _ b: Mask, _ some: inout SIMD8<Int64>)
+    /// a[0], b[0], a[1], b[1], ...
+    static func storeZipped(_ p: UnsafeMutablePointer<Scalar>, _ a: Self, _ b: Self)
     /// p[i] = places[i] + first + i * step for the first n lanes.
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int)
     func abs() -> Self
@@ -240,6 +247,15 @@ struct FloatVector: Wide {
     }
     @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { snn_select_i32(mask, a, b) }
     @inline(__always) static func sum(_ a: Places, _ b: Places) -> Places { a &+ b }
+    @inline(__always) static func pairPlaces(_ at: UnsafePointer<Int64>, _ first: Int, _ outside: inout SIMD8<Int64>) -> Places {
+        outside = snn_or_i64(outside, snn_pair_excess16(at, Int64(first)))
+        return snn_pair_places16(at, Int64(first))
+    }
+    @inline(__always) static func equal(_ places: Places, _ value: Int) -> Mask { snn_equal_i32(places, Int32(truncatingIfNeeded: value)) }
+    @inline(__always) static func neither(_ a: Mask, _ b: Mask, _ some: inout SIMD8<Int64>) {
+        some = snn_or_i64(some, snn_neither_i32(a, b))
+    }
+    @inline(__always) static func storeZipped(_ p: UnsafeMutablePointer<Float>, _ a: Self, _ b: Self) { snn_store_zipped_f32(p, a.v, b.v) }
     @inline(__always)
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int) {
         snn_store_places16(p, places, Int64(first), Int64(step), Int64(n))
@@ -393,6 +409,15 @@ struct DoubleVector: Wide {
     }
     @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { snn_select_i64(mask, a, b) }
     @inline(__always) static func sum(_ a: Places, _ b: Places) -> Places { a &+ b }
+    @inline(__always) static func pairPlaces(_ at: UnsafePointer<Int64>, _ first: Int, _ outside: inout SIMD8<Int64>) -> Places {
+        outside = snn_or_i64(outside, snn_pair_excess8(at, Int64(first)))
+        return snn_pair_places8(at, Int64(first))
+    }
+    @inline(__always) static func equal(_ places: Places, _ value: Int) -> Mask { snn_equal_i64(places, Int64(value)) }
+    @inline(__always) static func neither(_ a: Mask, _ b: Mask, _ some: inout SIMD8<Int64>) {
+        some = snn_or_i64(some, snn_neither_i64(a, b))
+    }
+    @inline(__always) static func storeZipped(_ p: UnsafeMutablePointer<Double>, _ a: Self, _ b: Self) { snn_store_zipped_f64(p, a.v, b.v) }
     @inline(__always)
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int) {
         snn_store_places8(p, places, Int64(first), Int64(step), Int64(n))

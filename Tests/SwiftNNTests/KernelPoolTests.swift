@@ -10,6 +10,14 @@ extension AllTests {
                 maxPoolCase(row, Double.self)
             }
         }
+        @Test func maxPoolPairs() {
+            for (h, w) in [(2, 32), (3, 33), (6, 64), (7, 71), (4, 130)] {
+                for wrong in [false, true] {
+                    pairsCase(h, w, wrong, Float.self)
+                    pairsCase(h, w, wrong, Double.self)
+                }
+            }
+        }
         @Test func avgPool() {
             for row in PoolCase.all where row.dilation == 1 {
                 avgPoolCase(row, Float.self)
@@ -22,6 +30,30 @@ extension AllTests {
                 adaptiveCase(h, w, p, q, Double.self)
             }
         }
+    }
+}
+
+/// The answer is the first number of the results, dx the others.
+private func pairsCase<T: Number>(_ h: Int, _ w: Int, _ wrong: Bool, _: T.Type) {
+    let p = h / 2, q = w / 2
+    var draw = Draw(h * 1000 + w)
+    let dy = Fenced<T>(draw.numbers(p * q))
+    var at = (0..<(p * q)).map { i in Int64((2 * (i / q) + i * i % 3 % 2) * w + 2 * (i % q) + i * 7 % 5 % 2) }
+    if wrong { at[p * q - 1] = 1 << 33 + at[p * q - 1] }
+    let places = Fenced<Int64>(at)
+    onEveryLevel("max_pool_pairs \(h) \(w) wrong \(wrong)") { (kernels: Kernels<T>) in
+        let dx = Fenced<T>(h * w, -99)
+        var pairs = snn_max_pool_pairs(
+            h: Int64(h), w: Int64(w), p: Int64(p), q: Int64(q), dy: UnsafeRawPointer(dy.pointer), places: UnsafePointer(places.pointer),
+            dx: UnsafeMutableRawPointer(dx.pointer))
+        let answer = kernels.table.max_pool_pairs(&pairs)
+        if !dx.isIntact { report("max_pool_pairs \(kernels.name) wrote beside its result") }
+        return [T(answer)] + dx.values
+    } _: { _, got in
+        if wrong { return got[0] == 0 ? nil : "a place outside of its window was not seen" }
+        var expected = [T](repeating: 0, count: h * w)
+        for i in 0..<(p * q) { expected[Int(at[i])] += dy[i] }
+        return exactly(got, [1] + expected)
     }
 }
 

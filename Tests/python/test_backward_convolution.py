@@ -224,6 +224,30 @@ def test_convolution_has_the_same_bits_on_any_number_of_threads(name: str, dtype
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize(("h", "w"), [(2, 32), (5, 33), (8, 70), (13, 129)])
+@pytest.mark.parametrize("inside", [True, False])
+def test_max_pool_of_pairs(h: int, w: int, inside: bool, dtype: type) -> None:
+    """Windows of 2 by 2 take a way of their own, unless some place is not in its window."""
+    rng = np.random.default_rng([h, w])
+    p, q = h // 2, w // 2
+    rows, columns = 2 * np.arange(p)[:, None], 2 * np.arange(q)
+    places = (rows + rng.integers(0, 2, (2, 3, p, q))) * w + columns + rng.integers(0, 2, (2, 3, p, q))
+    if not inside:
+        places[0, 1, 0, q - 1] = 0
+        places[0, 2, p - 1, 3] = h * w + 5
+        places[1, 0, 0, 0] = 2**32
+        places[1, 2, p - 1, 0] = -(2**32)
+    dy = rng.standard_normal((2, 3, p, q)).astype(dtype)
+    dy[0, 0, 0, 0] = -0.0
+    expected = np.zeros((6, h * w), dtype)
+    for plane, at, values in zip(expected, places.reshape(6, -1), dy.reshape(6, -1), strict=True):
+        valid = (at >= 0) & (at < h * w)
+        np.add.at(plane, at[valid], values[valid])
+    got = _native.max_pool_backward(dy, places, (2, 3, h, w), (2, 2))
+    assert got.tobytes() == expected.tobytes()
+
+
 def test_pooling_has_the_same_bits_on_any_number_of_threads() -> None:
     x = draw(4, 16, 65, 65).astype(np.float32)
     y, indices = _native.max_pool_forward(x, (3, 3), (1, 1), (1, 1), (1, 1), 0, True)

@@ -116,6 +116,15 @@ typedef struct snn_pool {
     void *scratch;                            /* snn_pool_scratch numbers */
 } snn_pool;
 
+/* The gradient of a plane (h, w) from those of its maxima in windows of 2 by 2, a vector of them (p, q) in a row at least: dx[places[i]] =
+ * dy[i], zero elsewhere. */
+typedef struct snn_max_pool_pairs {
+    int64_t h, w, p, q;
+    const void *dy;
+    const int64_t *places;
+    void *dx;
+} snn_max_pool_pairs;
+
 /* Whether neighbouring windows of a maximum have rows in common that are worth keeping. */
 static inline __attribute__((always_inline)) int64_t snn_pool_shares_rows(
     int64_t h, int64_t kernel_h, int64_t stride_h, int64_t dilation_h) {
@@ -316,6 +325,7 @@ typedef struct snn_kernels {
     void (*recurrent)(const snn_recurrent *);
     void (*recurrent_backward)(const snn_recurrent_backward *);
     void (*max_pool)(const snn_pool *);
+    int64_t (*max_pool_pairs)(const snn_max_pool_pairs *); /* 0: some place is not in its window; dx is to be made in another way */
     void (*avg_pool)(const snn_pool *);
     void (*adaptive_avg_pool)(const snn_adaptive_pool *);
     /* max, log(sum exp(x - max)), sum of w (x - max - log) where w is not NULL */

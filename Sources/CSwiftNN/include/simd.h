@@ -271,6 +271,44 @@ static inline __attribute__((always_inline)) void snn_store_first_f64(double *p,
 #endif
 }
 
+/* at[i] - first - 2 * i, and what of it is not a number of 32 bits without a sign, folded. */
+static inline __attribute__((always_inline)) snn_i64x8 snn_pair_places8(const int64_t *at, int64_t first) {
+    return *(const snn_i64x8u *)at - first - (snn_i64x8){0, 2, 4, 6, 8, 10, 12, 14};
+}
+static inline __attribute__((always_inline)) snn_i32x16 snn_pair_places16(const int64_t *at, int64_t first) {
+    snn_i32x8 low = __builtin_convertvector(snn_pair_places8(at, first), snn_i32x8);
+    snn_i32x8 high = __builtin_convertvector(snn_pair_places8(at + 8, first + 16), snn_i32x8);
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+static inline __attribute__((always_inline)) snn_i64x8 snn_pair_excess8(const int64_t *at, int64_t first) {
+    return snn_pair_places8(at, first) >> 32;
+}
+static inline __attribute__((always_inline)) snn_i64x8 snn_pair_excess16(const int64_t *at, int64_t first) {
+    return snn_pair_excess8(at, first) | snn_pair_excess8(at + 8, first + 16);
+}
+static inline __attribute__((always_inline)) snn_i64x8 snn_or_i64(snn_i64x8 a, snn_i64x8 b) { return a | b; }
+static inline __attribute__((always_inline)) int64_t snn_any_i64(snn_i64x8 v) {
+    return v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | v[7];
+}
+static inline __attribute__((always_inline)) snn_i32x16 snn_equal_i32(snn_i32x16 a, int32_t b) { return a == b; }
+static inline __attribute__((always_inline)) snn_i64x8 snn_equal_i64(snn_i64x8 a, int64_t b) { return a == b; }
+/* All bits of the lanes where neither is true, folded. */
+static inline __attribute__((always_inline)) snn_i64x8 snn_neither_i32(snn_i32x16 a, snn_i32x16 b) { return (snn_i64x8) ~(a | b); }
+static inline __attribute__((always_inline)) snn_i64x8 snn_neither_i64(snn_i64x8 a, snn_i64x8 b) { return ~(a | b); }
+/* a[0], b[0], a[1], b[1], ... to p */
+static inline __attribute__((always_inline)) void snn_store_zipped_f32(float *p, snn_f32x16 a, snn_f32x16 b) {
+    snn_f32x16 low = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    snn_f32x16 high = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    memcpy(p, &low, sizeof low);
+    memcpy(p + 16, &high, sizeof high);
+}
+static inline __attribute__((always_inline)) void snn_store_zipped_f64(double *p, snn_f64x8 a, snn_f64x8 b) {
+    snn_f64x8 low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+    snn_f64x8 high = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+    memcpy(p, &low, sizeof low);
+    memcpy(p + 8, &high, sizeof high);
+}
+
 /* p[i] = at[i] + first + i * step for the first n lanes. */
 static inline __attribute__((always_inline)) void snn_store_places8(
     int64_t *p, snn_i64x8 at, int64_t first, int64_t step, int64_t n) {

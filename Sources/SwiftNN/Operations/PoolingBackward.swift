@@ -40,10 +40,17 @@ private func maxPoolBackward<T: Element>(_ a: snn_max_pool_backward_args, _: T.T
     let gradient = try Contiguous(dy)
     defer { gradient.release() }
     let inOrder = chosen.isContiguous
+    // The commonest windows, those of 2 by 2 beside each other: dx is written once, from beginning to end.
+    let pairs = inOrder && p == shape[2] / 2 && q == shape[3] / 2 && q >= Int(T.kernels.pointee.lanes)
     let threads = ThreadPool.threads(forWork: shape[0] * shape[1] * (size / 4 + windows))
     ThreadPool.run(shape[0] * shape[1], threads: threads) { plane, _ in
         let to = dx + plane * size
         let from = gradient.data + plane * windows
+        if pairs {
+            var p = snn_max_pool_pairs(
+                h: Int64(shape[2]), w: Int64(shape[3]), p: Int64(p), q: Int64(q), dy: from, places: chosen.data + plane * windows, dx: to)
+            if T.kernels.pointee.max_pool_pairs(&p) != 0 { return }
+        }
         memset(to, 0, size * MemoryLayout<T>.stride)
         for i in 0..<windows {
             let place = plane &* windows &+ i
