@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
 from itertools import count
+from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -517,7 +518,7 @@ class _Rule:
             start = 0
             for j, shape in enumerate(lengths[target]):
                 if shape is not None:
-                    size = int(np.prod(shape))
+                    size = prod(shape)
                     gradients[at + j] = gradient[start : start + size].reshape(shape)
                     start += size
         return gradients
@@ -644,7 +645,7 @@ def start_gradient(tensor: Any, gradient: Any, name: str = "gradient") -> NDArra
         )
     shape, dtype = tensor.shape, tensor.dtype
     if gradient is None:
-        if int(np.prod(shape)) != 1:
+        if prod(shape) != 1:
             raise RuntimeError(
                 f"grad can be implicitly created only for scalar outputs, but this Tensor has shape {tuple(shape)}; "
                 f"call .sum() or .mean() first, or pass {name}"
