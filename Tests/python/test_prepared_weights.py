@@ -205,6 +205,17 @@ def test_kept_memory_goes_with_the_layer_and_on_release():
     assert nn.memory_stats()["bytes_in_use"] <= before + 4096
 
 
+@pytest.mark.parametrize("recording", [False, True])
+def test_calls_with_tensors_keep_too(recording):
+    layer, x = nn.Linear(512, 1024), nn.Tensor(numbers(4, 512))
+    layer(x)
+    once = nn.memory_stats()["bytes_in_use"]
+    with nn.set_grad_enabled(recording):
+        y = layer(x)
+    assert nn.memory_stats()["bytes_in_use"] - once >= 512 * 1024 * 4, "the second call keeps the packed weight"
+    assert_array_equal(y.detach().numpy(), fresh(layer, x.numpy()))
+
+
 def test_weights_that_change_at_every_call_keep_nothing():
     layer, x = nn.Linear(512, 1024), numbers(4, 512)
     layer(x)

@@ -1086,8 +1086,9 @@ static PyObject *call_op(PyObject *module, const op_row *op, PyObject *const *ar
     int type;
     if (collect(&c, args) < 0) goto done;
     if (c.hand_over || (c.parameter && !c.plain)) {
-        result = hand_over(module, op, args, nargs);
-        goto done;
+        /* before the call that comes back here: while this one held the Parameters' arrays they would not be private */
+        release(&c);
+        return hand_over(module, op, args, nargs);
     }
     if ((type = call_type(&c)) < 0) goto done;
     for (Py_ssize_t k = 0; k < c.n; k++)

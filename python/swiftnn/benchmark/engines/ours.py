@@ -31,13 +31,17 @@ class Ours:
         return functools.partial(layer, *arguments(cell, given), **cell.call)
 
     def _training(self, cell: Cell, layer: nn.Module, given: list[nn.Tensor]) -> Call:
-        leaves = [*layer.parameters(), *given]
+        weights = [*layer.parameters()]
+        leaves = [*weights, *given]
         dy: Array | None = None
 
         def train() -> Any:
             nonlocal dy
             for leaf in leaves:
                 leaf.grad = None
+            # As after an optimizer's step: nothing that was made of the weights before is used again.
+            for weight in weights:
+                weight.data  # noqa: B018 (who gets hold of the array may have changed it)
             result = layer(*arguments(cell, given), **cell.call)
             y = result[0] if isinstance(result, tuple) else result
             if dy is None:
