@@ -66,7 +66,7 @@ class Elementary:
 FUNCTIONS = {
     "exp": Elementary(k.EXP, np.exp, "exp", (1.5, 1.5)),
     "log": Elementary(k.LOG, np.log, "log", (1.0, 1.0)),
-    "tanh": Elementary(k.TANH, np.tanh, "tanh", (3.0, 3.0)),
+    "tanh": Elementary(k.TANH, np.tanh, "tanh", (2.0, 2.0)),
     "sigmoid": Elementary(k.SIGMOID, lambda x: 1 / (1 + np.exp(-x)), "sigmoid", (3.0, 3.0), least=1),
     "erf": Elementary(k.ERF, erf, "erf", (1.5, 1.5), wide=False),
     "softplus": Elementary(k.SOFTPLUS, lambda x: np.where(x > 20, x, np.logaddexp(0, x)), "softplus", (3.0, 3.0), (1.0, 20.0)),
