@@ -12,6 +12,7 @@ struct GemmBlock<T: Real> {
     let residual: UnsafePointer<T>?, ldr: Int
     let activation: Int, alpha: Double, beta: Double
     let first: Bool, last: Bool, chained: Bool, far: Bool, stream: Bool
+    let ahead: UnsafePointer<T>?
     let tile: UnsafeMutablePointer<T>
 
     /// Whether the tiles' chains are added to C.
@@ -29,6 +30,7 @@ struct GemmBlock<T: Real> {
         residual = g.residual?.assumingMemoryBound(to: T.self); ldr = Int(g.ldr)
         activation = Int(g.activation); alpha = g.alpha; beta = g.beta
         first = g.first != 0; last = g.last != 0; chained = g.chained != 0; far = g.far != 0; stream = g.stream != 0
+        ahead = g.ahead?.assumingMemoryBound(to: T.self)
         tile = g.tile.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     }
 }
@@ -94,7 +96,7 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
 
 /// What the tiles of a panel ask the memory for: each its part of the panel that comes next, and where they are few, and use a panel up
 /// before the next one has come, what stands some way behind the numbers in hand. Of a B in place every tile asks for the same columns of
-/// its rows, the next ones.
+/// its rows, the next ones. Where the caller says what comes next, that.
 private struct Ahead<T: Real> {
     var from: UnsafePointer<T>
     let step: Int
@@ -105,6 +107,12 @@ private struct Ahead<T: Real> {
         let nr = 2 &* T.Tile.lanes
         let panel = g.b + (j / nr) &* g.bPanel
         let tiles = (g.m &+ Level.mr &- 1) / Level.mr
+        if let next = g.ahead {
+            from = next + j &* g.k
+            step = (nr &+ tiles &- 1) / tiles
+            share = g.k &* step
+            return
+        }
         if g.bStride != nr {
             from = j &+ nr < g.n ? panel + nr : g.b + g.k &* g.bStride
             step = g.bStride

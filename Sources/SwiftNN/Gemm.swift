@@ -181,7 +181,7 @@ func gemmBlock<T: Element>(
     m: Int, n: Int, k: Int, a: UnsafePointer<T>, aPanel: Int, b: UnsafePointer<T>, bPanel: Int, bStride: Int? = nil,
     bPixels: BlockPixels? = nil,
     c: UnsafeMutablePointer<T>, ldc: Int, row: Int, column: Int, first: Bool, last: Bool, chained: Bool = false, far: Bool = false,
-    epilogue e: Epilogue<T>, stream: Bool = false, tile: UnsafeMutablePointer<T>
+    epilogue e: Epilogue<T>, stream: Bool = false, ahead: UnsafePointer<T>? = nil, tile: UnsafeMutablePointer<T>
 ) {
     var g = snn_gemm_block(
         m: Int64(m), n: Int64(n), k: Int64(k), a: a, a_panel: Int64(aPanel), b: b, b_panel: Int64(bPanel),
@@ -190,7 +190,7 @@ func gemmBlock<T: Element>(
         row_bias: e.rowBias.map { UnsafeRawPointer($0 + row) }, col_bias: e.columnBias.map { UnsafeRawPointer($0 + column) },
         residual: e.residual.map { UnsafeRawPointer($0 + (row * e.residualStride + column)) }, ldr: Int64(e.residualStride),
         activation: Int64(e.activation), alpha: e.alpha, beta: e.beta, first: first ? 1 : 0, last: last ? 1 : 0,
-        chained: chained ? 1 : 0, far: far ? 1 : 0, stream: stream ? 1 : 0, tile: tile)
+        chained: chained ? 1 : 0, far: far ? 1 : 0, stream: stream ? 1 : 0, ahead: ahead, tile: tile)
     T.kernels.pointee.gemm_block(&g)
 }
 
@@ -236,7 +236,9 @@ func gemm<T: Element>(
     let threads = ThreadPool.threads(forWork: m &* n &* max(k, 1) / 8 &+ n &* k / 2)
     let depths = Depths(k)
 
-    if panels == nil && threads > 1 && depths.count >= threads && m &* n <= Blocking.smallResult && epilogue.residual == nil
+    // few rows, and columns enough for all threads
+    let wide = m <= 2 * mr && n >= threads * 4 * nr
+    if panels == nil && !wide && threads > 1 && depths.count >= threads && m &* n <= Blocking.smallResult && epilogue.residual == nil
         && epilogue.activation < 0
     {
         return try gemmOverDepth(a, b, depths, c: c, ldc: ldc, epilogue: epilogue, threads: threads)
@@ -248,7 +250,12 @@ func gemm<T: Element>(
         // A stays: each task packs its own columns' panels of B and uses them at once.
         let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
         let nc = min(Blocking.nc, max(4 * nr, roundUp(ceilDivide(n, threads * 2), 4 * nr)))
-        let perWorker = (panels == nil ? min(k, Blocking.kc) * nc : 0) + mr * nr
+        // Panels at hand are read in the order in which they lie in memory, two at a time (a single row takes four at once). Others are
+        // packed one by one, or as many as the last rows take at once, and used while they are in the nearest cache.
+        let step = m == 1 ? 4 * nr : panels != nil || m % mr == 4 ? 2 * nr : nr
+        let perWorker = (panels == nil ? min(k, Blocking.kc) * step : 0) + mr * nr
+        // Meanwhile the memory brings what will be packed next: rows of B that lie one behind the other.
+        let follow = panels == nil && b.columnStride == 1 && b.rowStride == k && b.inner >= n
         let scratch = try Scratch<T>(packed + perWorker * threads)
         defer { scratch.release() }
         let rows = PackedMatrix(scratch.base, depth: k, width: mr)
@@ -256,8 +263,6 @@ func gemm<T: Element>(
         ThreadPool.run(ceilDivide(n, nc), threads: threads) { task, worker in
             let end = min(n, (task + 1) * nc)
             let block = scratch.base + packed + worker * perWorker
-            // Panels at hand are read in the order in which they lie in memory, two at a time (a single row takes four at once).
-            let step = panels == nil ? nc : m == 1 ? 4 * nr : 2 * nr
             var j = task * nc
             while j < end {
                 let columns = min(step, end - j)
@@ -268,7 +273,7 @@ func gemm<T: Element>(
                         m: m, n: columns, k: kb, a: rows.data + k0 * mr, aPanel: rows.panel,
                         b: panels.map { $0.data + (j / nr * $0.panel + k0 * nr) } ?? block, bPanel: panels?.panel ?? kb * nr, c: c + j,
                         ldc: ldc, row: 0, column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue,
-                        tile: block + perWorker - mr * nr)
+                        ahead: follow ? b.data + ((j + step) * k + step * k0) : nil, tile: block + perWorker - mr * nr)
                 }
                 j += step
             }

@@ -139,6 +139,8 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.first = from == 0 ? 1 : 0
             block.last = to == k ? 1 : 0
             block.far = Int64(m & 1)
+            // Asked for and never read: an address where nothing lies will do.
+            if n & 1 == 1 { block.ahead = UnsafeRawPointer(bitPattern: 1 << 40) }
             block.chained = options.chained && from > 0 ? 1 : 0
             block.tile = UnsafeMutableRawPointer(tile.pointer)
             kernels.table.gemm_block(&block)

@@ -23,6 +23,8 @@ typedef struct snn_gemm_block {
     int64_t chained;                /* C holds the chain up to here */
     int64_t far;                    /* C is in no cache, and k so small that its lines have to be asked for at once */
     int64_t stream;                 /* write C past the caches: c aligned to 64 bytes, ldc * size a multiple of 64, first and last, no activation, no residual */
+    /* not NULL: where the numbers lie that the caller wants near when the block is done: k * nr of them for every panel of B */
+    const void *ahead;
     void *tile;                     /* scratch for mr * nr numbers */
 } snn_gemm_block;
 
