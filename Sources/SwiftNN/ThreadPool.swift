@@ -138,10 +138,12 @@ enum ThreadPool {
         let state = snn_thread_state_get().unsafelyUnwrapped
         state.pointee.in_parallel = 1
         var pace = Pace(state)
+        // Taken once: a count of references that all threads change for every task would go to and fro between their caches.
+        let task = body.unsafelyUnwrapped
         while true {
             let i = Int(snn_atomic_add(&next, 1))
             if i >= taskCount || pace.stops() { break }
-            body.unsafelyUnwrapped(i, worker)
+            task(i, worker)
         }
         state.pointee.in_parallel = 0
     }

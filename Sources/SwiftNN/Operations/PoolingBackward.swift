@@ -43,7 +43,8 @@ private func maxPoolBackward<T: Element>(_ a: snn_max_pool_backward_args, _: T.T
     // The commonest windows, those of 2 by 2 beside each other: dx is written once, from beginning to end.
     let pairs = inOrder && p == shape[2] / 2 && q == shape[3] / 2 && q >= Int(T.kernels.pointee.lanes)
     let threads = ThreadPool.threads(forWork: shape[0] * shape[1] * (size / 4 + windows))
-    ThreadPool.run(shape[0] * shape[1], threads: threads) { plane, _ in
+    /// dx of one plane.
+    func scatter(_ plane: Int) {
         let to = dx + plane * size
         let from = gradient.data + plane * windows
         if pairs {
@@ -58,6 +59,10 @@ private func maxPoolBackward<T: Element>(_ a: snn_max_pool_backward_args, _: T.T
             // A dilated window without an element inside may point behind the plane; nothing gets its gradient.
             if UInt(bitPattern: at) < UInt(bitPattern: size) { to[at] += from[i] }
         }
+    }
+    let planes = shape[0] * shape[1], perTask = max(1, 16_384 / max(size, 1))
+    ThreadPool.run(ceilDivide(planes, perTask), threads: threads) { task, _ in
+        for plane in (task * perTask)..<min(planes, (task + 1) * perTask) { scatter(plane) }
     }
 }
 
