@@ -8,16 +8,14 @@ func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
     let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let dst = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let rs = Int(p.rs), ks = Int(p.ks), rows = Int(p.rows), depth = Int(p.k), width = Int(p.width), panel = Int(p.panel)
-    if rs == 1 && width % T.Tile.lanes == 0 { return copyWidePanels(src, ks, dst, depth, width, rows, panel) }
+    if rs == 1 && width &* MemoryLayout<T>.stride % 8 == 0 { return copyPanels(src, ks, dst, depth, width, rows, panel) }
     var row = 0
     var out = dst
     while row < rows {
         let valid = min(width, rows &- row)
         let from = src + row &* rs
         if valid < width { fill(out, 0, depth &* width) }
-        if rs == 1 {
-            copyPanel(from, ks, out, depth, width, valid)
-        } else if ks == 1 {
+        if ks == 1 {
             transposePanel(from, rs, out, depth, width, valid)
         } else {
             for i in 0..<valid {
@@ -29,53 +27,74 @@ func pack<T: Real>(_ argument: UnsafePointer<snn_pack>, _: T.Type) {
     }
 }
 
-/// Panels as wide as whole vectors, whose lines no two k share: for each k the rows of all panels, as they lie in memory.
+/// For each k the rows of all panels, as they lie in memory; where they share cache lines, eight k of a panel before the next one.
 @inline(__always)
-private func copyWidePanels<T: Real>(
+private func copyPanels<T: Real>(
     _ src: UnsafePointer<T>, _ ks: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int, _ rows: Int, _ panel: Int
 ) {
-    let w = T.Tile.lanes
-    let whole = rows / width &* width
-    for k in 0..<depth {
-        let from = src + k &* ks
-        var to = dst + k &* width
-        var row = 0
-        // lines so far apart are beyond the hardware's prefetcher
-        let ahead = from + 4 &* ks
-        while row < whole {
-            for i in 0..<(width / w) {
-                let at = row &+ i &* w
-                snn_prefetch(ahead + at)
-                T.Tile.load(from + at).store(to + i &* w)
+    let size = MemoryLayout<T>.stride, bytes = width &* size, line = ks &* size
+    let whole = rows / width
+    if bytes % 64 == 0 {
+        for k in 0..<depth {
+            var from = UnsafeRawPointer(src + k &* ks), to = UnsafeMutableRawPointer(dst + k &* width)
+            for _ in 0..<whole {
+                var i = 0
+                while i < bytes {
+                    // lines so far apart are beyond the hardware's prefetcher
+                    snn_prefetch(from + (4 &* line &+ i))
+                    copyBlocks(from + i, to + i, 64, SIMD8<UInt64>.self)
+                    i &+= 64
+                }
+                from += bytes
+                to += panel &* size
             }
-            row &+= width
-            to += panel
+        }
+    } else {
+        let a = bytes & ~31, b = bytes & ~15
+        var k = 0
+        while k < depth {
+            let some = min(8, depth &- k)
+            for p in 0..<whole {
+                var from = UnsafeRawPointer(src + (k &* ks &+ p &* width)), to = UnsafeMutableRawPointer(dst + (p &* panel &+ k &* width))
+                for _ in 0..<some {
+                    copyBlocks(from, to, a, SIMD4<UInt64>.self)
+                    if a < b { copyBlocks(from + a, to + a, 16, SIMD2<UInt64>.self) }
+                    if b < bytes { copyBlocks(from + b, to + b, 8, UInt64.self) }
+                    from += line
+                    to += bytes
+                }
+            }
+            k &+= some
         }
     }
-    if whole < rows {
-        let out = dst + rows / width &* panel
+    if whole &* width < rows {
+        let out = dst + whole &* panel
         fill(out, 0, depth &* width)
-        copyPanel(src + whole, ks, out, depth, width, rows &- whole)
+        copyColumns(src + whole &* width, ks, out, depth, width, rows &- whole &* width)
     }
 }
 
 @inline(__always)
-private func copyPanel<T: Real>(
+private func copyBlocks<V>(_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ bytes: Int, _: V.Type) {
+    var i = 0
+    while i < bytes {
+        to.storeBytes(of: from.loadUnaligned(fromByteOffset: i, as: V.self), toByteOffset: i, as: V.self)
+        i &+= MemoryLayout<V>.stride
+    }
+}
+
+/// A panel of fewer rows than it is wide.
+@inline(__always)
+private func copyColumns<T: Real>(
     _ src: UnsafePointer<T>, _ ks: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int, _ rows: Int
 ) {
-    let w = T.Tile.lanes
     let some = 16 / MemoryLayout<T>.stride
     for k in 0..<depth {
         let from = src + k &* ks
         let to = dst + k &* width
         var i = 0
-        while i &+ w <= rows {
-            T.Tile.load(from + i).store(to + i)
-            i &+= w
-        }
         while i &+ some <= rows {
-            UnsafeMutableRawPointer(to + i).storeBytes(
-                of: UnsafeRawPointer(from + i).loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
+            copyBlocks(from + i, to + i, 16, SIMD2<UInt64>.self)
             i &+= some
         }
         while i < rows {
@@ -90,37 +109,42 @@ private func copyPanel<T: Real>(
 func transposePanel<T: Real>(
     _ src: UnsafePointer<T>, _ rs: Int, _ dst: UnsafeMutablePointer<T>, _ depth: Int, _ width: Int, _ rows: Int
 ) {
-    let block = T.transposeBlock
-    // A cache line of every row at a time (two blocks): the rows of a power-of-two stride fall into few sets of the cache, so that a line
-    // would be gone before its second half was asked for. The lines of so many rows are beyond the hardware's prefetcher.
+    let block = T.transposeBlock, half = block / 2
+    if rows < half || depth < block {
+        for k in 0..<depth {
+            for i in 0..<rows { dst[k &* width &+ i] = src[i &* rs &+ k] }
+        }
+        return
+    }
+    // A cache line of every row at a time (two blocks, but for what is left at the end): the rows of a power-of-two stride fall into few sets
+    // of the cache, so that a line would be gone before its second half was asked for. The lines of so many rows are beyond the hardware's
+    // prefetcher.
     let line = 2 &* block
     let ahead = 8 &* line
     var k = 0
-    while k &+ line <= depth {
-        var i = 0
-        while i &+ block <= rows {
-            let from = src + (i &* rs &+ k)
-            for x in 0..<block { snn_prefetch(from + (x &* rs &+ ahead)) }
-            T.transpose(from, rs, dst + (k &* width &+ i), width)
-            T.transpose(from + block, rs, dst + ((k &+ block) &* width &+ i), width)
-            i &+= block
-        }
-        if i < rows && rows >= block {
-            // The last rows once more with some of those before them.
-            let from = src + ((rows &- block) &* rs &+ k)
-            T.transpose(from, rs, dst + (k &* width &+ rows &- block), width)
-            T.transpose(from + block, rs, dst + ((k &+ block) &* width &+ rows &- block), width)
-            i = rows
-        }
-        while i < rows {
-            for x in 0..<line { dst[(k &+ x) &* width &+ i] = src[i &* rs &+ k &+ x] }
-            i &+= 1
-        }
-        k &+= line
-    }
     while k < depth {
-        for i in 0..<rows { dst[k &* width &+ i] = src[i &* rs &+ k] }
-        k &+= 1
+        // Whatever does not fill a block, at the end of the columns as of the rows, is done once more with some of what stands before it.
+        k = min(k, depth &- block)
+        let isLine = k &+ line <= depth
+        var i = 0
+        while i < rows {
+            if rows &- i > half && rows >= block {
+                i = min(i, rows &- block)
+                let from = src + (i &* rs &+ k), to = dst + (k &* width &+ i)
+                for x in 0..<block { snn_prefetch(from + (x &* rs &+ ahead)) }
+                T.transpose(from, rs, to, width)
+                if isLine { T.transpose(from + block, rs, to + block &* width, width) }
+                i &+= block
+            } else {
+                i = min(i, rows &- half)
+                let from = src + (i &* rs &+ k), to = dst + (k &* width &+ i)
+                for x in 0..<half { snn_prefetch(from + (x &* rs &+ ahead)) }
+                T.transposeHalf(from, rs, to, width)
+                if isLine { T.transposeHalf(from + block, rs, to + block &* width, width) }
+                i &+= half
+            }
+        }
+        k &+= isLine ? line : block
     }
 }
 

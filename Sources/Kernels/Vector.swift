@@ -109,7 +109,10 @@ protocol Real: BinaryFloatingPoint {
     static var ln2High: Self { get }
     static var ln2Low: Self { get }
     static var transposeBlock: Int { get }
+    /// dst[k * ldd + i] = src[i * lds + k] for transposeBlock rows of as many numbers.
     static func transpose(_ src: UnsafePointer<Self>, _ lds: Int, _ dst: UnsafeMutablePointer<Self>, _ ldd: Int)
+    /// The same for half as many rows.
+    static func transposeHalf(_ src: UnsafePointer<Self>, _ lds: Int, _ dst: UnsafeMutablePointer<Self>, _ ldd: Int)
 }
 
 /// A machine vector of the GEMM tile: as wide as the level's registers.
@@ -171,6 +174,10 @@ extension Float: Real {
     static func transpose(_ src: UnsafePointer<Float>, _ lds: Int, _ dst: UnsafeMutablePointer<Float>, _ ldd: Int) {
         snn_transpose8_f32(src, Int64(lds), dst, Int64(ldd))
     }
+    @inline(__always)
+    static func transposeHalf(_ src: UnsafePointer<Float>, _ lds: Int, _ dst: UnsafeMutablePointer<Float>, _ ldd: Int) {
+        snn_transpose4_f32(src, Int64(lds), dst, Int64(ldd))
+    }
 }
 
 extension Double: Real {
@@ -186,6 +193,10 @@ extension Double: Real {
     @inline(__always)
     static func transpose(_ src: UnsafePointer<Double>, _ lds: Int, _ dst: UnsafeMutablePointer<Double>, _ ldd: Int) {
         snn_transpose4_f64(src, Int64(lds), dst, Int64(ldd))
+    }
+    @inline(__always)
+    static func transposeHalf(_ src: UnsafePointer<Double>, _ lds: Int, _ dst: UnsafeMutablePointer<Double>, _ ldd: Int) {
+        snn_transpose2_f64(src, Int64(lds), dst, Int64(ldd))
     }
 }
 

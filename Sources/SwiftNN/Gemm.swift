@@ -127,8 +127,15 @@ struct PackedMatrix<T: Element> {
         panel = width * depth
     }
 
-    /// Packs the whole of `source` (depth columns), some panels a task.
+    /// Packs the whole of `source` (depth columns), some panels a task; where its columns lie in one piece, some of those.
     func pack(_ source: RowMatrix<T>, depth: Int, threads: Int) {
+        if source.rowStride == 1 && source.inner >= source.rows {
+            let perTask = max(16, 65_536 / max(1, source.rows))
+            return ThreadPool.run(ceilDivide(depth, perTask), threads: threads) { task, _ in
+                let k0 = task * perTask
+                packPanels(source, 0, source.rows, k0, min(perTask, depth - k0), width, data + k0 * width, panel)
+            }
+        }
         let panels = ceilDivide(source.rows, width)
         let perTask = max(1, 65_536 / max(1, panel))
         ThreadPool.run(ceilDivide(panels, perTask), threads: threads) { task, _ in

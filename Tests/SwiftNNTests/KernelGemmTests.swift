@@ -229,9 +229,10 @@ private func packed<T: Number>(rows: Int, depth: Int, width: Int, panel: Int, _ 
 }
 
 private func packs<T: Number>(_: T.Type) {
-    let widths = Set(T.kernels.flatMap { [$0.mr, $0.nr] }).sorted()
+    // The tiles', and others, as attention turns its rows with.
+    let widths = Set(T.kernels.flatMap { [$0.mr, $0.nr] } + [7, 40]).sorted()
     for width in widths {
-        for rows in [1, width - 1, width, width + 1, 3 * width, 3 * width + 2] where rows > 0 {
+        for rows in Set([1, 2, 3, 5, 9, 11, width - 1, width, width + 1, 3 * width, 3 * width + 2]).sorted() where rows > 0 {
             for depth in [0, 1, 3, 4, 7, 8, 9, 17, 32] {
                 // contiguous along the panel, along k, neither, backwards, all rows the same
                 let strides: [(rs: Int, ks: Int)] = [

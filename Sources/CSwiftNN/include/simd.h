@@ -398,6 +398,35 @@ static inline __attribute__((always_inline)) void snn_transpose8_f32(const float
 #undef ST
 }
 
+/* dst[k*ldd + i] = src[i*lds + k] for 4 rows of 8 */
+static inline __attribute__((always_inline)) void snn_transpose4_f32(const float *src, int64_t lds, float *dst, int64_t ldd) {
+#define LD(i, k) (*(const snn_f32x4 *)(src + (i) * lds + (k)))
+#define LO(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define HI(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define EV(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
+#define OD(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
+#define ST(k, v) (*(snn_f32x4 *)(dst + (k) * ldd) = (v))
+    for (int64_t k = 0; k < 8; k += 4) {
+        snn_f32x4 r0 = LD(0, k), r1 = LD(1, k), r2 = LD(2, k), r3 = LD(3, k);
+        snn_f32x4 a0 = LO(r0, r1), a1 = HI(r0, r1), a2 = LO(r2, r3), a3 = HI(r2, r3);
+        ST(k, EV(a0, a2)); ST(k + 1, OD(a0, a2)); ST(k + 2, EV(a1, a3)); ST(k + 3, OD(a1, a3));
+    }
+#undef LD
+#undef LO
+#undef HI
+#undef EV
+#undef OD
+#undef ST
+}
+
+/* dst[k*ldd + i] = src[i*lds + k] for 2 rows of 4 */
+static inline __attribute__((always_inline)) void snn_transpose2_f64(const double *src, int64_t lds, double *dst, int64_t ldd) {
+    for (int64_t k = 0; k < 4; k++) {
+        dst[k * ldd] = src[k];
+        dst[k * ldd + 1] = src[lds + k];
+    }
+}
+
 /* dst[k*ldd + i] = src[i*lds + k] for 4 x 4 */
 static inline __attribute__((always_inline)) void snn_transpose4_f64(const double *src, int64_t lds, double *dst, int64_t ldd) {
 #define LD(i) (*(const snn_f64x4 *)(src + (i) * lds))
