@@ -66,6 +66,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.negative_dot = { Double(negativeDot(f32($0), f32($1), Int($2))) }
     s.softmax_backward = { softmaxBackward(f32($0), f32($1), f32($2), Int($3), log: $4 != 0) }
     s.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Float.self) }
+    s.softmax_columns_backward = { softmaxColumnsBackward($0.unsafelyUnwrapped, Float.self) }
     s.softmax = { softmax(f32($0), f32($1), Int($2), log: $3 == 1, masked: $3 == 2) }
     s.mask_add = { add(f32($0), f32($1), f32($0), Int($2)) }
     s.mask_block = { block(f32($0), $1.unsafelyUnwrapped, Int($2), Int($3)) }
@@ -145,6 +146,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.negative_dot = { negativeDot(f64($0), f64($1), Int($2)) }
     d.softmax_backward = { softmaxBackward(f64($0), f64($1), f64($2), Int($3), log: $4 != 0) }
     d.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Double.self) }
+    d.softmax_columns_backward = { softmaxColumnsBackward($0.unsafelyUnwrapped, Double.self) }
     d.softmax = { softmax(f64($0), f64($1), Int($2), log: $3 == 1, masked: $3 == 2) }
     d.mask_add = { add(f64($0), f64($1), f64($0), Int($2)) }
     d.mask_block = { block(f64($0), $1.unsafelyUnwrapped, Int($2), Int($3)) }

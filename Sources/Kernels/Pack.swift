@@ -125,26 +125,24 @@ func transposePanel<T: Real>(
     while k < depth {
         // Whatever does not fill a block, at the end of the columns as of the rows, is done once more with some of what stands before it.
         k = min(k, depth &- block)
-        let isLine = k &+ line <= depth
+        let blocks = k &+ line <= depth ? 2 : 1
         var i = 0
         while i < rows {
             if rows &- i > half && rows >= block {
                 i = min(i, rows &- block)
                 let from = src + (i &* rs &+ k), to = dst + (k &* width &+ i)
                 for x in 0..<block { snn_prefetch(from + (x &* rs &+ ahead)) }
-                T.transpose(from, rs, to, width)
-                if isLine { T.transpose(from + block, rs, to + block &* width, width) }
+                for b in 0..<blocks { T.transpose(from + b &* block, rs, to + b &* block &* width, width) }
                 i &+= block
             } else {
                 i = min(i, rows &- half)
                 let from = src + (i &* rs &+ k), to = dst + (k &* width &+ i)
                 for x in 0..<half { snn_prefetch(from + (x &* rs &+ ahead)) }
-                T.transposeHalf(from, rs, to, width)
-                if isLine { T.transposeHalf(from + block, rs, to + block &* width, width) }
+                for b in 0..<blocks { T.transposeHalf(from + b &* block, rs, to + b &* block &* width, width) }
                 i &+= half
             }
         }
-        k &+= isLine ? line : block
+        k &+= blocks &* block
     }
 }
 

@@ -26,12 +26,12 @@ func randomWords(key: UInt64, first: UInt64, stream: UInt32, _ words: UnsafeMuta
     }
 }
 
-/// y[i] = word[i] >= threshold ? scale x[i] : 0 with the words of d.index + i; x may be y.
+/// y[i] = word[i] >= threshold ? scale x[i] : 0 with the words of d.index + i; x may be y. Without an x it is 1.
 @inline(never)
 func dropout<T: Real>(_ argument: UnsafePointer<snn_dropout>, _: T.Type) {
     typealias V = T.Vector
     let d = argument.pointee
-    let x = d.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self), y = d.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let x = d.x?.assumingMemoryBound(to: T.self), y = d.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let scale = V(T(d.scale))
     let n = Int(d.n), length = 256
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: length) { buffer in
@@ -47,11 +47,11 @@ func dropout<T: Real>(_ argument: UnsafePointer<snn_dropout>, _: T.Type) {
             var j = 0
             while j &+ V.lanes <= count {
                 let kept = V.atLeast(from + j, d.threshold)
-                V.select(kept, V.load(x + (i &+ j)) * scale, .zero).store(y + (i &+ j))
+                V.select(kept, x.map { V.load($0 + (i &+ j)) * scale } ?? scale, .zero).store(y + (i &+ j))
                 j &+= V.lanes
             }
             while j < count {
-                y[i &+ j] = from[j] >= d.threshold ? x[i &+ j] * T(d.scale) : 0
+                y[i &+ j] = from[j] >= d.threshold ? (x?[i &+ j] ?? 1) * T(d.scale) : 0
                 j &+= 1
             }
             i &+= count

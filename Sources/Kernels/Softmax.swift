@@ -1,4 +1,4 @@
-// Softmax and log-softmax of a contiguous row, and softmax down the columns of attention's scores.
+// Softmax and log-softmax of a contiguous row, and softmax down the columns of attention's scores with its derivative.
 import CSwiftNN
 
 /// y = exp(x - max) / sum, or with `log` x - max - log(sum). x may be y. A row of -inf gives NaN, or zeros where `masked`: attention that
@@ -76,6 +76,7 @@ func softmaxColumns<T: Real>(_ argument: UnsafePointer<snn_softmax_columns>, _: 
     let bias = p.bias?.assumingMemoryBound(to: T.self)
     let inverse = p.inverse.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let logs = p.log_sum_exp?.assumingMemoryBound(to: T.self)
+    let keep = p.keep?.assumingMemoryBound(to: T.self)
     let n = Int(p.n), stride = Int(p.stride), limit = Int(p.limit)
     var j = 0
     while j < Int(p.width) {
@@ -85,8 +86,67 @@ func softmaxColumns<T: Real>(_ argument: UnsafePointer<snn_softmax_columns>, _: 
         // With everything -inf, subtracting 0 keeps exp at 0. A NaN is never the largest, so it reaches exp and the sum.
         let center = V.select(V.less(largest, V(-.greatestFiniteMagnitude)), .zero, largest)
         let total = columnExp(column, n, stride, center, T.self)
-        V.select(V.less(.zero, total), V(1) / total, V.select(V.isNaN(total), total, .zero)).store(inverse + j)
+        let scale = V.select(V.less(.zero, total), V(1) / total, V.select(V.isNaN(total), total, .zero))
         if let logs { (center + V.log(total)).store(logs + j) }
+        if let keep {
+            for s in 0..<n { kept(V.load(column + s &* stride) * scale, keep + (s &* stride &+ j)).store(column + s &* stride) }
+            V(1).store(inverse + j)
+        } else {
+            scale.store(inverse + j)
+        }
+        j &+= V.lanes
+    }
+}
+
+/// v times dropout's factors at p; 0 where they are, whatever v is.
+@inline(__always)
+private func kept<V: Wide>(_ v: V, _ p: UnsafePointer<V.Scalar>) -> V {
+    let factor = V.load(p)
+    return V.select(V.less(.zero, factor), v * factor, .zero)
+}
+
+/// Down the columns once more. The contract is snn_softmax_columns_backward's.
+@inline(never)
+func softmaxColumnsBackward<T: Real>(_ argument: UnsafePointer<snn_softmax_columns_backward>, _: T.Type) {
+    typealias V = T.Vector
+    let p = argument.pointee
+    let x = p.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let dx = p.dx.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let mask = p.mask?.assumingMemoryBound(to: T.self)
+    let bias = p.bias?.assumingMemoryBound(to: T.self)
+    let keep = p.keep?.assumingMemoryBound(to: T.self)
+    let logs = p.log_sum_exp.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let n = Int(p.n), stride = Int(p.stride), limit = Int(p.limit)
+    var j = 0
+    while j < Int(p.width) {
+        let column = x + j
+        let factors = keep.map { $0 + j }
+        addMasks(column, mask.map { $0 + j }, bias, n, stride, limit &+ j, T.self)
+        let log = V.load(logs + j)
+        let center = V.select(V.less(log, V(-.greatestFiniteMagnitude)), .zero, log)
+        let gradient = dx + j
+        // In pieces of 64 rows: partial sums lose fewer digits than one long one.
+        var total = V.zero
+        var s = 0
+        while s < n {
+            var part = V.zero
+            for _ in 0..<min(64, n &- s) {
+                let v = V.exp(V.load(column + s &* stride) - center)
+                // What has no share in the output has no gradient, also where the value behind it is infinite or NaN.
+                var d = V.select(V.less(.zero, v), .load(gradient + s &* stride), .zero)
+                if let factors { d = kept(d, factors + s &* stride) }
+                v.store(column + s &* stride)
+                d.store(gradient + s &* stride)
+                part = V.fma(v, d, part)
+                s &+= 1
+            }
+            total = total + part
+        }
+        for s in 0..<n {
+            let v = V.load(column + s &* stride)
+            (v * (V.load(gradient + s &* stride) - total)).store(gradient + s &* stride)
+            if let factors { kept(v, factors + s &* stride).store(column + s &* stride) }
+        }
         j &+= V.lanes
     }
 }
@@ -115,7 +175,11 @@ private func addMasks<T: Real>(
     var s = limit
     while s < n {
         // Column c counts rows below limit + c.
-        for c in 0..<min(V.lanes, s &- limit &+ 1) { x[s &* stride &+ c] = -.infinity }
+        if s &- limit &+ 1 >= V.lanes {
+            V(-.infinity).store(x + s &* stride)
+        } else {
+            for c in 0...(s &- limit) { x[s &* stride &+ c] = -.infinity }
+        }
         s &+= 1
     }
 }

@@ -129,19 +129,15 @@ struct PackedMatrix<T: Element> {
 
     /// Packs the whole of `source` (depth columns), some panels a task; where its columns lie in one piece, some of those.
     func pack(_ source: RowMatrix<T>, depth: Int, threads: Int) {
-        if source.rowStride == 1 && source.inner >= source.rows {
-            let perTask = max(16, 65_536 / max(1, source.rows))
-            return ThreadPool.run(ceilDivide(depth, perTask), threads: threads) { task, _ in
-                let k0 = task * perTask
-                packPanels(source, 0, source.rows, k0, min(perTask, depth - k0), width, data + k0 * width, panel)
-            }
-        }
-        let panels = ceilDivide(source.rows, width)
-        let perTask = max(1, 65_536 / max(1, panel))
-        ThreadPool.run(ceilDivide(panels, perTask), threads: threads) { task, _ in
-            let first = task * perTask * width
+        let byColumns = source.rowStride == 1 && source.inner >= source.rows
+        let columns = byColumns ? max(16, 65_536 / max(1, source.rows)) : depth
+        let rows = byColumns ? source.rows : max(1, 65_536 / max(1, panel)) * width
+        let tasks = byColumns ? ceilDivide(depth, columns) : ceilDivide(source.rows, rows)
+        ThreadPool.run(tasks, threads: threads) { task, _ in
+            let first = byColumns ? 0 : task * rows, k0 = byColumns ? task * columns : 0
             packPanels(
-                source, first, min(source.rows, first + perTask * width) - first, 0, depth, width, data + task * perTask * panel, panel)
+                source, first, min(rows, source.rows - first), k0, min(columns, depth - k0), width,
+                data + (first / width * panel + k0 * width), panel)
         }
     }
 }

@@ -64,19 +64,22 @@ private func dropoutCase<T: Number>(_ n: Int, _ index: UInt64, _ threshold: UInt
     var draw = Draw(n)
     let source: [T] = draw.numbers(n)
     let key: UInt64 = 0xfeed_0000_0000_0007
-    let expected = source.enumerated().map { i, x -> T in
+    let factors = (0..<n).map { i -> T in
         let number = index &+ UInt64(i)
-        return block(key: key, counter: number >> 2, stream: 0)[Int(number & 3)] >= threshold ? x * 1.25 : 0
+        return block(key: key, counter: number >> 2, stream: 0)[Int(number & 3)] >= threshold ? 1.25 : 0
     }
+    let expected = zip(source, factors).map { $1 > 0 ? $0 * $1 : 0 }
     onEveryLevel("dropout \(n) \(index) \(threshold)") { (kernels: Kernels<T>) in
         let x = Fenced(source)
-        let y = Fenced(n, T(7))
-        var argument = snn_dropout(
-            key: key, index: index, threshold: threshold, scale: 1.25, x: UnsafeRawPointer(x.pointer), y: y.pointer, n: Int64(n))
-        withExtendedLifetime(x) { kernels.table.dropout(&argument) }
-        if !y.isIntact { report("dropout wrote in front of its memory") }
-        return y.values
+        let y = Fenced(n, T(7)), ofOnes = Fenced(n, T(7))
+        for (from, to) in [(UnsafeRawPointer(x.pointer), y), (nil, ofOnes)] {
+            var argument = snn_dropout(
+                key: key, index: index, threshold: threshold, scale: 1.25, x: from, y: to.pointer, n: Int64(n))
+            withExtendedLifetime(x) { kernels.table.dropout(&argument) }
+            if !to.isIntact { report("dropout wrote in front of its memory") }
+        }
+        return y.values + ofOnes.values
     } _: { _, y in
-        exactly(y, expected)
+        exactly(y, expected + factors)
     }
 }

@@ -23,6 +23,16 @@ extension AllTests {
                 affineCase(n, Double.self)
             }
         }
+        @Test func softmaxColumns() {
+            for n in [1, 3, 63, 64, 65, 200] {
+                for limit in [1, 2, 20, 1000] {
+                    for keeps in [false, true] {
+                        softmaxColumnsBackwardCase(n, limit, keeps, Float.self, 1e-5)
+                        softmaxColumnsBackwardCase(n, limit, keeps, Double.self, 1e-12)
+                    }
+                }
+            }
+        }
         @Test func columnSums() {
             for rows in [0, 1, 3, 4, 9, 64] {
                 for n in vectorSizes {
@@ -91,6 +101,54 @@ private func softmaxBackwardCase<T: Number>(_ n: Int, _: T.Type, _ error: Double
             let expected: [Double] = zip(d, y).map { log == 0 ? $1 * ($0 - total) : $0 - exp($1) * total }
             return near(dx, expected, error * 10)
         }
+    }
+}
+
+/// Down two vectors of columns with a mask, a bias with a key ruled out, a causal limit and a column that no key is left of, and what those
+/// have for a gradient is NaN: nothing may come of it. What stands beside the columns stays.
+private func softmaxColumnsBackwardCase<T: Number>(_ n: Int, _ limit: Int, _ keeps: Bool, _: T.Type, _ error: Double) {
+    let lanes = 64 / MemoryLayout<T>.stride
+    let width = 2 * lanes, stride = 3 * lanes, empty = 3
+    var draw = Draw(n * 1000 + limit)
+    let source: [T] = draw.numbers(n * stride)
+    var added: [T] = draw.numbers(n * stride), gradient: [T] = draw.numbers(n * stride), bias: [T] = draw.numbers(n)
+    let factors: [T] = (0..<(n * stride)).map { $0 % 3 == 0 ? 0 : 1.5 }
+    if n > 3 { bias[2] = -.infinity }
+    for s in 0..<n { added[s * stride + empty] = -.infinity }
+    func score(_ s: Int, _ j: Int) -> Double {
+        s < limit + j ? Double(source[s * stride + j]) + Double(added[s * stride + j]) + Double(bias[s]) : -.infinity
+    }
+    let logs = (0..<width).map { j -> T in
+        let sum = (0..<n).reduce(0.0) { $0 + exp(score($1, j)) }
+        return T(log(sum))
+    }
+    var share = source.map { Double($0) }, slope = gradient.map { Double($0) }
+    for j in 0..<width {
+        let p: [Double] = (0..<n).map { logs[j] == -.infinity ? 0 : exp(score($0, j) - Double(logs[j])) }
+        let keep = (0..<n).map { keeps ? Double(factors[$0 * stride + j]) : 1 }
+        let d: [Double] = (0..<n).map { p[$0] > 0 ? Double(gradient[$0 * stride + j]) * keep[$0] : 0 }
+        let total = zip(p, d).reduce(0) { $0 + $1.0 * $1.1 }
+        for s in 0..<n {
+            share[s * stride + j] = p[s] * keep[s]
+            slope[s * stride + j] = p[s] * (d[s] - total)
+            if p[s] == 0 { gradient[s * stride + j] = .nan }
+        }
+    }
+    onEveryLevel("softmax_columns_backward n \(n) limit \(limit) keeps \(keeps)") { (kernels: Kernels<T>) in
+        let x = Fenced(source), dx = Fenced(gradient), mask = Fenced(added), rows = Fenced(bias), keep = Fenced(factors), log = Fenced(logs)
+        var p = snn_softmax_columns_backward()
+        p.x = UnsafeMutableRawPointer(x.pointer)
+        (p.n, p.width, p.stride, p.limit) = (Int64(n), Int64(width), Int64(stride), Int64(limit))
+        p.mask = UnsafeRawPointer(mask.pointer)
+        p.bias = UnsafeRawPointer(rows.pointer)
+        if keeps { p.keep = UnsafeRawPointer(keep.pointer) }
+        p.log_sum_exp = UnsafeRawPointer(log.pointer)
+        p.dx = UnsafeMutableRawPointer(dx.pointer)
+        withExtendedLifetime((mask, rows, keep, log)) { kernels.table.softmax_columns_backward(&p) }
+        if !x.isIntact || !dx.isIntact { report("softmax_columns_backward wrote in front of its memory") }
+        return x.values + dx.values
+    } _: { _, y in
+        near(y, share + slope, error)
     }
 }
 

@@ -49,7 +49,12 @@ extension AllTests {
 
         @Test func softmaxColumns() {
             for n in [1, 3, 4, 64, 65, 200] {
-                for limit in [1, 2, 20, 1000] { softmaxColumnsCase(n, limit, Float.self); softmaxColumnsCase(n, limit, Double.self) }
+                for limit in [1, 2, 20, 1000] {
+                    for keeps in [false, true] {
+                        softmaxColumnsCase(n, limit, keeps, Float.self)
+                        softmaxColumnsCase(n, limit, keeps, Double.self)
+                    }
+                }
             }
         }
 
@@ -265,25 +270,28 @@ private func softmaxCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
     }
 }
 
-/// Down the columns with a mask, a bias with a key ruled out and a causal limit, against Double; what stands beside the columns stays.
-private func softmaxColumnsCase<T: Number>(_ n: Int, _ limit: Int, _: T.Type) {
+/// Down the columns with a mask, a bias with a key ruled out and a causal limit, with and without dropout's factors, against Double; what
+/// stands beside the columns stays.
+private func softmaxColumnsCase<T: Number>(_ n: Int, _ limit: Int, _ keeps: Bool, _: T.Type) {
     let lanes = 64 / MemoryLayout<T>.stride
     let width = lanes, stride = 2 * lanes
     var draw = Draw(n * 1000 + limit)
     let source: [T] = draw.numbers(n * stride), added: [T] = draw.numbers(n * stride)
     var bias: [T] = draw.numbers(n)
     if n > 3 { bias[2] = -.infinity }
-    onEveryLevel("softmax_columns n \(n) limit \(limit)") { (kernels: Kernels<T>) in
+    let factors: [T] = (0..<(n * stride)).map { $0 % 3 == 0 ? 0 : 1.5 }
+    onEveryLevel("softmax_columns n \(n) limit \(limit) keeps \(keeps)") { (kernels: Kernels<T>) in
         let x = Fenced(source), mask = Fenced(added), rows = Fenced(bias), inverse = Fenced<T>(width, 0)
-        let logs = Fenced<T>(width, 0)
+        let logs = Fenced<T>(width, 0), keep = Fenced(factors)
         var p = snn_softmax_columns()
         p.x = UnsafeMutableRawPointer(x.pointer)
         (p.n, p.width, p.stride, p.limit) = (Int64(n), Int64(width), Int64(stride), Int64(limit))
         p.mask = UnsafeRawPointer(mask.pointer)
         p.bias = UnsafeRawPointer(rows.pointer)
+        if keeps { p.keep = UnsafeRawPointer(keep.pointer) }
         p.inverse = UnsafeMutableRawPointer(inverse.pointer)
         p.log_sum_exp = UnsafeMutableRawPointer(logs.pointer)
-        kernels.table.softmax_columns(&p)
+        withExtendedLifetime((mask, rows, keep)) { kernels.table.softmax_columns(&p) }
         if !x.isIntact || !inverse.isIntact || !logs.isIntact { report("softmax_columns \(kernels.name) wrote in front of its memory") }
         return x.values + inverse.values + logs.values
     } _: { _, y in
@@ -292,13 +300,14 @@ private func softmaxColumnsCase<T: Number>(_ n: Int, _ limit: Int, _: T.Type) {
                 s < limit + j ? Double(source[s * stride + j]) + Double(added[s * stride + j]) + Double(bias[s]) : -.infinity
             }
             let largest = column.max()!
-            var sum = 0.0
+            let exponentials = column.map { exp($0 - (largest == -.infinity ? 0 : largest)) }
+            let sum = exponentials.reduce(0, +), inverse = sum > 0 ? 1 / sum : 0
             for s in 0..<n {
-                let expected = j < width ? exp(column[s] - (largest == -.infinity ? 0 : largest)) : Double(source[s * stride + j])
-                sum += expected
+                let share = keeps ? exponentials[s] * inverse * Double(factors[s * stride + j]) : exponentials[s]
+                let expected = j < width ? share : Double(source[s * stride + j])
                 if abs(Double(y[s * stride + j]) - expected) > 1e-5 { return "x[\(s), \(j)] is \(y[s * stride + j]), not \(expected)" }
             }
-            if j < width, abs(Double(y[n * stride + j]) - (sum > 0 ? 1 / sum : 0)) > 1e-5 { return "inverse[\(j)] is \(y[n * stride + j])" }
+            if j < width, abs(Double(y[n * stride + j]) - (keeps ? 1 : inverse)) > 1e-5 { return "inverse[\(j)] is \(y[n * stride + j])" }
             if j < width, sum > 0, abs(Double(y[n * stride + width + j]) - largest - log(sum)) > 1e-5 {
                 return "log_sum_exp[\(j)] is \(y[n * stride + width + j])"
             }

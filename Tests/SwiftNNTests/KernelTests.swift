@@ -22,7 +22,9 @@ extension AllTests {
                 "winograd_outer", "winograd_filter_gradient", "depthwise", "depthwise_gradient", "copy", "copy_rows", "unary", "stream",
                 "unary_backward", "add", "add_rows", "scale_shift", "dot", "sum", "moments", "mean_square", "normalize",
                 "normalize_backward", "centered_sums", "affine", "column_sums", "negative_dot", "softmax", "softmax_backward",
-                "softmax_columns", "mask_add", "mask_block", "scale", "multiply_adds", "pack_strips", "recurrent", "recurrent_backward",
+                "softmax_columns", "softmax_columns_backward", "mask_add", "mask_block", "scale", "multiply_adds", "pack_strips",
+                "recurrent",
+                "recurrent_backward",
                 "max_pool", "max_pool_pairs", "avg_pool", "adaptive_avg_pool", "log_sum_exp", "log_sum_exp_columns", "exp_row", "multiply",
                 "pointwise_loss", "ctc_step", "optimizer_step", "absolutes", "dropout", "random_words",
             ]

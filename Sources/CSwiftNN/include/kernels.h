@@ -177,15 +177,28 @@ typedef struct snn_recurrent_backward {
 } snn_recurrent_backward;
 
 /* Softmax down the columns of x (n rows of `width` numbers, width whole vectors), without the division: x = exp(x' - max of column),
- * x' = x + mask + bias[row], -inf in rows limit + column and beyond; inverse = 1 / sum, 0 for a column of -inf. */
+ * x' = x + mask + bias[row], -inf in rows limit + column and beyond; inverse = 1 / sum, 0 for a column of -inf. With keep, the
+ * probabilities that dropout leaves: x = x inverse keep, 0 where keep is 0, and inverse = 1. */
 typedef struct snn_softmax_columns {
-    void *x; int64_t n, width, stride;        /* rows `stride` apart, as in mask */
+    void *x; int64_t n, width, stride;        /* rows `stride` apart, as in mask and keep */
     const void *mask;                         /* or NULL */
     const void *bias;                         /* n numbers or NULL */
     int64_t limit;                            /* n or more: every row counts in every column */
+    const void *keep;                         /* dropout's factors, or NULL */
     void *inverse;                            /* width numbers */
     void *log_sum_exp;                        /* width numbers, -inf for a column of -inf; or NULL */
 } snn_softmax_columns;
+
+/* The probabilities once more, p = exp(x' - log_sum_exp) with x' as above, x = p keep; and the gradient of the scores from that of x:
+ * dx = p (dx keep - sum of p dx keep down the column), 0 where p is. */
+typedef struct snn_softmax_columns_backward {
+    void *x; int64_t n, width, stride;        /* rows `stride` apart, as in mask, keep and dx */
+    const void *mask, *bias;                  /* or NULL */
+    int64_t limit;
+    const void *keep;                         /* or NULL */
+    const void *log_sum_exp;                  /* width numbers, -inf for a column of -inf */
+    void *dx;
+} snn_softmax_columns_backward;
 
 /* max and log(sum exp(x - max)) down the columns of x, and the sum of w[row] (x - max - log) unless w is NULL. */
 typedef struct snn_log_sum_exp_columns {
@@ -244,7 +257,7 @@ typedef struct snn_normalize_backward {
     const void *weight;                       /* or NULL */
     int64_t n, center;
     double mean, rstd;
-    void *dx;                                 /* or NULL */
+    void *dx;
     void *dweight, *dbias;                    /* added to; or NULL */
 } snn_normalize_backward;
 
@@ -269,7 +282,7 @@ typedef struct snn_dropout {
     uint64_t key, index; /* the seed, and the number of x[0]'s word */
     uint32_t threshold;  /* words from here on keep their number */
     double scale;
-    const void *x;
+    const void *x;       /* or NULL: ones, which makes y the factors */
     void *y;
     int64_t n;
 } snn_dropout;
@@ -319,6 +332,7 @@ typedef struct snn_kernels {
     void (*softmax)(const void *x, void *y, int64_t n, int64_t kind);           /* 0 softmax, 1 its logarithm, 2 exp(x - max) alone, zeros from a row of -inf */
     void (*softmax_backward)(const void *dy, const void *y, void *dx, int64_t n, int64_t log);
     void (*softmax_columns)(const snn_softmax_columns *);
+    void (*softmax_columns_backward)(const snn_softmax_columns_backward *);
     void (*mask_add)(void *x, const void *mask, int64_t n);                     /* x += mask */
     void (*mask_block)(void *x, const uint8_t *mask, int64_t stride, int64_t n); /* x = mask ? -inf : x */
     void (*scale)(void *x, double factor, int64_t n);

@@ -176,6 +176,35 @@ struct Attention<T: Element> {
     }
     /// The flat index of weight (b, h, l, 0).
     func weightRow(_ b: Int, _ h: Int, _ l: Int) -> Int { ((b * heads + h) * queries + l) * keys }
+
+    /// What attn_mask adds to the scores of queries first ..< first + count and keys 0 ..< reach, as columns `stride` apart: nothing without
+    /// one. rows, line: scratch for count * reach and keys numbers.
+    func maskColumns(
+        _ b: Int, _ h: Int, _ first: Int, _ count: Int, _ reach: Int, _ out: UnsafeMutablePointer<T>, stride: Int,
+        rows: UnsafeMutablePointer<T>, _ line: UnsafeMutablePointer<T>
+    ) {
+        guard let mask else { return }
+        memset(rows, 0, count * reach * MemoryLayout<T>.stride)
+        for r in 0..<count { mask.apply(rows + r * reach, b, h, first + r, reach, line) }
+        turn(rows, count, reach, out, stride)
+    }
+    /// Dropout's factors of the same weights, likewise.
+    func keepColumns(
+        _ b: Int, _ h: Int, _ first: Int, _ count: Int, _ reach: Int, _ out: UnsafeMutablePointer<T>, stride: Int,
+        rows: UnsafeMutablePointer<T>
+    ) {
+        guard let dropout else { return }
+        if reach == keys {
+            dropout.apply(nil, rows, weightRow(b, h, first), count * keys)
+        } else {
+            for r in 0..<count { dropout.apply(nil, rows + r * reach, weightRow(b, h, first + r), reach) }
+        }
+        turn(rows, count, reach, out, stride)
+    }
+    /// out[i * stride + r] = rows[r * n + i], zeros in columns count ..< stride.
+    func turn(_ rows: UnsafePointer<T>, _ count: Int, _ n: Int, _ out: UnsafeMutablePointer<T>, _ stride: Int) {
+        packPanels(RowMatrix(rows, rows: count, rowStride: n, columnStride: 1), 0, count, 0, n, stride, out, 0)
+    }
 }
 
 /// Scores of a block of queries stand as columns: S^T (keys, queries) = K Q^T is what a GEMM tile writes and, as it stands, what the next
@@ -194,7 +223,9 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
 
     let packedK = roundUp(keys, mr) * depth
     let packedV = roundUp(width, mr) * keys
-    let lines = a.mask == nil ? 0 : 2 * block * keys  // the mask's rows, and the same as columns
+    // Masks and dropout's factors are made as rows and turned.
+    let matrix = block * keys
+    let lines = (a.mask == nil ? 0 : matrix) + (a.dropout == nil ? 0 : matrix) + (a.mask == nil && a.dropout == nil ? 0 : matrix)
     let perWorker = packedK + packedV + block * (depth + keys + width) + width * block + lines + 2 * keys + 2 * block + mr * nr
     let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
@@ -208,9 +239,10 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
         let scores = queries + block * depth
         let output = scores + block * keys
         let rowsOut = output + block * width
-        let maskRows = rowsOut + width * block
-        let maskColumns = maskRows + lines / 2
-        let bias = maskRows + lines
+        let lineRows = rowsOut + width * block
+        let maskColumns = lineRows + matrix
+        let keepColumns = maskColumns + (a.mask == nil ? 0 : matrix)
+        let bias = lineRows + lines
         let line = bias + keys
         let inverse = line + keys
         let logs = inverse + block
@@ -240,24 +272,23 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
                         c: scores, ldc: block, row: 0, column: 0, first: d == 0, last: d == depths.count - 1, epilogue: Epilogue(),
                         tile: tile)
                 }
-                if let mask = a.mask {
-                    for r in 0..<rows {
-                        memset(maskRows + r * reach, 0, reach * MemoryLayout<T>.stride)
-                        mask.apply(maskRows + r * reach, b, h, first + r, reach, line)
-                    }
-                    packPanels(
-                        RowMatrix(UnsafePointer(maskRows), rows: rows, rowStride: reach, columnStride: 1), 0, rows, 0, reach, block,
-                        maskColumns, 0)
-                }
+                a.maskColumns(b, h, first, rows, reach, maskColumns, stride: block, rows: lineRows, line)
+                a.keepColumns(b, h, first, rows, reach, keepColumns, stride: block, rows: lineRows)
                 var softmax = snn_softmax_columns(
                     x: scores, n: Int64(reach), width: Int64(roundUp(rows, block / 2)), stride: Int64(block),
                     mask: a.mask == nil ? nil : UnsafeRawPointer(maskColumns), bias: a.padding == nil ? nil : UnsafeRawPointer(bias),
-                    limit: Int64(a.isCausal ? first + 1 : keys), inverse: inverse,
+                    limit: Int64(a.isCausal ? first + 1 : keys), keep: a.dropout == nil ? nil : UnsafeRawPointer(keepColumns),
+                    inverse: inverse,
                     log_sum_exp: a.logSums == nil ? nil : UnsafeMutableRawPointer(logs))
                 T.kernels.pointee.softmax_columns(&softmax)
                 if let to = a.logSums { T.kernels.pointee.copy(logs, 1, to + ((b * a.heads + h) * a.queries + first), Int64(rows)) }
-                if a.weights != nil || a.dropout != nil {
-                    finishWeights(a, b, h, first, rows, reach, scores, block, inverse, line)
+                if let weights = a.weights {
+                    for r in 0..<rows {
+                        let row = weights + a.weightRow(b, h, first + r)
+                        T.kernels.pointee.copy(scores + r, Int64(block), row, Int64(reach))
+                        T.kernels.pointee.scale(row, Double(inverse[r]), Int64(reach))
+                        memset(row + reach, 0, (keys - reach) * MemoryLayout<T>.stride)
+                    }
                 }
 
                 // Blocks of keys begin at the same places for every reach: what is left out of a causal sum would add zeros.
@@ -275,25 +306,6 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
                 }
             }
         }
-    }
-}
-
-/// The weights of a block, divided by their sums and dropped out, to where the caller wants them; with dropout also back into the scores,
-/// whose `inverse` is then 1.
-private func finishWeights<T: Element>(
-    _ a: Attention<T>, _ b: Int, _ h: Int, _ first: Int, _ rows: Int, _ reach: Int, _ scores: UnsafeMutablePointer<T>, _ stride: Int,
-    _ inverse: UnsafeMutablePointer<T>, _ line: UnsafeMutablePointer<T>
-) {
-    for r in 0..<rows {
-        let flat = a.weightRow(b, h, first + r)
-        let row = a.weights.map { $0 + flat } ?? line
-        T.kernels.pointee.copy(scores + r, Int64(stride), row, Int64(reach))
-        T.kernels.pointee.scale(row, Double(inverse[r]), Int64(reach))
-        memset(row + reach, 0, (a.keys - reach) * MemoryLayout<T>.stride)
-        guard let dropout = a.dropout else { continue }
-        dropout.apply(row, row, flat, a.keys)
-        for s in 0..<reach { scores[s * stride + r] = row[s] }
-        inverse[r] = 1
     }
 }
 

@@ -3,8 +3,9 @@ import CSwiftNN
 /// Differentiates y = P' v, P' = dropout(P), P = softmax(scale q k^T + masks), with P recomputed from the saved logsumexp of each row:
 /// dv = P'^T dy, dP = dropout(dy v^T + dweights), dS = P (dP - Σ_s P dP), dq = scale dS k, dk = scale dS^T q, dattn_mask = dS.
 ///
-/// A block of queries at a time against all keys: P and dS of a block are the only matrices of scores, unless dattn_mask is wanted. Query
-/// heads that share a key head are added up. Shapes: ops.def. Threads: images and key heads, each with its own dk and dv.
+/// A block of queries at a time against all keys: P and dS of a block, whose queries stand as columns as in attendColumns, are the only
+/// matrices of scores, unless dattn_mask is wanted. Query heads that share a key head are added up. Shapes: ops.def. Threads: images and
+/// key heads, each with its own dk and dv.
 @_cdecl("snn_attention_backward") @implementation
 public func snn_attention_backward(_ args: UnsafePointer<snn_attention_backward_args>!) -> snn_status {
     operation { () throws(Failure) in
@@ -85,13 +86,14 @@ private struct AttentionGradient<T: Element> {
         let keys = f.keys, depth = f.depth, width = f.width
         // Queries of a block: the order of the sums over queries depends on it.
         let block = min(64, f.queries)
-        let padded = roundUp(keys, nr)
-        // A line more than a whole number of panels: rows a power of two apart would share few lines of a cache.
-        let ld = padded + 64 / MemoryLayout<T>.stride
+        // Whole vectors and whole panels, and a line more: columns a power of two apart would share few lines of a cache.
+        let step = max(nr, Int(T.kernels.pointee.lanes)), ld = roundUp(block, step) + 64 / MemoryLayout<T>.stride
         let threads = ThreadPool.threads(forWork: f.images &* f.heads &* f.queries &* keys &* (2 * depth + width + 16) / 4)
-        // Beside dv alone, everything needs dS.
-        let needsScores = dq != nil || dk != nil || dscores != nil
-        let packsKeys = dq != nil && (f.k.strides[3] != 1 || depth % nr != 0)
+        // The right operands of the last three products: rows of whole panels that a tile can read where they lie, or copies of such.
+        let depthRow = roundUp(depth, nr), widthRow = roundUp(width, nr)
+        let copiesKeys = dq != nil && (f.k.strides[3] != 1 || depth != depthRow)
+        let copiesOutput = dv != nil && (dy.strides[3] != 1 || width != widthRow)
+        let turnsRows = f.mask != nil || f.dropout != nil || dweights != nil || dscores != nil
         let kc = Blocking.kc
 
         var size = 0
@@ -99,12 +101,15 @@ private struct AttentionGradient<T: Element> {
             defer { size += roundUp(n, 16) }
             return size
         }
-        let kAt = room(padded * depth), vAt = room(needsScores ? padded * width : 0)
-        let rowsAt = room(packsKeys ? roundUp(depth, nr) * keys : 0)
-        let dkAt = room(dk != nil ? depth * ld : 0), dvAt = room(dv != nil ? width * ld : 0)
-        let pAt = room(block * ld), dsAt = room(needsScores ? block * ld : 0), droppedAt = room(f.dropout != nil ? block * ld : 0)
-        let aAt = room(max(roundUp(block, mr) * max(depth, width, kc), roundUp(max(depth, width), mr) * block))
-        let lineAt = room(max(keys, 16)), tileAt = room(mr * nr)
+        let kAt = room(roundUp(keys, mr) * depth), vAt = room(roundUp(keys, mr) * width)
+        let keyRowsAt = room(copiesKeys ? keys * depthRow : 0)
+        let qRowsAt = room(block * depthRow), dyRowsAt = room(copiesOutput ? block * widthRow : 0)
+        let panelsAt = room(roundUp(block, step) * max(depth, width))
+        let pAt = room(keys * ld), dsAt = room(keys * ld)
+        let maskAt = room(f.mask != nil || dweights != nil ? keys * ld : 0), keepAt = room(f.dropout != nil ? keys * ld : 0)
+        let rowsAt = room(turnsRows ? block * keys : 0)
+        let leftAt = room(max(roundUp(keys, mr) * block, roundUp(block, mr) * min(kc, keys)))
+        let biasAt = room(f.padding != nil ? keys : 0), logsAt = room(ld), lineAt = room(keys), tileAt = room(mr * nr)
         let perWorker = size
         let scratch = try Scratch<T>(perWorker * threads)
         defer { scratch.release() }
@@ -112,11 +117,11 @@ private struct AttentionGradient<T: Element> {
         ThreadPool.run(f.images * f.keyHeads, threads: threads) { task, worker in
             let b = task / f.keyHeads, kh = task % f.keyHeads
             let own = scratch.base + worker * perWorker
-            let kPanels = own + kAt, vPanels = own + vAt, keyRows = own + rowsAt
-            let dkT = own + dkAt, dvT = own + dvAt
-            let p = own + pAt, ds = own + dsAt, dropped = own + droppedAt
-            let left = own + aAt, line = own + lineAt, tile = own + tileAt
-            /// C (m, n) += A B or, first, = A B, over k numbers.
+            let kPanels = own + kAt, vPanels = own + vAt, keyRows = own + keyRowsAt, qRows = own + qRowsAt, dyRows = own + dyRowsAt
+            let panels = own + panelsAt, p = own + pAt, ds = own + dsAt, mask = own + maskAt, keep = own + keepAt
+            let rowsOf = own + rowsAt, left = own + leftAt, bias = own + biasAt, logs = own + logsAt, line = own + lineAt
+            let tile = own + tileAt
+            /// C (m, n) += A B or, first, = A B, over k numbers of one block.
             func product(
                 _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<T>, aPanel: Int, _ b: UnsafePointer<T>, bPanel: Int, bStride: Int,
                 _ c: UnsafeMutablePointer<T>, _ ldc: Int, first: Bool, last: Bool = true
@@ -125,11 +130,34 @@ private struct AttentionGradient<T: Element> {
                     m: m, n: n, k: k, a: a, aPanel: aPanel, b: b, bPanel: bPanel, bStride: bStride, c: c, ldc: ldc, row: 0, column: 0,
                     first: first, last: last, epilogue: Epilogue(), tile: tile)
             }
-            packPanels(f.keyRows(b, kh), 0, keys, 0, depth, nr, kPanels, nr * depth)
-            if needsScores { packPanels(f.valueRows(b, kh), 0, keys, 0, width, nr, vPanels, nr * width) }
-            if packsKeys { packPanels(f.keyRows(b, kh).transposed(depth), 0, depth, 0, keys, nr, keyRows, nr * keys) }
-            if dk != nil { memset(dkT, 0, depth * ld * MemoryLayout<T>.stride) }
-            if dv != nil { memset(dvT, 0, width * ld * MemoryLayout<T>.stride) }
+            /// C (keys ..< reach, columns of queries) = A B with A's panels and a block's rows.
+            func scores(_ a: UnsafePointer<T>, _ rows: RowMatrix<T>, _ k: Int, _ reach: Int, _ c: UnsafeMutablePointer<T>) {
+                let columns = roundUp(rows.rows, step)
+                if rows.rows < columns { memset(panels, 0, columns * k * MemoryLayout<T>.stride) }
+                packPanels(rows, 0, rows.rows, 0, k, nr, panels, nr * k)
+                let depths = Depths(k)
+                for d in 0..<depths.count {
+                    let (k0, kb) = depths[d]
+                    product(
+                        reach, columns, kb, a + k0 * mr, aPanel: mr * k, panels + k0 * nr, bPanel: nr * k, bStride: nr, c, ld,
+                        first: d == 0,
+                        last: d == depths.count - 1)
+                }
+            }
+            /// The rows of `from` beside each other, zeros up to the end of a panel.
+            func copyRows(_ from: RowMatrix<T>, _ n: Int, _ to: UnsafeMutablePointer<T>, _ row: Int) {
+                if n < row { memset(to, 0, from.rows * row * MemoryLayout<T>.stride) }
+                for i in 0..<from.rows { T.kernels.pointee.copy(from.row(i), Int64(from.columnStride), to + i * row, Int64(n)) }
+            }
+            packPanels(f.keyRows(b, kh), 0, keys, 0, depth, mr, kPanels, mr * depth)
+            packPanels(f.valueRows(b, kh), 0, keys, 0, width, mr, vPanels, mr * width)
+            if copiesKeys { copyRows(f.keyRows(b, kh), depth, keyRows, depthRow) }
+            if let padding = f.padding {
+                memset(bias, 0, keys * MemoryLayout<T>.stride)
+                padding.apply(bias, b, 0, 0, keys, line)
+            }
+            if let dk { memset(dk + task * keys * depth, 0, keys * depth * MemoryLayout<T>.stride) }
+            if let dv { memset(dv + task * keys * width, 0, keys * width * MemoryLayout<T>.stride) }
 
             let perHead = f.heads / f.keyHeads
             for h in (kh * perHead)..<((kh + 1) * perHead) {
@@ -137,119 +165,81 @@ private struct AttentionGradient<T: Element> {
                     if Interrupt.stops() { return }
                     let rows = min(block, f.queries - start)
                     let reach = f.isCausal ? min(keys, start + rows) : keys
-                    let columns = roundUp(reach, nr)
-                    let qRows = f.queryRows(b, h, start, rows)
-                    let dyRows = RowMatrix(
+                    let output = RowMatrix(
                         dy.data + (b * dy.strides[0] + h * dy.strides[1] + start * dy.strides[2]), rows: rows, rowStride: dy.strides[2],
                         columnStride: dy.strides[3])
+                    if copiesOutput { copyRows(output, width, dyRows, widthRow) }
 
-                    // P = exp(scale q k^T + masks - logsumexp), the scores with the bits of forward
-                    packPanels(qRows, 0, rows, 0, depth, mr, left, mr * depth)
-                    T.kernels.pointee.scale(left, f.scale, Int64(roundUp(rows, mr) * depth))
-                    let depths = Depths(depth)
-                    for d in 0..<depths.count {
-                        let (k0, kb) = depths[d]
-                        product(
-                            rows, columns, kb, left + k0 * mr, aPanel: mr * depth, kPanels + k0 * nr, bPanel: nr * depth, bStride: nr, p,
-                            ld,
-                            first: d == 0, last: d == depths.count - 1)
-                    }
-                    for r in 0..<rows { probabilities(b, h, start + r, columns, p + r * ld, line) }
-                    var weights = p
-                    if let dropout = f.dropout {
-                        weights = dropped
+                    // The scores with the bits of forward, and dP = dy v^T + dweights
+                    copyRows(f.queryRows(b, h, start, rows), depth, qRows, depthRow)
+                    T.kernels.pointee.scale(qRows, f.scale, Int64(rows * depthRow))
+                    scores(kPanels, RowMatrix(qRows, rows: rows, rowStride: depthRow, columnStride: 1), depth, reach, p)
+                    scores(vPanels, output, width, reach, ds)
+                    if let dweights {
+                        let at =
+                            b * dweights.strides[0] + (dweights.shape[1] == 1 ? 0 : h) * dweights.strides[1] + start * dweights.strides[2]
                         for r in 0..<rows {
-                            dropout.apply(p + r * ld, dropped + r * ld, f.weightRow(b, h, start + r), reach)
-                            memset(dropped + (r * ld + reach), 0, (columns - reach) * MemoryLayout<T>.stride)
+                            let from = dweights.data + (at + r * dweights.strides[2])
+                            T.kernels.pointee.copy(from, Int64(dweights.strides[3]), rowsOf + r * reach, Int64(reach))
+                        }
+                        if dweightsScale != 1 { T.kernels.pointee.scale(rowsOf, dweightsScale, Int64(rows * reach)) }
+                        f.turn(rowsOf, rows, reach, mask, ld)
+                        T.kernels.pointee.add(mask, ds, ds, Int64(reach * ld))
+                    }
+
+                    // P to what dropout leaves of it, dP to dS
+                    f.maskColumns(b, h, start, rows, reach, mask, stride: ld, rows: rowsOf, line)
+                    f.keepColumns(b, h, start, rows, reach, keep, stride: ld, rows: rowsOf)
+                    for r in 0..<rows {
+                        logs[r] = logSums.data[b * logSums.strides[0] + h * logSums.strides[1] + (start + r) * logSums.strides[2]]
+                    }
+                    for r in rows..<roundUp(rows, step) { logs[r] = 0 }
+                    var softmax = snn_softmax_columns_backward(
+                        x: p, n: Int64(reach), width: Int64(roundUp(rows, Int(T.kernels.pointee.lanes))), stride: Int64(ld),
+                        mask: f.mask == nil ? nil : UnsafeRawPointer(mask), bias: f.padding == nil ? nil : UnsafeRawPointer(bias),
+                        limit: Int64(f.isCausal ? start + 1 : keys), keep: f.dropout == nil ? nil : UnsafeRawPointer(keep),
+                        log_sum_exp: logs, dx: ds)
+                    T.kernels.pointee.softmax_columns_backward(&softmax)
+
+                    /// dX (keys, n) += (a block's columns) (its rows)
+                    func add(_ columns: UnsafePointer<T>, _ b: UnsafePointer<T>, _ n: Int, bStride: Int, to c: UnsafeMutablePointer<T>) {
+                        let a = RowMatrix(columns, rows: reach, rowStride: ld, columnStride: 1)
+                        packPanels(a, 0, reach, 0, rows, mr, left, mr * rows)
+                        product(reach, n, rows, left, aPanel: mr * rows, b, bPanel: nr, bStride: bStride, c, n, first: false)
+                    }
+                    if let dv {
+                        add(
+                            p, copiesOutput ? UnsafePointer(dyRows) : output.data, width,
+                            bStride: copiesOutput ? widthRow : output.rowStride,
+                            to: dv + task * keys * width)
+                    }
+                    if let dk { add(ds, qRows, depth, bStride: depthRow, to: dk + task * keys * depth) }
+                    if let dq {
+                        let to = dq + ((b * f.heads + h) * f.queries + start) * depth
+                        let a = RowMatrix(UnsafePointer(ds), rows: rows, rowStride: 1, columnStride: ld)
+                        let keyStride = copiesKeys ? depthRow : f.k.strides[2]
+                        let from = copiesKeys ? UnsafePointer(keyRows) : f.k.data + (b * f.k.strides[0] + kh * f.k.strides[1])
+                        for k0 in stride(from: 0, to: reach, by: kc) {
+                            let kb = min(kc, reach - k0)
+                            packPanels(a, 0, rows, k0, kb, mr, left, kb * mr)
+                            product(
+                                rows, depth, kb, left, aPanel: kb * mr, from + k0 * keyStride, bPanel: nr, bStride: keyStride, to, depth,
+                                first: k0 == 0, last: k0 + kc >= reach)
+                        }
+                        T.kernels.pointee.scale(to, f.scale, Int64(rows * depth))
+                    }
+                    if let dscores {
+                        let a = RowMatrix(UnsafePointer(ds), rows: reach, rowStride: ld, columnStride: 1)
+                        packPanels(a, 0, reach, 0, rows, reach, rowsOf, 0)
+                        for r in 0..<rows {
+                            let to = dscores + f.weightRow(b, h, start + r)
+                            T.kernels.pointee.copy(rowsOf + r * reach, 1, to, Int64(reach))
+                            memset(to + reach, 0, (keys - reach) * MemoryLayout<T>.stride)
                         }
                     }
-                    if dv != nil {
-                        packPanels(dyRows.transposed(width), 0, width, 0, rows, mr, left, mr * rows)
-                        product(
-                            width, columns, rows, left, aPanel: mr * rows, weights, bPanel: nr, bStride: ld, dvT, ld, first: false)
-                    }
-                    if !needsScores { continue }
-
-                    // dS = P (dP - Σ P dP)
-                    packPanels(dyRows, 0, rows, 0, width, mr, left, mr * width)
-                    let widths = Depths(width)
-                    for d in 0..<widths.count {
-                        let (k0, kb) = widths[d]
-                        product(
-                            rows, columns, kb, left + k0 * mr, aPanel: mr * width, vPanels + k0 * nr, bPanel: nr * width, bStride: nr, ds,
-                            ld, first: d == 0, last: d == widths.count - 1)
-                    }
-                    for r in 0..<rows { scoreGradient(b, h, start + r, columns, p + r * ld, ds + r * ld, line) }
-
-                    if dk != nil {
-                        packPanels(qRows.transposed(depth), 0, depth, 0, rows, mr, left, mr * rows)
-                        T.kernels.pointee.scale(left, f.scale, Int64(roundUp(depth, mr) * rows))
-                        product(depth, columns, rows, left, aPanel: mr * rows, ds, bPanel: nr, bStride: ld, dkT, ld, first: false)
-                    }
-                    guard let dq else { continue }
-                    let to = dq + ((b * f.heads + h) * f.queries + start) * depth
-                    let own = RowMatrix(UnsafePointer(ds), rows: rows, rowStride: ld, columnStride: 1)
-                    let keyStride = packsKeys ? nr : f.k.strides[2]
-                    let from = packsKeys ? UnsafePointer(keyRows) : f.k.data + (b * f.k.strides[0] + kh * f.k.strides[1])
-                    for k0 in stride(from: 0, to: reach, by: kc) {
-                        let kb = min(kc, reach - k0)
-                        packPanels(own, 0, rows, k0, kb, mr, left, kb * mr)
-                        product(
-                            rows, depth, kb, left, aPanel: kb * mr, from + k0 * keyStride, bPanel: packsKeys ? nr * keys : nr,
-                            bStride: keyStride, to, depth, first: k0 == 0, last: k0 + kc >= reach)
-                    }
-                    T.kernels.pointee.scale(to, f.scale, Int64(rows * depth))
                 }
             }
-            func finish(_ from: UnsafeMutablePointer<T>, _ n: Int, _ to: UnsafeMutablePointer<T>) {
-                let columns = RowMatrix(UnsafePointer(from), rows: n, rowStride: ld, columnStride: 1)
-                packPanels(columns, 0, n, 0, keys, n, to + task * keys * n, 0)
-            }
-            if let dk { finish(dkT, depth, dk) }
-            if let dv { finish(dvT, width, dv) }
         }
-    }
-
-    /// A row of scores to probabilities; zeros up to `columns` where the query may not look.
-    private func probabilities(
-        _ b: Int, _ h: Int, _ l: Int, _ columns: Int, _ row: UnsafeMutablePointer<T>, _ line: UnsafeMutablePointer<T>
-    ) {
-        let allowed = forward.isCausal ? min(forward.keys, l + 1) : forward.keys
-        forward.mask?.apply(row, b, h, l, allowed, line)
-        forward.padding?.apply(row, b, h, l, allowed, line)
-        var shift = logSums.data[b * logSums.strides[0] + h * logSums.strides[1] + l * logSums.strides[2]]
-        if shift == -.infinity {
-            memset(row, 0, columns * MemoryLayout<T>.stride)
-            return
-        }
-        var one: T = 1
-        withUnsafePointer(to: &shift) { shift in
-            withUnsafePointer(to: &one) { one in
-                var e = snn_exp_row(x: row, n: Int64(allowed), shift: shift, scale: one, less: nil, w: nil, each: 0, y: row)
-                T.kernels.pointee.exp_row(&e)
-            }
-        }
-        memset(row + allowed, 0, (columns - allowed) * MemoryLayout<T>.stride)
-    }
-
-    /// A row of dy v^T to dS.
-    private func scoreGradient(
-        _ b: Int, _ h: Int, _ l: Int, _ columns: Int, _ p: UnsafePointer<T>, _ row: UnsafeMutablePointer<T>, _ line: UnsafeMutablePointer<T>
-    ) {
-        let allowed = forward.isCausal ? min(forward.keys, l + 1) : forward.keys
-        let flat = forward.weightRow(b, h, l)
-        if let dweights {
-            let at = b * dweights.strides[0] + (dweights.shape[1] == 1 ? 0 : h) * dweights.strides[1] + l * dweights.strides[2]
-            T.kernels.pointee.copy(dweights.data + at, Int64(dweights.strides[3]), line, Int64(allowed))
-            if dweightsScale != 1 { T.kernels.pointee.scale(line, dweightsScale, Int64(allowed)) }
-            T.kernels.pointee.add(line, row, row, Int64(allowed))
-        }
-        forward.dropout?.apply(row, row, flat, allowed)
-        T.kernels.pointee.softmax_backward(row, p, row, Int64(allowed), 0)
-        memset(row + allowed, 0, (columns - allowed) * MemoryLayout<T>.stride)
-        guard let dscores else { return }
-        T.kernels.pointee.copy(row, 1, dscores + flat, Int64(allowed))
-        memset(dscores + (flat + allowed), 0, (forward.keys - allowed) * MemoryLayout<T>.stride)
     }
 }
 

@@ -39,8 +39,8 @@ struct Dropout<T: Element> {
         scale = p < 1 ? 1 / (1 - T(p)) : 0
         random = CounterRandom(seed: seed, offset: offset)
     }
-    /// y[i] = keep(at + i) ? x[i] * scale : 0; x may be y.
-    func apply(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ at: Int, _ n: Int) {
+    /// y[i] = keep(at + i) ? x[i] * scale : 0; x may be y. Without x: the factors, scale or 0.
+    func apply(_ x: UnsafePointer<T>?, _ y: UnsafeMutablePointer<T>, _ at: Int, _ n: Int) {
         // p as a threshold on the 32 random bits: u 2^-32 >= p
         let threshold = (p * 0x1p32).rounded(.up)
         guard threshold < 0x1p32 else {
