@@ -346,3 +346,37 @@ def test_gradcheck():
     # A gradient that is missing is noticed too.
     with pytest.raises(nn.GradcheckError):
         nn.gradcheck(lambda x: x.detach() * 2, x)
+
+
+@pytest.mark.parametrize("kind", range(20))
+@pytest.mark.parametrize("with_residual", [False, True])
+def test_a_fused_activation_has_the_gradients_of_the_two_operations(kind, with_residual):
+    from swiftnn import _native
+
+    alpha, beta = {2: (0.01, 0.0), 3: (1.0, 0.0), 10: (1.0, 20.0), 15: (-1.0, 1.0)}.get(kind, (0.0, 0.0))
+
+    def run(fused):
+        x, weight, bias, residual = leaf(5, 7), leaf(9, 7, seed=1), leaf(9, seed=2), leaf(5, 9, seed=3)
+        with nn.no_grad():
+            bias += 20 if kind == 13 else 0  # the logarithm of positive numbers
+        added = residual if with_residual else None
+        if fused:
+            y = _native.linear_forward(x, weight, bias, added, kind, 0, 0)
+        else:
+            y = _native.activation_forward(_native.linear_forward(x, weight, bias, None, -1, 0, 0), kind, alpha, beta)
+            y = y if added is None else added + y
+        y.backward(np.random.default_rng(4).normal(size=y.shape))
+        return [y.numpy(), *(t.grad for t in (x, weight, bias, residual) if t.grad is not None)]
+
+    for a, b in zip(run(True), run(False), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_result_of_a_fused_activation_may_not_change_before_backward():
+    from swiftnn import _native
+
+    y = _native.linear_forward(leaf(5, 7), leaf(9, 7, seed=1), None, None, 0, 0, 0)
+    view = nn.Tensor(y.numpy()[:1])
+    view += 1
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.sum().backward()

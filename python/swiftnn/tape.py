@@ -437,7 +437,8 @@ class _Rule:
             if _has_floats(result):
                 raise NotImplementedError(f"{self.name} has no derivative: call it on tensor.detach() if no gradient shall flow through it")
             return _wrap(result, weak)
-        if self.activation >= 0 and args[self.activation] >= 0:
+        activation = args[self.activation] if self.activation >= 0 else -1
+        if activation >= 0 and (activation not in _OF_RESULT or (self.residual >= 0 and args[self.residual] is not None)):
             return self._with_activation(args)
         for i in self.constants:
             if isinstance(args[i], TensorBase) and args[i]._requires_grad:
@@ -465,6 +466,8 @@ class _Rule:
                 saved.append(tuple(np.shape(raw[at])))
             else:
                 saved.append(None)
+        if activation >= 0:
+            saved += [activation, results[0]]
         outputs = [(None, None) if r is None else (r.shape, r.dtype) for r in results]
         lengths = {i: [None if a is None else tuple(a.shape) for a in raw[i]] for i in self.lists}
         node = Node(self.name, self._backward, edges, outputs, (saved, first, lengths))
@@ -478,7 +481,7 @@ class _Rule:
         return tuple(tensors) if type(result) is tuple else tensors[0]
 
     def _with_activation(self, args: tuple[Any, ...]) -> Any:
-        """residual + activation(...) as operations of their own: the derivative needs what a fused epilogue does not keep."""
+        """residual + activation(...) as operations of their own, where the derivative needs what a fused epilogue does not keep."""
         plain = list(args)
         kind = plain[self.activation]
         plain[self.activation] = -1
@@ -493,6 +496,9 @@ class _Rule:
         saved, first, lengths = node.saved
         if _Writes.count != node.stamp:
             _check_saved(node, saved)
+        if len(saved) > len(self.sources):
+            *saved, kind, y = saved
+            grads = [_native.activation_backward(grads[0], None, y, kind, 0.0, 0.0)]
         gradients: list[Any] = [None] * len(wanted)
         if self.residual >= 0 and wanted[first[self.residual]]:
             gradients[first[self.residual]] = grads[0]
@@ -524,6 +530,8 @@ class _Rule:
         return gradients
 
 
+# The fused activations whose derivative is computed from their result: relu, relu6, sigmoid, tanh (swiftnn.h)
+_OF_RESULT = {0, 1, 8, 9}
 # The parameters of fused activations: leaky_relu, elu, softplus, hardtanh (swiftnn.h)
 _USUAL = {2: (0.01, 0.0), 3: (1.0, 0.0), 10: (1.0, 20.0), 15: (-1.0, 1.0)}
 
