@@ -15,6 +15,7 @@ static _Thread_local snn_thread_state thread_state;
 snn_thread_state *snn_thread_state_get(void) { return &thread_state; }
 
 snn_kernels snn_kernel_tables[2];
+_Alignas(SNN_LINE) int64_t snn_task_counters[SNN_MAX_THREADS][SNN_LINE / 8];
 
 static pthread_mutex_t pool_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t pool_condition = PTHREAD_COND_INITIALIZER;

@@ -5,11 +5,11 @@ enum CpuCount {
     static func defaultThreads() -> Int {
         if let text = getenv("SWIFTNN_NUM_THREADS"), text[0] != 0 {
             let n = Int(atoll(text))
-            if n >= 1 { return min(n, 1024) }
+            if n >= 1 { return min(n, Int(SNN_MAX_THREADS)) }
         }
         var n = Int(snn_core_count(""))
         let quota = Int(snn_cgroup_cpus(""))
         if quota > 0 { n = min(n, quota) }
-        return max(1, min(n, 1024))
+        return max(1, min(n, Int(SNN_MAX_THREADS)))
     }
 }

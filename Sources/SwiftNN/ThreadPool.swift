@@ -16,7 +16,6 @@ enum ThreadPool {
     nonisolated(unsafe) private static var generation: Int64 = 0
     nonisolated(unsafe) private static var open: Int64 = 0
     nonisolated(unsafe) private static var active: Int64 = 0
-    nonisolated(unsafe) private static var next: Int64 = 0
     nonisolated(unsafe) private static var taskCount = 0
     nonisolated(unsafe) private static var threadCount = 0
     nonisolated(unsafe) private static var body: Body?
@@ -93,7 +92,7 @@ enum ThreadPool {
             taskCount = count
             threadCount = threads
             snn_atomic_store(&Interrupt.job, 0)
-            snn_atomic_store(&next, 0)
+            for member in 0..<threads { snn_atomic_store(snn_task_counter(Int64(member)), Int64(firstTask(member))) }
             snn_atomic_store(&open, 1)
             _ = snn_atomic_add(&generation, 1)
             if snn_atomic_load(&parked) > 0 {
@@ -140,13 +139,23 @@ enum ThreadPool {
         var pace = Pace(state)
         // Taken once: a count of references that all threads change for every task would go to and fro between their caches.
         let task = body.unsafelyUnwrapped
-        while true {
-            let i = Int(snn_atomic_add(&next, 1))
-            if i >= taskCount || pace.stops() { break }
-            task(i, worker)
+        share: for turn in 0..<threadCount {
+            let member = (worker + turn) % threadCount
+            let end = Int64(firstTask(member + 1))
+            let counter = snn_task_counter(Int64(member)).unsafelyUnwrapped
+            while snn_relaxed_load(counter) < end {
+                let i = snn_atomic_add(counter, 1)
+                if i >= end { break }
+                if pace.stops() { break share }
+                task(Int(i), worker)
+            }
         }
         state.pointee.in_parallel = 0
     }
+
+    /// Each member begins with tasks of its own, neighbours and the same ones in every call of a shape: what they read and write stays in its
+    /// core's cache, and cores that share none do not pass lines to and fro. Who has done its own helps the others.
+    private static func firstTask(_ member: Int) -> Int { member * taskCount / threadCount }
 
     private static func acquire() -> Bool {
         let current = snn_fork_generation()
@@ -210,8 +219,9 @@ public func snn_worker_main(_ index: Int64) { ThreadPool.workerLoop(Int(index)) 
 @_cdecl("snn_set_num_threads") @implementation
 public func snn_set_num_threads(_ n: Int64) -> snn_status {
     operation { () throws(Failure) in
-        guard n >= 1 && n <= 1024 else {
-            throw Message("set_num_threads: n is ").number(Int(n)).text("; it has to be between 1 and 1024").valueError
+        guard n >= 1 && n <= Int64(SNN_MAX_THREADS) else {
+            throw Message("set_num_threads: n is ").number(Int(n)).text("; it has to be between 1 and ")
+                .number(Int(SNN_MAX_THREADS)).valueError
         }
         snn_atomic_store(&ThreadPool.processLimit, n)
     }
@@ -232,6 +242,6 @@ public func snn_get_num_threads() -> Int64 {
 public func snn_set_thread_limit(_ n: Int64) -> Int64 {
     let state = snn_thread_state_get().unsafelyUnwrapped
     let before = state.pointee.thread_limit
-    state.pointee.thread_limit = max(0, min(n, 1024))
+    state.pointee.thread_limit = max(0, min(n, Int64(SNN_MAX_THREADS)))
     return before
 }

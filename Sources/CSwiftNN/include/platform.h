@@ -57,6 +57,10 @@ int64_t snn_fork_generation(void);
 /* Starts a detached thread running snn_worker_main(index). 0 or an errno. */
 int snn_start_worker(int64_t index);
 void snn_worker_main(int64_t index); /* in Swift: ThreadPool.swift */
+/* The next task of a member of the pool's job; members' numbers lie in lines of the cache of their own. */
+enum { SNN_MAX_THREADS = 1024, SNN_LINE = 128 };
+extern int64_t snn_task_counters[SNN_MAX_THREADS][SNN_LINE / 8];
+static inline __attribute__((always_inline)) int64_t *snn_task_counter(int64_t member) { return snn_task_counters[member]; }
 
 /* A clock that moves every few milliseconds and is read without a system call. */
 int64_t snn_coarse_time(void);
