@@ -34,6 +34,8 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.winograd_gradient = { winogradGradient($0.unsafelyUnwrapped, Float.self) }
     s.winograd_outer = { winogradOuter($0.unsafelyUnwrapped, Float.self) }
     s.winograd_filter_gradient = { winogradFilterGradient(f32($0), Int($1), Int($2), Int($3), Int($4), f32($5), f32($6), Int($7)) }
+    s.winograd_line = { winogradLine($0.unsafelyUnwrapped, Float.self) }
+    s.winograd_line_product = { winogradLineProduct($0.unsafelyUnwrapped, Float.self) }
     s.depthwise = { depthwise($0.unsafelyUnwrapped, Float.self) }
     s.depthwise_gradient = { depthwiseGradient($0.unsafelyUnwrapped, Float.self) }
     s.copy = { copy(f32($0), Int($1), f32($2), Int($3)) }
@@ -114,6 +116,8 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.winograd_gradient = { winogradGradient($0.unsafelyUnwrapped, Double.self) }
     d.winograd_outer = { winogradOuter($0.unsafelyUnwrapped, Double.self) }
     d.winograd_filter_gradient = { winogradFilterGradient(f64($0), Int($1), Int($2), Int($3), Int($4), f64($5), f64($6), Int($7)) }
+    d.winograd_line = { winogradLine($0.unsafelyUnwrapped, Double.self) }
+    d.winograd_line_product = { winogradLineProduct($0.unsafelyUnwrapped, Double.self) }
     d.depthwise = { depthwise($0.unsafelyUnwrapped, Double.self) }
     d.depthwise_gradient = { depthwiseGradient($0.unsafelyUnwrapped, Double.self) }
     d.copy = { copy(f64($0), Int($1), f64($2), Int($3)) }

@@ -62,6 +62,8 @@ protocol Wide {
     static func neither(_ a: Mask, _ b: Mask, _ some: inout SIMD8<Int64>)
     /// a[0], b[0], a[1], b[1], ...
     static func storeZipped(_ p: UnsafeMutablePointer<Scalar>, _ a: Self, _ b: Self)
+    /// a[0], b[0], c[0], d[0], a[1], ...; stream: past the caches, p aligned to 64 bytes.
+    static func storeZipped(_ p: UnsafeMutablePointer<Scalar>, _ a: Self, _ b: Self, _ c: Self, _ d: Self, stream: Bool)
     /// p[i] = places[i] + first + i * step for the first n lanes.
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int)
     func abs() -> Self
@@ -268,6 +270,10 @@ struct FloatVector: Wide {
     }
     @inline(__always) static func storeZipped(_ p: UnsafeMutablePointer<Float>, _ a: Self, _ b: Self) { snn_store_zipped_f32(p, a.v, b.v) }
     @inline(__always)
+    static func storeZipped(_ p: UnsafeMutablePointer<Float>, _ a: Self, _ b: Self, _ c: Self, _ d: Self, stream: Bool) {
+        snn_store_zipped4_f32(p, a.v, b.v, c.v, d.v, stream ? 1 : 0)
+    }
+    @inline(__always)
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int) {
         snn_store_places16(p, places, Int64(first), Int64(step), Int64(n))
     }
@@ -429,6 +435,10 @@ struct DoubleVector: Wide {
         some = snn_or_i64(some, snn_neither_i64(a, b))
     }
     @inline(__always) static func storeZipped(_ p: UnsafeMutablePointer<Double>, _ a: Self, _ b: Self) { snn_store_zipped_f64(p, a.v, b.v) }
+    @inline(__always)
+    static func storeZipped(_ p: UnsafeMutablePointer<Double>, _ a: Self, _ b: Self, _ c: Self, _ d: Self, stream: Bool) {
+        snn_store_zipped4_f64(p, a.v, b.v, c.v, d.v, stream ? 1 : 0)
+    }
     @inline(__always)
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int) {
         snn_store_places8(p, places, Int64(first), Int64(step), Int64(n))

@@ -13,35 +13,53 @@ private let chain = 16
 /// Blocks of B of this depth stay in the nearest cache.
 private let depthBlock = 128
 
-/// B' of one line: 6 numbers at x, xs apart, to y, ys apart. x may be y.
+/// B' of one line.
 @inline(__always)
-private func inputLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
-    let d0 = V.load(x), d1 = V.load(x + xs), d2 = V.load(x + 2 &* xs)
-    let d3 = V.load(x + 3 &* xs), d4 = V.load(x + 4 &* xs), d5 = V.load(x + 5 &* xs)
+func inputLine<V: Wide>(_ d0: V, _ d1: V, _ d2: V, _ d3: V, _ d4: V, _ d5: V) -> (V, V, V, V, V, V) {
     let half = V(0.5), two = V(2), root = V(V.Scalar(0.707_106_781_186_547_6))
     let root2 = root + root
     let even = V.fma(-two, d2, d4), odd = V.fma(-two, d1, d3)
     let even2 = V.fma(-half, d2, d4), odd2 = V.fma(-half, d1, d3)
-    V.fma(V(-2.5), d2, d0 + d4).store(y)
-    V.fma(root, odd, even).store(y + ys)
-    V.fma(-root, odd, even).store(y + 2 &* ys)
-    V.fma(root2, odd2, even2).store(y + 3 &* ys)
-    V.fma(-root2, odd2, even2).store(y + 4 &* ys)
-    V.fma(V(-2.5), d3, d1 + d5).store(y + 5 &* ys)
+    return (
+        V.fma(V(-2.5), d2, d0 + d4), V.fma(root, odd, even), V.fma(-root, odd, even), V.fma(root2, odd2, even2),
+        V.fma(-root2, odd2, even2), V.fma(V(-2.5), d3, d1 + d5)
+    )
 }
 
-/// A' of one line: 6 numbers at x, xs apart, and the start to 4 numbers at y, ys apart. x may be y.
+/// The same of 6 numbers at x, xs apart, to y, ys apart. x may be y.
 @inline(__always)
-private func outputLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ start: V, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int) {
-    let t0 = V.load(x), t1 = V.load(x + xs), t2 = V.load(x + 2 &* xs)
-    let t3 = V.load(x + 3 &* xs), t4 = V.load(x + 4 &* xs), t5 = V.load(x + 5 &* xs)
+private func inputLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
+    let u = inputLine(
+        V.load(x), V.load(x + xs), V.load(x + 2 &* xs), V.load(x + 3 &* xs), V.load(x + 4 &* xs), V.load(x + 5 &* xs))
+    u.0.store(y)
+    u.1.store(y + ys)
+    u.2.store(y + 2 &* ys)
+    u.3.store(y + 3 &* ys)
+    u.4.store(y + 4 &* ys)
+    u.5.store(y + 5 &* ys)
+}
+
+/// A' of one line, each of its four numbers beginning with `start`.
+@inline(__always)
+func outputLine<V: Wide>(_ t0: V, _ t1: V, _ t2: V, _ t3: V, _ t4: V, _ t5: V, _ start: V) -> (V, V, V, V) {
     let sixth = V(1) / V(6), rootThird = V(V.Scalar(0.235_702_260_395_515_84)), two = V(2)
     let sum = t1 + t2, difference = t1 - t2
     let sum2 = t3 + t4, difference2 = t3 - t4
-    (start + V.fma(sixth, V.fma(-two, sum, sum2), t0)).store(y)
-    V.fma(rootThird, difference2 - difference, start).store(y + ys)
-    V.fma(sixth, V.fma(two, sum2, -sum), start).store(y + 2 &* ys)
-    V.fma(rootThird + rootThird, V.fma(V(-0.25), difference, difference2), start + t5).store(y + 3 &* ys)
+    return (
+        start + V.fma(sixth, V.fma(-two, sum, sum2), t0), V.fma(rootThird, difference2 - difference, start),
+        V.fma(sixth, V.fma(two, sum2, -sum), start), V.fma(rootThird + rootThird, V.fma(V(-0.25), difference, difference2), start + t5)
+    )
+}
+
+/// The same of 6 numbers at x, xs apart, to 4 numbers at y, ys apart. x may be y.
+@inline(__always)
+private func outputLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ start: V, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int) {
+    let v = outputLine(
+        V.load(x), V.load(x + xs), V.load(x + 2 &* xs), V.load(x + 3 &* xs), V.load(x + 4 &* xs), V.load(x + 5 &* xs), start)
+    v.0.store(y)
+    v.1.store(y + ys)
+    v.2.store(y + 2 &* ys)
+    v.3.store(y + 3 &* ys)
 }
 
 /// G of one line: 3 numbers at x, xs apart, to 6 numbers at y, ys apart.

@@ -15,6 +15,7 @@ struct PreparedKey {
         static var recurrentPanels: Kind { Kind(number: 3) }
         static var recurrentInput: Kind { Kind(number: 4) }
         static var recurrentTransposed: Kind { Kind(number: 5) }
+        static var winogradLines: Kind { Kind(number: 6) }
         static func == (x: Kind, y: Kind) -> Bool { x.number == y.number }
     }
     let kind: Kind

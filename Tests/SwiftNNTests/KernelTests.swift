@@ -19,7 +19,8 @@ extension AllTests {
             let tested = [
                 "mr", "nr", "lanes", "gemm_block", "small_product", "pack", "im2col", "winograd_input", "winograd_product",
                 "winograd_output", "winograd_filter", "winograd_turn", "winograd_gradient",
-                "winograd_outer", "winograd_filter_gradient", "depthwise", "depthwise_gradient", "copy", "copy_rows", "unary", "stream",
+                "winograd_outer", "winograd_filter_gradient", "winograd_line", "winograd_line_product", "depthwise", "depthwise_gradient",
+                "copy", "copy_rows", "unary", "stream",
                 "unary_backward", "add", "add_rows", "scale_shift", "dot", "sum", "moments", "mean_square", "normalize",
                 "normalize_backward", "centered_sums", "affine", "column_sums", "negative_dot", "softmax", "softmax_backward",
                 "softmax_columns", "softmax_columns_backward", "mask_add", "mask_block", "scale", "multiply_adds", "pack_strips",

@@ -21,6 +21,10 @@ extension AllTests {
             gradients(Float.self)
             gradients(Double.self)
         }
+        @Test func winogradLines() {
+            lines(Float.self)
+            lines(Double.self)
+        }
         @Test func winogradTurn() {
             turns(Float.self)
             turns(Double.self)
@@ -295,6 +299,81 @@ private func transform<T: Number>(
                     }
                     expected.append(max(0, sum))
                 }
+            }
+        }
+        let largest = expected.reduce(1) { max($0, $1.magnitude) }
+        return within(got, expected, [Double](repeating: largest * 60 * Double(T.ulpOfOne), count: expected.count))
+    }
+}
+
+private func lines<T: Number>(_: T.Type) {
+    for channels in [1, 2, 3, 8] {
+        for k in [1, 3, 9] {
+            // a border on the left, and where the row ends: inside, with and behind the last tile
+            for (left, missing) in [(0, 0), (1, 1), (3, 7), (0, 63)] { line(channels, k, left, missing, T.self) }
+        }
+    }
+}
+
+/// y[o] = relu(bias[o] + sum over k of row k with filter (o, k)): two vectors of tiles of one row each.
+private func line<T: Number>(_ channels: Int, _ k: Int, _ left: Int, _ missing: Int, _: T.Type) {
+    let tiles = 2 * Int(T.kernels[0].table.lanes)
+    let length = 4 * tiles + 2, width = max(1, length - left - missing)
+    var draw = Draw(7 + channels + k + left)
+    let rows = Fenced<T>(draw.numbers(k * width * 2))
+    let filters: [T] = draw.numbers(channels * k * 3)
+    let bias = Fenced<T>(draw.numbers(channels))
+    // the last row is not there
+    let isThere = { (i: Int) in k == 1 || i < k - 1 }
+    var transformed = [T](repeating: 0, count: (channels + 1) / 2 * k * 12)
+    for o in 0..<channels {
+        for i in 0..<k {
+            let g = (0..<3).map { Double(filters[(o * k + i) * 3 + $0]) }
+            let even = 2 * g[0] + g[2], even2 = 2 * g[2] + g[0], odd = 2.0.squareRoot() * g[1]
+            for (j, v) in [g[0], even + odd, even - odd, even2 + odd, even2 - odd, g[2]].enumerated() {
+                transformed[(o / 2 * k + i) * 12 + 2 * j + o % 2] = T(v)
+            }
+        }
+    }
+    let packed = Fenced<T>(transformed)
+    onEveryLevel("winograd lines \(channels) of \(k), \(left) and \(missing)") { (kernels: Kernels<T>) in
+        let plane = tiles + 5
+        let planes = Fenced<T>((6 * k - 1) * plane + tiles, .nan), scratch = Fenced<T>(4 * tiles + 4, .nan)
+        let offsets = Fenced<Int64>((0..<k).map { Int64($0 * 6 * plane) })
+        for i in 0..<k {
+            var line = snn_winograd_line()
+            if isThere(i) { line.x = UnsafeRawPointer(rows.pointer + i * width * 2) }
+            (line.ws, line.left, line.width, line.tiles) = (2, Int64(left), Int64(width), Int64(tiles))
+            line.planes = UnsafeMutableRawPointer(planes.pointer + i * 6 * plane)
+            line.plane = Int64(plane)
+            line.scratch = UnsafeMutableRawPointer(scratch.pointer)
+            kernels.table.winograd_line(&line)
+        }
+        let ldy = 4 * tiles + 3
+        let y = Fenced<T>((channels - 1) * ldy + 4 * tiles, .nan)
+        var product = snn_winograd_line_product()
+        (product.channels, product.k, product.plane) = (Int64(channels), Int64(k), Int64(plane))
+        product.planes = UnsafeRawPointer(planes.pointer)
+        product.offsets = UnsafePointer(offsets.pointer)
+        product.filters = UnsafeRawPointer(packed.pointer)
+        product.bias = UnsafeRawPointer(bias.pointer)
+        product.activation = Int64(SNN_RELU)
+        product.y = UnsafeMutableRawPointer(y.pointer)
+        product.ldy = Int64(ldy)
+        kernels.table.winograd_line_product(&product)
+        if !(planes.isIntact && scratch.isIntact && y.isIntact) { report("winograd lines on \(kernels.name) wrote in front of its memory") }
+        return (0..<channels).flatMap { o in (0..<(4 * tiles)).map { y[o * ldy + $0] } }
+    } _: { _, got in
+        var expected = [Double]()
+        for o in 0..<channels {
+            for x in 0..<(4 * tiles) {
+                var sum = Double(bias[o])
+                for i in 0..<k where isThere(i) {
+                    for s in 0..<3 where (left..<(left + width)).contains(x + s) {
+                        sum += Double(rows[i * width * 2 + 2 * (x + s - left)]) * Double(filters[(o * k + i) * 3 + s])
+                    }
+                }
+                expected.append(max(0, sum))
             }
         }
         let largest = expected.reduce(1) { max($0, $1.magnitude) }

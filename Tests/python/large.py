@@ -6,6 +6,7 @@ import swiftnn as nn
 
 LARGE = {
     "Conv2d": (lambda: nn.Conv2d(12, 33, 3, padding=1), (5, 12, 40, 40)),
+    "Conv2d, no Winograd": (lambda: nn.Conv2d(12, 33, (3, 4), padding=1), (5, 12, 40, 40)),
     "Conv2d, Winograd": (lambda: nn.Conv2d(40, 50, 3, padding=(2, 1)), (5, 40, 27, 30)),
     "Conv2d, Winograd, one image": (lambda: nn.Conv2d(80, 70, 3, padding=1), (1, 80, 7, 9)),
     "Conv2d, one image": (lambda: nn.Conv2d(3, 64, 7, stride=2, padding=3), (1, 3, 96, 96)),

@@ -202,6 +202,11 @@ def _convolutions() -> Iterator[Layer]:
     article = dict(in_channels=3, out_channels=64, kernel_size=3, stride=1, padding=1)
     yield Layer("Conv2d", article, ((1, 3, 5, 6),), "the article's")
     yield Layer("Conv2d", {**base, "padding": (1, 2, 0, 3)}, ((2, 4, 9, 11),), "four paddings", deviates="A6.7: 4-tuple padding")
+    lines = dict(in_channels=3, out_channels=5, kernel_size=3)
+    yield Layer("Conv2d", {**lines, "padding": 1}, ((2, 3, 9, 40),), "few channels")
+    tall = {**lines, "kernel_size": (2, 3), "padding": (1, 2), "dilation": (3, 1)}
+    yield Layer("Conv2d", tall, ((2, 3, 12, 37),), "few channels, part tiles")
+    yield Layer("Conv1d", {**lines, "in_channels": 6, "padding": 1}, ((2, 6, 131),), "few channels")
 
 
 def _pools() -> Iterator[Layer]:

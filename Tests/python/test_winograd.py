@@ -1,4 +1,4 @@
-"""Winograd's algorithm for 3x3 convolutions: its switch, its accuracy, what it does to NaN."""
+"""Winograd's algorithm for convolutions with filters of three columns: its switch, its accuracy, what it does to NaN."""
 
 from __future__ import annotations
 
@@ -123,6 +123,36 @@ def test_a_nan_reaches_the_tiles_that_see_it_and_no_others() -> None:
     inside[8:12, 8:12] = True
     np.testing.assert_array_equal(np.isnan(y), np.broadcast_to(inside, y.shape))
     np.testing.assert_array_equal(y[..., ~inside], clean[..., ~inside])
+
+
+@pytest.mark.parametrize("positive", [False, True], ids=["centred", "positive"])
+@pytest.mark.parametrize(("channels", "size"), [(2, 40), (3, 224), (3, 61), (8, 48), (15, 40)])
+def test_rounding_errors_along_rows(channels: int, size: int, positive: bool) -> None:
+    """Of few channels: at most three times those of the direct computation."""
+    x, weight = _data(channels, size, positive)
+    exact = F.conv2d(x.astype(np.float64), weight.astype(np.float64), padding=1)
+    mine, direct = F.conv2d(x, weight, padding=1), _directly(x, weight)
+    assert mine.tobytes() != direct.tobytes()
+    assert np.abs(mine - exact).max() <= 3 * np.abs(direct - exact).max()
+
+
+def test_a_nan_reaches_tiles_along_rows() -> None:
+    x, weight = _data(3, 40)
+    x[0, 1, 9, 9] = np.nan
+    inside = np.zeros((40, 40), bool)
+    inside[8:11, 8:12] = True
+    np.testing.assert_array_equal(np.isnan(F.conv2d(x, weight, padding=1)), np.broadcast_to(inside, (1, 32, 40, 40)))
+    assert np.isnan(_directly(x, weight)).sum() == 32 * 9
+
+
+def test_results_beyond_the_caches_are_those_of_small_ones() -> None:
+    """Written past the caches: the same bits as a part of the image alone."""
+    x, weight = _data(3, 296)
+    whole = F.conv2d(x, np.concatenate([weight] * 2), padding=1)
+    assert whole.nbytes > 2**24
+    part = F.conv2d(x[:, :, :61], weight, padding=1)
+    np.testing.assert_array_equal(whole[:, :32, :60], part[:, :, :60])
+    np.testing.assert_array_equal(whole[:, 32:], whole[:, :32])
 
 
 def test_other_convolutions_are_direct() -> None:

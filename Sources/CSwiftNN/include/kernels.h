@@ -86,6 +86,26 @@ typedef struct snn_winograd_outer {
     int64_t first;
 } snn_winograd_outer;
 
+/* A row of an image for a Winograd convolution along rows: with `left` zeros before its `width` numbers, and zeros behind them, tile t is the
+ * numbers 4*t ..< 4*t + 6, and number j of its transform goes to planes[j*plane + t]. Whole vectors of tiles are written. */
+typedef struct snn_winograd_line {
+    const void *x; int64_t ws;                /* the row, or NULL: zeros */
+    int64_t left, width, tiles;
+    void *planes; int64_t plane;
+    void *scratch;                            /* 4 numbers for every tile of whole vectors, and 4 more */
+} snn_winograd_line;
+
+/* y[o*ldy + 4*t + i] = act(bias[o] + A' of Σ over k in order of the filters' transforms times those of tile t), for two vectors of tiles. */
+typedef struct snn_winograd_line_product {
+    int64_t channels, k;                      /* k: input channels times rows of the filter */
+    const void *planes; int64_t plane;        /* number j of tile t at planes[offsets[k] + j*plane + t] */
+    const int64_t *offsets;
+    const void *filters;                      /* pairs of channels: number j of (o, k) at [((o/2)*K + k)*12 + 2*j + o%2], zeros for a missing one */
+    const void *bias; int64_t activation; double alpha, beta; /* bias for each channel or NULL; kind or -1 */
+    void *y; int64_t ldy;
+    int64_t stream;                           /* write y past the caches: aligned to 64 bytes, ldy * size a multiple of 64, no activation */
+} snn_winograd_line_product;
+
 /* One plane of a depthwise convolution: y[i,j] = bias + sum over r, s in order of w[r,s] x[(i*stride_h + r*dilation_h)*hs + j*stride_w +
  * s*dilation_w], one fused multiply-add each. x is a padded plane of which whole vectors may be read: up to 2 vectors past a row's last
  * window. */
@@ -308,6 +328,8 @@ typedef struct snn_kernels {
      * most a vector; scratch for 9*channels vectors */
     void (*winograd_filter_gradient)(
         const void *x, int64_t plane, int64_t row, int64_t channels, int64_t filters, void *scratch, void *y, int64_t y_row);
+    void (*winograd_line)(const snn_winograd_line *);
+    void (*winograd_line_product)(const snn_winograd_line_product *);
     void (*depthwise)(const snn_depthwise *);
     void (*depthwise_gradient)(const snn_depthwise_gradient *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */

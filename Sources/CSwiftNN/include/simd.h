@@ -309,6 +309,40 @@ static inline __attribute__((always_inline)) void snn_store_zipped_f64(double *p
     memcpy(p + 8, &high, sizeof high);
 }
 
+/* Keeps what computes a vector in whole registers: LLVM 21 would compute halves of what a shuffle takes by halves. */
+#ifdef __AVX512F__
+#define SNN_WHOLE(v) __asm__("" : "+v"(v))
+#else
+#define SNN_WHOLE(v) (void)0
+#endif
+/* a[0], b[0], c[0], d[0], a[1], ...; stream: past the caches, p aligned to 64 bytes. */
+#define SNN_STORE_ZIPPED4(SUFFIX, SCALAR, VECTOR, LANES, LOW, HIGH) \
+    static inline __attribute__((always_inline)) void snn_store_zipped4_##SUFFIX( \
+        SCALAR *p, VECTOR a, VECTOR b, VECTOR c, VECTOR d, int64_t stream) { \
+        SNN_WHOLE(a); SNN_WHOLE(b); SNN_WHOLE(c); SNN_WHOLE(d); \
+        VECTOR ac = __builtin_shufflevector(a, c, LOW), bd = __builtin_shufflevector(b, d, LOW); \
+        VECTOR ac2 = __builtin_shufflevector(a, c, HIGH), bd2 = __builtin_shufflevector(b, d, HIGH); \
+        VECTOR v0 = __builtin_shufflevector(ac, bd, LOW), v1 = __builtin_shufflevector(ac, bd, HIGH); \
+        VECTOR v2 = __builtin_shufflevector(ac2, bd2, LOW), v3 = __builtin_shufflevector(ac2, bd2, HIGH); \
+        if (stream) { \
+            __builtin_nontemporal_store(v0, (VECTOR *)p); \
+            __builtin_nontemporal_store(v1, (VECTOR *)(p + (LANES))); \
+            __builtin_nontemporal_store(v2, (VECTOR *)(p + 2 * (LANES))); \
+            __builtin_nontemporal_store(v3, (VECTOR *)(p + 3 * (LANES))); \
+            return; \
+        } \
+        memcpy(p, &v0, sizeof v0); \
+        memcpy(p + (LANES), &v1, sizeof v1); \
+        memcpy(p + 2 * (LANES), &v2, sizeof v2); \
+        memcpy(p + 3 * (LANES), &v3, sizeof v3); \
+    }
+#define SNN_LOW16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SNN_HIGH16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define SNN_LOW8 0, 8, 1, 9, 2, 10, 3, 11
+#define SNN_HIGH8 4, 12, 5, 13, 6, 14, 7, 15
+SNN_STORE_ZIPPED4(f32, float, snn_f32x16, 16, SNN_LOW16, SNN_HIGH16)
+SNN_STORE_ZIPPED4(f64, double, snn_f64x8, 8, SNN_LOW8, SNN_HIGH8)
+
 /* p[i] = at[i] + first + i * step for the first n lanes. */
 static inline __attribute__((always_inline)) void snn_store_places8(
     int64_t *p, snn_i64x8 at, int64_t first, int64_t step, int64_t n) {

@@ -95,6 +95,7 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     try epilogue.activate(args.activation, "conv")
     let y = args.y.pointee.data(T.self)
     if Winograd.suits(shape) { return try convolveWinograd(x, weight, args.weight, shape, epilogue, y) }
+    if Winograd.suitsLines(shape, block: 2 * lanes(T.self)) { return try convolveLines(x, weight, args.weight, shape, epilogue, y) }
     try convolve(x, weight, args.weight, shape, epilogue, y)
 }
 
