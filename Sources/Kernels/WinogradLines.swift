@@ -77,8 +77,7 @@ func winogradLineProduct<T: Real>(_ argument: UnsafePointer<snn_winograd_line_pr
         } else {
             for part in 0..<2 {
                 let at = planes + part &* lanes, columns = part &* 4 &* lanes
-                if both { oneVector(at, Int(p.plane), offsets, k, w + 1, secondStart, second + columns, stream) }
-                oneVector(at, Int(p.plane), offsets, k, w, start, to + columns, stream)
+                oneVector(at, Int(p.plane), offsets, k, w, start, secondStart, to + columns, second + columns, stream)
             }
         }
         if p.activation >= 0 {
@@ -131,25 +130,43 @@ private func pairOfVectors<V: Wide>(
     store(outputLine(b0, b1, b2, b3, b4, b5, start), to + 4 &* n, stream)
 }
 
-/// One channel against one vector of tiles.
+/// Two channels against one vector of tiles, three elements and then the other three: more sums would not fit the registers, and fewer would
+/// read more numbers than they multiply.
 @inline(never)
 private func oneVector<V: Wide>(
     _ planes: UnsafePointer<V.Scalar>, _ plane: Int, _ offsets: UnsafePointer<Int64>, _ k: Int, _ filters: UnsafePointer<V.Scalar>,
-    _ start: V, _ to: UnsafeMutablePointer<V.Scalar>, _ stream: Bool
+    _ start: V, _ secondStart: V, _ to: UnsafeMutablePointer<V.Scalar>, _ second: UnsafeMutablePointer<V.Scalar>, _ stream: Bool
 ) {
-    var a0 = V.zero, a1 = V.zero, a2 = V.zero, a3 = V.zero, a4 = V.zero, a5 = V.zero
-    var w = filters
-    for i in 0..<k {
-        let u = planes + Int(offsets[i])
-        a0 = .fma(V(w[0]), .load(u), a0)
-        a1 = .fma(V(w[2]), .load(u + plane), a1)
-        a2 = .fma(V(w[4]), .load(u + 2 &* plane), a2)
-        a3 = .fma(V(w[6]), .load(u + 3 &* plane), a3)
-        a4 = .fma(V(w[8]), .load(u + 4 &* plane), a4)
-        a5 = .fma(V(w[10]), .load(u + 5 &* plane), a5)
-        w += 12
+    let n = V.lanes
+    withUnsafeTemporaryAllocation(of: V.Scalar.self, capacity: 12 * n) { buffer in
+        let sums = buffer.baseAddress.unsafelyUnwrapped
+        for half in 0..<2 {
+            var a0 = V.zero, a1 = V.zero, a2 = V.zero, c0 = V.zero, c1 = V.zero, c2 = V.zero
+            var w = filters + 6 &* half
+            let elements = planes + 3 &* half &* plane
+            for i in 0..<k {
+                let u = elements + Int(offsets[i])
+                var tiles = V.load(u)
+                a0 = .fma(V(w[0]), tiles, a0)
+                c0 = .fma(V(w[1]), tiles, c0)
+                tiles = .load(u + plane)
+                a1 = .fma(V(w[2]), tiles, a1)
+                c1 = .fma(V(w[3]), tiles, c1)
+                tiles = .load(u + 2 &* plane)
+                a2 = .fma(V(w[4]), tiles, a2)
+                c2 = .fma(V(w[5]), tiles, c2)
+                w += 12
+            }
+            let at = sums + 3 &* half &* n
+            a0.store(at); a1.store(at + n); a2.store(at + 2 &* n)
+            c0.store(at + 6 &* n); c1.store(at + 7 &* n); c2.store(at + 8 &* n)
+        }
+        @inline(__always) func output(_ t: UnsafePointer<V.Scalar>, _ start: V) -> (V, V, V, V) {
+            outputLine(V.load(t), V.load(t + n), V.load(t + 2 &* n), V.load(t + 3 &* n), V.load(t + 4 &* n), V.load(t + 5 &* n), start)
+        }
+        store(output(sums + 6 &* n, secondStart), second, stream)
+        store(output(sums, start), to, stream)
     }
-    store(outputLine(a0, a1, a2, a3, a4, a5, start), to, stream)
 }
 
 @inline(__always)
