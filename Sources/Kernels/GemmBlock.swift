@@ -172,6 +172,13 @@ private func oneTile<B: BlockColumns>(
     let b = B.columns(g, j)
     let tile = g.tile
     let c = g.c + (i &* g.ldc &+ j)
+    if g.last, let residual = g.residual {
+        // The epilogue reads it when the tile is done.
+        for y in i..<(i &+ rows) {
+            snn_prefetch_near(residual + (y &* g.ldr &+ j))
+            snn_prefetch_near(residual + (y &* g.ldr &+ j &+ columns &- 1))
+        }
+    }
     if columns == nr && (rows == Level.mr || rows & 1 == 0) {
         runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, g.adds, g.far, g.stream, ahead)
     } else {

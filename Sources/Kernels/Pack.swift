@@ -131,13 +131,13 @@ func transposePanel<T: Real>(
             if rows &- i > half && rows >= block {
                 i = min(i, rows &- block)
                 let from = src + (i &* rs &+ k), to = dst + (k &* width &+ i)
-                for x in 0..<block { snn_prefetch(from + (x &* rs &+ ahead)) }
+                for x in 0..<block { snn_prefetch_near(from + (x &* rs &+ ahead)) }
                 for b in 0..<blocks { T.transpose(from + b &* block, rs, to + b &* block &* width, width) }
                 i &+= block
             } else {
                 i = min(i, rows &- half)
                 let from = src + (i &* rs &+ k), to = dst + (k &* width &+ i)
-                for x in 0..<half { snn_prefetch(from + (x &* rs &+ ahead)) }
+                for x in 0..<half { snn_prefetch_near(from + (x &* rs &+ ahead)) }
                 for b in 0..<blocks { T.transposeHalf(from + b &* block, rs, to + b &* block &* width, width) }
                 i &+= half
             }
