@@ -253,9 +253,9 @@ func gemm<T: Element>(
         // A stays: each task packs its own columns' panels of B and uses them at once.
         let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
         let nc = min(Blocking.nc, max(4 * nr, roundUp(ceilDivide(n, threads * 2), 4 * nr)))
-        // Panels at hand are read in the order in which they lie in memory, two at a time (a single row takes four at once). Others are
-        // packed one by one, or as many as the last rows take at once, and used while they are in the nearest cache.
-        let step = m == 1 ? 4 * nr : panels != nil || m % mr == 4 ? 2 * nr : nr
+        // Panels at hand are read in the order in which they lie in memory, others are packed and used while they are in the nearest cache:
+        // one by one, or as many as the last rows or a single row take at once.
+        let step = m == 1 ? 4 * nr : m % mr == 4 ? 2 * nr : nr
         let perWorker = (panels == nil ? min(k, Blocking.kc) * step : 0) + mr * nr
         // Meanwhile the memory brings what will be packed next: rows of B that lie one behind the other.
         let follow = panels == nil && b.columnStride == 1 && b.rowStride == k && b.inner >= n
