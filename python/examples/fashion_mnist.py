@@ -74,7 +74,7 @@ def main() -> None:
     right = sum(int((model(x).argmax(1) == y).sum()) for x, y in nn.data.DataLoader(nn.data.TensorDataset(*test), batch_size=500))
     state = zlib.crc32(b"".join(np.ascontiguousarray(a).tobytes() for a in model.state_dict().values()))
     count = len(test[1])
-    print(f"{len(history['loss'])} epochs in {seconds:.1f} s; {right / count:.2%} of {count} test images right; state {state:08x}")
+    print(f"{len(history['loss'])} epochs in {seconds:.2f} s; {right / count:.2%} of {count} test images right; state {state:08x}")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def main() -> None:
     with torch.no_grad():
         pairs = zip(torch.from_numpy(test[0]).split(500), torch.from_numpy(test[1]).split(500))
         right = sum(int((model(inputs).argmax(1) == targets).sum()) for inputs, targets in pairs)
-    print(f"{epochs} epochs in {seconds:.1f} s; {right / len(test[1]):.2%} of {len(test[1])} test images right")
+    print(f"{epochs} epochs in {seconds:.2f} s; {right / len(test[1]):.2%} of {len(test[1])} test images right")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def main() -> None:
         right = (model(packed).argmax(1) == speakers).mean()
         state = zlib.crc32(b"".join(a.tobytes() for a in model.state_dict().values()))
         loss = history["loss"][-1]
-        print(f"{kind}: loss {loss:.4f} after {seconds:.1f} s, {right:.2%} of {len(test)} right, state {state:08x}", flush=True)
+        print(f"{kind}: loss {loss:.4f} after {seconds:.2f} s, {right:.2%} of {len(test)} right, state {state:08x}", flush=True)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def main() -> None:
         packed, speakers = collate(test)
         with torch.no_grad():
             right = (model(packed).argmax(1) == speakers).double().mean().item()
-        print(f"{kind}: loss {total / len(train):.4f} after {seconds:.1f} s, {right:.2%} of {len(test)} right", flush=True)
+        print(f"{kind}: loss {total / len(train):.4f} after {seconds:.2f} s, {right:.2%} of {len(test)} right", flush=True)
 
 
 if __name__ == "__main__":

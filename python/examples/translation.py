@@ -122,8 +122,8 @@ def main() -> None:
             optimizer.step()
             scheduler.step()
             total += loss.item() * len(rows)
-        if (epoch + 1) % 10 == 0:
-            print(f"epoch {epoch + 1}: loss {total / len(train):.4f} after {time.perf_counter() - start:.1f} s", flush=True)
+        if (epoch + 1) % 10 == 0 or epoch + 1 == options.epochs:
+            print(f"epoch {epoch + 1}: loss {total / len(train):.4f} after {time.perf_counter() - start:.2f} s", flush=True)
     state = zlib.crc32(b"".join(a.tobytes() for a in model.state_dict().values()))
     model.eval()
     for name, pairs in (("training", train[:100]), ("held out", held_out)):

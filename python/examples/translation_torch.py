@@ -87,8 +87,8 @@ def main() -> None:
             optimizer.step()
             scheduler.step()
             total += loss.item() * len(rows)
-        if (epoch + 1) % 10 == 0:
-            print(f"epoch {epoch + 1}: loss {total / len(train):.4f} after {time.perf_counter() - start:.1f} s", flush=True)
+        if (epoch + 1) % 10 == 0 or epoch + 1 == options.epochs:
+            print(f"epoch {epoch + 1}: loss {total / len(train):.4f} after {time.perf_counter() - start:.2f} s", flush=True)
     model.eval()
     for name, pairs in (("training", train[:100]), ("held out", held_out)):
         source, target = (torch.from_numpy(a) for a in (english.batch([e for e, _ in pairs]), german.batch([g for _, g in pairs])))
