@@ -75,9 +75,12 @@ class threads:
 def set_winograd(enabled: bool) -> None:
     """Lets 3x3 convolutions of stride 1 use Winograd's algorithm, in the whole process, or computes all of them directly.
 
-    Winograd's algorithm needs a quarter of the multiplications. Its rounding errors are up to four times as large, a NaN or an infinity
-    in the input spreads over the 4x4 outputs computed together instead of 3x3, and the transformed weights that a layer keeps take four
-    times the memory of the weights. The choice of algorithm depends on the layer and the size of the image alone.
+    So do those of 2 to 15 channels whose filters have three columns.
+
+    Winograd's algorithm needs a quarter of the multiplications, or half of them where channels are few. Its rounding errors are up to four
+    times as large, a NaN or an infinity in the input spreads over the 4x4 outputs computed together (four of a row) instead of 3x3, and the
+    transformed weights that a layer keeps take four times the memory of the weights. The choice of algorithm depends on the layer and the
+    size of the image alone.
 
     Args:
         enabled: the default is True, or False if the environment has `SWIFTNN_WINOGRAD=0`.
@@ -95,7 +98,7 @@ def set_winograd(enabled: bool) -> None:
 
 
 def get_winograd() -> bool:
-    """Whether 3x3 convolutions may use Winograd's algorithm."""
+    """Whether convolutions may use Winograd's algorithm."""
     return _native.get_winograd()
 
 
