@@ -306,3 +306,103 @@ def test_an_argument_that_changes_a_parameter_during_the_call():
     x, h = numbers(2, 3), numbers(2, 20)
     assert_array_equal(result(*parameters, DoesSomething(arrays[2], change)), result(*arrays[:3]))
     assert_array_equal(result(*parameters, arrays[2]), result(arrays[0], other, arrays[2]))
+
+
+def test_recurrent_layers_notice_every_change():
+    """A recurrent layer keeps what it passes on: each way to change a parameter or attribute has to be seen by the next call."""
+    x = np.random.default_rng(0).standard_normal((4, 3, 5)).astype(np.float32)
+    other = nn.LSTM(5, 6, 2, dropout=0.5)
+
+    def check(layer, change, x=x):
+        before = layer(x)[0]
+        assert "_arguments" in vars(layer)
+        change(layer)
+        fresh = nn.LSTM(5, 6, 2, batch_first=layer.batch_first, dropout=layer.dropout, dtype=layer.weight_ih_l0.dtype)
+        fresh.load_state_dict(layer.state_dict(), strict=False)
+        if layer.bias_ih_l0 is None:
+            for name in ("bias_ih_l0", "bias_hh_l0"):
+                getattr(fresh, name).data[:] = 0
+        after = layer(x)[0]
+        assert np.array_equal(after, fresh.train(layer.training)(x)[0])
+        assert after.dtype != before.dtype or not np.array_equal(after, before)
+
+    def made():
+        return nn.LSTM(5, 6, 2).eval()
+
+    def replace(layer):
+        layer.weight_hh_l1 = other.weight_hh_l1
+
+    def replace_registered(layer):
+        layer._parameters["weight_ih_l0"] = nn.Parameter(other.weight_ih_l0.numpy().copy())
+
+    def register(layer):
+        layer.register_parameter("bias_ih_l1", nn.Parameter(other.bias_ih_l1.numpy().copy()))
+
+    def without_bias(layer):
+        layer.bias_ih_l0 = layer.bias_hh_l0 = None
+
+    def delete_and_set(layer):
+        del layer.weight_ih_l1
+        with pytest.raises(AttributeError, match="weight_ih_l1"):
+            layer(x)
+        layer.weight_ih_l1 = other.weight_ih_l1
+
+    def in_place(layer):
+        layer.weight_ih_l0.data[:] *= 2
+
+    def assign_registry(layer):
+        layer._parameters = dict(other._parameters)
+
+    def load_assigned(layer):
+        layer.load_state_dict(other.state_dict(), assign=True)
+
+    def batch_first(layer):
+        layer.batch_first = True
+
+    by_name = replace, replace_registered, register, without_bias, delete_and_set
+    for change in (*by_name, in_place, assign_registry, load_assigned, batch_first):
+        check(made(), change)
+    check(made(), lambda layer: layer.load_state_dict(other.state_dict()))
+    double = made()
+    double(x)
+    assert double.double()(x.astype(np.float64))[0].dtype == np.float64
+    with pytest.raises(TypeError, match="float64"):
+        double(x)
+
+    layer = made()
+    layer(x)
+    for copied in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert "_arguments" not in vars(copied)
+        assert np.array_equal(copied(x)[0], layer(x)[0])
+        copied.weight_hh_l0 = other.weight_hh_l0
+        assert not np.array_equal(copied(x)[0], layer(x)[0])
+
+    # Dropout belongs to training.
+    drops = nn.LSTM(5, 6, 2, dropout=0.5).eval()
+    calm = drops(x)[0]
+    drops.train()
+    assert not np.array_equal(drops(x)[0], calm)
+    drops.eval()
+    assert np.array_equal(drops(x)[0], calm)
+
+    # An attribute that has gone is missed.
+    layer(x)
+    del layer.batch_first
+    with pytest.raises(AttributeError, match="batch_first"):
+        layer(x)
+
+
+def test_recurrent_weight_that_a_class_makes():
+    class Halved(nn.RNN):
+        factor = 1.0
+
+        @property
+        def weight_hh_l0(self):
+            return nn.Parameter(np.float32(self.factor) * self._parameters["weight_hh_l0"].numpy())
+
+    layer, x = nn.RNN(5, 6), np.ones((4, 3, 5), np.float32)
+    layer(x)
+    layer.__class__ = Halved
+    before = layer(x)[0]
+    Halved.factor = 0.5
+    assert not np.array_equal(layer(x)[0], before)

@@ -17,6 +17,8 @@ __all__ = ["Registry", "RemovableHandle"]
 class Registry(dict[str, Any]):
     """Entries of one kind; each is also in the module's `__dict__`, so that reading it is a plain attribute lookup.
 
+    What a layer keeps of its attributes for its next call, `_arguments`, is dropped when an entry changes.
+
     The reference to the module is weak: a module must die with its last user, not at the next garbage collection.
     """
 
@@ -33,12 +35,14 @@ class Registry(dict[str, Any]):
         owner = self._owner()
         if owner is not None:
             owner.__dict__[name] = value
+            owner.__dict__.pop("_arguments", None)
 
     def __delitem__(self, name: str) -> None:
         super().__delitem__(name)
         owner = self._owner()
         if owner is not None:
             owner.__dict__.pop(name, None)
+            owner.__dict__.pop("_arguments", None)
 
     # dict's own versions of these would go round the two methods above.
 

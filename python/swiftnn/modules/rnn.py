@@ -89,6 +89,8 @@ class RNNBase(Module):
     # Reads what the kernel is given: five parameters for each layer and direction, None where there is none.
     _read_weights: attrgetter[tuple[Any, ...]]
     _absent = None
+    # What forward passes on beside the input: made anew after an attribute or parameter has changed.
+    _arguments: tuple[Any, ...] | None = None
 
     def __init__(
         self,
@@ -209,15 +211,43 @@ class RNNBase(Module):
 
         return RecurrentStream(self, hx)
 
-    def _compute(self, input: Any, states: tuple[Any, ...] | None) -> tuple[Any, tuple[Any, ...]]:
-        """Output and final states for the initial states (h,) or (h, c)."""
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self.__dict__.pop("_arguments", None)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self.__dict__.pop("_arguments", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_arguments", None)
+        return state
+
+    def _prepare(self) -> tuple[Any, ...]:
+        number, weights, lstm = _MODES[self.mode][0], self._read_weights(self), self.mode == "LSTM"
+        drops = self.training and self.dropout > 0 and self.num_layers > 1
+        arguments = (number, weights, self.num_layers, self.bidirectional, self.batch_first, lstm, self.input_size, drops)
+        # A weight that the class makes anew each time, as a property, is not kept.
+        if not any(hasattr(type(self), name) for name in self._flat_weights_names):
+            self.__dict__["_arguments"] = arguments
+        return arguments
+
+    def _compute(self, input: Any, states: tuple[Any, ...] | None) -> tuple[Any, Any, Any]:
+        """Output and final states for the initial states (h,) or (h, c); c is None but for an LSTM."""
+        number, weights, layers, bidirectional, batch_first, lstm, input_size, drops = self._arguments or self._prepare()
+        if states is None and type(input) is np.ndarray and not drops:
+            shape = input.shape
+            if len(shape) == 3 and shape[2] == input_size:
+                y, hn, cn, _ = rnn_forward(
+                    number, input, None, None, weights, layers, bidirectional, batch_first, None, 0.0, 0, 0, lstm, False
+                )
+                return y, hn, cn
         packed = input if isinstance(input, PackedSequence) else None
-        weights = self._read_weights(self)
         x = F._as_array(input if packed is None else packed.data, weights[0])
         mode = self.mode
         shape = x.shape
         ndim = len(shape)
-        batch_first = self.batch_first
         batch_sizes = None
         batched = True
         if packed is not None:
@@ -233,29 +263,28 @@ class RNNBase(Module):
             batched, batch, batch_first = False, 1, False
         else:
             raise ShapeError(f"{_layer(mode)}: Expected input to be 2D or 3D, got {ndim}D instead")
-        if shape[-1] != self.input_size:
+        if shape[-1] != input_size:
             raise ShapeError(
-                f"{_layer(mode)}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got {shape[-1]} "
+                f"{_layer(mode)}: input.size(-1) must be equal to input_size. Expected {input_size}, got {shape[-1]} "
                 f"in an input of shape {tuple(shape)}"
             )
         if states is not None:
             states = self._check_states(states, batch, batched)
-        lstm = mode == "LSTM"
         p, seed, offset = 0.0, 0, 0
-        if self.training and self.dropout > 0 and self.num_layers > 1:
-            width = (self.proj_size or self.hidden_size) * (2 if self.bidirectional else 1)
+        if drops:
+            width = (self.proj_size or self.hidden_size) * (2 if bidirectional else 1)
             p = self.dropout
-            seed, offset = random.reserve((self.num_layers - 1) * math.prod(shape[:-1]) * width)
+            seed, offset = random.reserve((layers - 1) * math.prod(shape[:-1]) * width)
         h, c = (None, None) if states is None else (states[0], states[1] if lstm else None)
         y, hn, cn, _ = rnn_forward(
-            _MODES[mode][0], x, h, c, weights, self.num_layers, self.bidirectional, batch_first, batch_sizes, p, seed, offset, lstm, False
+            number, x, h, c, weights, layers, bidirectional, batch_first, batch_sizes, p, seed, offset, lstm, False
         )
-        finals = (hn, cn) if lstm else (hn,)
         if packed is not None:
             y = PackedSequence(y, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
             if packed.unsorted_indices is not None:
-                finals = tuple(operators.take(s, packed.unsorted_indices, 1) for s in finals)
-        return y, finals
+                hn = operators.take(hn, packed.unsorted_indices, 1)
+                cn = operators.take(cn, packed.unsorted_indices, 1) if lstm else None
+        return y, hn, cn
 
     def _check_states(self, states: tuple[Any, ...], batch: int, batched: bool) -> tuple[Any, ...]:
         """The states, (layers, batch, features) or unbatched (layers, features)."""
@@ -358,8 +387,8 @@ class RNN(RNNBase):
 
     @recurrent
     def forward(self, input: Any, hx: Array | None = None) -> tuple[Any, Array]:
-        y, states = self._compute(input, None if hx is None else (hx,))
-        return y, states[0]
+        y, h, _ = self._compute(input, None if hx is None else (hx,))
+        return y, h
 
 
 class LSTM(RNNBase):
@@ -424,7 +453,7 @@ class LSTM(RNNBase):
 
     @recurrent_pair
     def forward(self, input: Any, hx: tuple[Array, Array] | None = None) -> tuple[Any, tuple[Array, Array]]:
-        y, (h, c) = self._compute(input, None if hx is None else _pair_of_states(hx, "LSTM"))
+        y, h, c = self._compute(input, None if hx is None else _pair_of_states(hx, "LSTM"))
         return y, (h, c)
 
 
@@ -494,8 +523,8 @@ class GRU(RNNBase):
 
     @recurrent
     def forward(self, input: Any, hx: Array | None = None) -> tuple[Any, Array]:
-        y, states = self._compute(input, None if hx is None else (hx,))
-        return y, states[0]
+        y, h, _ = self._compute(input, None if hx is None else (hx,))
+        return y, h
 
 
 class RNNCellBase(Module):

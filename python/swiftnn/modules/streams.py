@@ -195,8 +195,8 @@ class RecurrentStream(Stream):
         """The output for the next positions."""
         rnn = self._rnn
         x = self._read(input)
-        y, state = rnn._compute(x, self._state)
-        self._state = state
+        y, h, c = rnn._compute(x, self._state)
+        self._state = (h,) if c is None else (h, c)
         self._length += x.shape[1 if rnn.batch_first and x.ndim == 3 else 0]
         return Tensor(y) if isinstance(input, Tensor) else y
 
