@@ -2,7 +2,8 @@
 //
 // A strip is what a unit needs: for each k one vector of every gate of as many units (LSTM 4, GRU 3), so that a strip's product is followed
 // by its cell at once; with one gate (RNN) up to four vectors of units. A last strip of so few LSTM units that their four gates fit one
-// vector is that vector, and its cells are those of four rows at a time. Vectors are the virtual ones, so that every level packs alike.
+// vector is that vector, and its cells are those of four rows at a time, as those of the last vector of an RNN or GRU are where a quarter
+// has room for its units. Vectors are the virtual ones, so that every level packs alike.
 // Every sum is start + (block 0) + (block 1) + ..., each block a chain of fused multiply-adds over its part of k from zero: neither the
 // number of rows nor the tile can change a bit, and short chains round less than one long one.
 import CSwiftNN
@@ -17,7 +18,10 @@ func recurrent<T: Real>(_ argument: UnsafePointer<snn_recurrent>, _: T.Type) {
     let perStrip = p.gates == 1 ? 4 : 1
     let vectors = (p.units &+ V.lanes &- 1) / V.lanes
     let strips = (vectors &+ perStrip &- 1) / perStrip
-    for n in 0..<strips {
+    // Of one row and two strips both products come first: each is a chain, as are the cells behind it, and the CPU has both under way.
+    let both = p.rows == 1 && strips == 2 && p.mode >= 0
+    for turn in 0..<(both ? 4 : strips) {
+        let n = turn & (both ? 1 : -1)
         let first = (p.reverse ? strips &- 1 &- n : n) &* perStrip
         let units = p.units &- first &* V.lanes
         let short = isShort(p.gates, units, V.self)
@@ -31,8 +35,9 @@ func recurrent<T: Real>(_ argument: UnsafePointer<snn_recurrent>, _: T.Type) {
             sums.last = p.candidate + first &* V.lanes
             sums.ldLast = 0
         }
-        product(p, count, p.w + column &* p.k, sums)
-        if p.mode < 0 { continue }
+        if both { sums.out += n &* 4 &* V.lanes }
+        if !both || turn < 2 { product(p, count, p.w + column &* p.k, sums) }
+        if p.mode < 0 || (both && turn < 2) { continue }
         if short { shortCells(p, first, units, sums) } else { cells(p, first, count, units, sums) }
     }
 }
@@ -271,6 +276,9 @@ private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: 
     typealias V = T.Vector
     let w = V.lanes
     let y = p.y.unsafelyUnwrapped + first &* w
+    // Vectors of an RNN that are computed row by row, and rows of its last vector that are computed four at a time.
+    let narrow = p.gates == 1 && units &- (count &- 1) &* w == w / 4
+    let whole = narrow ? count &- 1 : count
     switch p.mode {
     case Int(SNN_LSTM):
         let c = p.c.unsafelyUnwrapped + first &* w
@@ -293,7 +301,7 @@ private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: 
         }
     case Int(SNN_GRU):
         let h = p.h + first &* w
-        for i in 0..<p.rows {
+        for i in (units == w / 4 ? narrowGates(p, first, sums) : 0)..<p.rows {
             let g = UnsafePointer(sums.out) + i &* sums.ldOut
             let previous = get(h + i &* p.lda, units, V.self)
             let reset = V.sigmoid(.load(g))
@@ -311,20 +319,63 @@ private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: 
         }
     case Int(SNN_RNN_RELU):
         for i in 0..<p.rows {
-            for j in 0..<count {
+            for j in 0..<whole {
                 let sum = V.load(UnsafePointer(sums.out) + (i &* sums.ldOut &+ j &* w))
                 put(V.max(sum, .zero), y + (i &* p.ldy &+ j &* w), units &- j &* w)
             }
         }
     default:
         for i in 0..<p.rows {
-            for j in 0..<count {
+            for j in 0..<whole {
                 let sum = V.load(UnsafePointer(sums.out) + (i &* sums.ldOut &+ j &* w))
                 put(V.tanh(sum), y + (i &* p.ldy &+ j &* w), units &- j &* w)
             }
         }
     }
+    if !narrow { return }
+    var i = 0
+    while i < p.rows {
+        let four = i &+ 4 <= p.rows
+        let from = UnsafePointer(sums.out) + (i &* sums.ldOut &+ whole &* w)
+        let sum: V = four ? rows(from, sums.ldOut) : .load(from)
+        let value = p.mode == Int(SNN_RNN_RELU) ? V.max(sum, .zero) : V.tanh(sum)
+        let to = y + (i &* p.ldy &+ whole &* w)
+        // Nowhere under a mask, which the loads of the next step would have to wait for.
+        if four { value.storeQuarters(to, stride: p.ldy, 4, count: w / 4) } else { value.storeQuarters(to, stride: 0, 1, count: w / 4) }
+        i &+= four ? 4 : 1
+    }
 }
+
+/// The GRU cells of a strip whose units are a quarter, of four rows at a time; how many rows that were.
+@inline(never)
+private func narrowGates<T: Real>(_ p: Steps<T>, _ first: Int, _ sums: Sums<T>) -> Int {
+    typealias V = T.Vector
+    let w = V.lanes, quarter = V.lanes / 4
+    let y = p.y.unsafelyUnwrapped + first &* w
+    var i = 0
+    while i &+ 4 <= p.rows {
+        let g = UnsafePointer(sums.out) + i &* sums.ldOut
+        let previous: V = rows(p.h + (i &* p.lda &+ first &* w), p.lda)
+        let hidden: V = rows(g + 2 &* w, sums.ldOut)
+        let reset = V.sigmoid(rows(g, sums.ldOut))
+        let update = V.sigmoid(rows(g + w, sums.ldOut))
+        let candidate = V.tanh(V.fma(reset, hidden, rows(sums.start + (i &* sums.ldStart &+ 2 &* w), sums.ldStart)))
+        V.fma(update, previous - candidate, candidate).storeQuarters(y + i &* p.ldy, stride: p.ldy, 4, count: quarter)
+        if let saved = p.saved {
+            let to = saved + (i &* p.ldSaved &+ first &* w)
+            reset.storeQuarters(to, stride: p.ldSaved, 4, count: quarter)
+            update.storeQuarters(to + p.gateStride, stride: p.ldSaved, 4, count: quarter)
+            candidate.storeQuarters(to + 2 &* p.gateStride, stride: p.ldSaved, 4, count: quarter)
+            hidden.storeQuarters(to + 3 &* p.gateStride, stride: p.ldSaved, 4, count: quarter)
+        }
+        i &+= 4
+    }
+    return i
+}
+
+/// A quarter of each of four rows.
+@inline(__always)
+private func rows<V: Wide>(_ p: UnsafePointer<V.Scalar>, _ ld: Int) -> V { V.loadQuarters(p, p + ld, p + 2 &* ld, p + 3 &* ld) }
 
 /// The LSTM cells of a short strip, of four rows at a time.
 @inline(__always)

@@ -180,7 +180,7 @@ private func cellCase<T: Number>(_ fixture: FixtureCase, _: T.Type) throws {
     let states: [T] = (0..<rows).flatMap { _ in c + [T](repeating: 0, count: whole - n) }
     let everyRow: [Double] = (0..<rows).flatMap { _ in expected }, everyError: [Double] = (0..<rows).flatMap { _ in error }
     onEveryLevel("recurrent cell \(fixture.name)") { (kernels: Kernels<T>) in
-        let y = Fenced<T>(rows * n, -99), scratch = Fenced<T>(rows * 4 * lanes(T.self), -99)
+        let y = Fenced<T>(rows * n, -99), scratch = Fenced<T>(max(rows, 2) * 4 * lanes(T.self), -99)
         let state = Fenced(states)
         var p = snn_recurrent()
         p.mode = mode

@@ -174,7 +174,7 @@ typedef struct snn_recurrent {
     const void *start; int64_t ld_start;      /* ld_start 0: one row for all */
     const void *candidate;
     int64_t reverse;                          /* the last strip first */
-    void *sums; int64_t ld_sums;              /* with a cell: scratch for rows * 4 vectors */
+    void *sums; int64_t ld_sums;              /* with a cell: scratch for 4 vectors a row, for at least 2 rows */
     const void *h;
     void *c; int64_t ldc;                     /* whole vectors of units */
     void *y; int64_t ldy;

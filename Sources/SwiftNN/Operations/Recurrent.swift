@@ -438,16 +438,24 @@ private func prepare<T: Element>(
     memset(bias, 0, (h - bias) * MemoryLayout<T>.stride)
     if (set + 2).pointee.ndim >= 0 {
         let ih = try view(set + 2, "bias_ih", name, T.self), hh = try view(set + 3, "bias_hh", name, T.self)
-        let ihStride = ih.strides[0], hhStride = hh.strides[0]
+        let contiguous = ih.strides[0] == 1 && hh.strides[0] == 1
         for g in 0..<s.gates {
             // A GRU's reset gate multiplies W_hn h + b_hn alone.
             let apart = s.mode == Int(SNN_GRU) && g == 2
-            for u in 0..<s.hidden {
-                let first = u / lanes * lanes
-                let at = first * s.gates + (s.gates == 4 && s.hidden - first <= lanes / 4 ? g * (lanes / 4) : g * lanes) + u - first
-                let i = ih.data[(g * s.hidden + u) * ihStride], h = hh.data[(g * s.hidden + u) * hhStride]
-                bias[at] = apart ? i : i + h
-                if apart { candidate[u] = h }
+            for first in stride(from: 0, to: s.hidden, by: lanes) {
+                let n = min(lanes, s.hidden - first), from = g * s.hidden + first
+                let to = bias + (first * s.gates + (s.gates == 4 && n <= lanes / 4 ? g * (lanes / 4) : g * lanes))
+                if contiguous && !apart {
+                    // A loop that is vectorised, unlike that over strides.
+                    let i = ih.data + from, h = hh.data + from
+                    for u in 0..<n { to[u] = i[u] + h[u] }
+                    continue
+                }
+                for u in 0..<n {
+                    let i = ih.data[(from + u) * ih.strides[0]], h = hh.data[(from + u) * hh.strides[0]]
+                    to[u] = apart ? i : i + h
+                    if apart { candidate[first + u] = h }
+                }
             }
         }
     }
@@ -503,14 +511,14 @@ private struct Work<T: Element> {
         let rows = max(Work.rows, s.batch), hp = roundUp(s.hidden, lanes)
         projection = base
         sums = projection + rows * s.gates * hp
-        full = sums + s.batch * 4 * lanes
+        full = sums + max(s.batch, 2) * 4 * lanes
         projected = full + (s.projected ? s.batch * hp : 0)
         gathered = projected + (s.projected ? s.batch * roundUp(s.out, lanes) : 0)
     }
     static func size(_ s: Recurrent, largestInput: Int) -> Int {
         let lanes = lanes(T.self)
         let rows = max(Work.rows, s.batch), hp = roundUp(s.hidden, lanes)
-        return rows * (s.gates * hp + roundUp(largestInput, lanes)) + s.batch * 4 * lanes
+        return rows * (s.gates * hp + roundUp(largestInput, lanes)) + max(s.batch, 2) * 4 * lanes
             + (s.projected ? s.batch * (hp + roundUp(s.out, lanes)) : 0)
     }
     static func steps(forRows n: Int) -> Int { max(1, rows / max(n, 1)) }
@@ -608,6 +616,8 @@ private func runSteps<T: Element>(
 
 /// The kernel for the rows of p, in pieces that take some milliseconds: an interrupt does not wait for the end of a large step.
 func runKernel<T: Element>(_ p: inout snn_recurrent, _: T.Type) {
+    // Never fewer than 64 rows: most steps need no division.
+    if p.rows <= 64 { return T.kernels.pointee.recurrent(&p) }
     let most = max(64, (1 << 28) / max(1, p.gates &* p.units &* p.k))
     if p.rows <= most { return T.kernels.pointee.recurrent(&p) }
     let size = Int64(MemoryLayout<T>.stride)
