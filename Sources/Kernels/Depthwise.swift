@@ -1,83 +1,389 @@
-// Depthwise convolutions: a filter of its own for every channel, too little work for a GEMM.
+// Depthwise convolutions: a filter of its own for every channel, too little work for a GEMM. Every output is one chain of multiply-adds over
+// (r, s), as in the GEMM, so that it has the bits the GEMM would give.
 import CSwiftNN
 
-/// Every output is one chain of multiply-adds over (r, s), as in the GEMM, so that it has the bits the GEMM would give.
-@inline(never)
-func depthwise<T: Real>(_ argument: UnsafePointer<snn_depthwise>, _: T.Type) {
-    typealias V = T.Vector
-    let a = argument.pointee
-    let w = a.w.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-    let columns = Int(a.s), step = Int(a.dilation_w), stride = Int(a.stride_w)
-    let rowStep = Int(a.dilation_h) &* Int(a.hs), rows = Int(a.r)
-    if rows == 3 && columns == 3 && stride == 1 {
-        threeByThree(a, T.self)
-        return
-    }
-    let bias = V(T(a.bias))
-
-    @inline(__always)
-    func outputs(_ at: (UnsafePointer<T>) -> V) {
-        @inline(__always) func window(_ x: UnsafePointer<T>) -> V {
-            var v = bias
-            var tap = w
-            for r in 0..<rows {
-                let row = x + r &* rowStep
-                for s in 0..<columns { v = .fma(V(tap[s]), at(row + s &* step), v) }
-                tap += columns
-            }
-            return v
-        }
-        eachVector(a, T.self, window)
-    }
-
-    switch stride {
-    case 1: outputs { .load($0) }
-    case 2: outputs { V.loadPairs($0).even }
-    default:
-        outputs { from in
-            withUnsafeTemporaryAllocation(of: T.self, capacity: V.lanes) { buffer in
-                let b = buffer.baseAddress.unsafelyUnwrapped
-                for i in 0..<V.lanes { b[i] = from[i &* stride] }
-                return .load(b)
-            }
-        }
-    }
+/// A block of work: rows of the outputs of some planes, which are padded or whole.
+private struct DepthwiseBlock<T: Real> {
+    let x: UnsafePointer<T>, plane: Int
+    let channels: Int, rows: Int
+    /// The first output plane, and where its first row of the block is.
+    let o: Int, y: UnsafeMutablePointer<T>
 }
 
-/// Stores body(x) for every vector of outputs, x their first window. body as what is handed to map (Rows.swift).
+/// Calls body(x, filter, bias, y) for the outputs of a block.
 @inline(__always)
-private func eachVector<T: Real>(_ a: snn_depthwise, _: T.Type, _ body: (UnsafePointer<T>) -> T.Vector) {
-    let x = a.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-    let y = a.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-    let q = Int(a.q), rowStep = Int(a.stride_h) &* Int(a.hs), stride = Int(a.stride_w)
-    for i in 0..<Int(a.p) {
-        let row = x + i &* rowStep, to = y + i &* q
-        walk(q, T.Vector.self) { j, left in body(row + j &* stride).put(to + j, left) }
+private func eachOutput<T: Real>(
+    _ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>,
+    _ body: (UnsafePointer<T>, UnsafePointer<T>, T, UnsafeMutablePointer<T>) -> Void
+) {
+    let taps = Int(a.pointee.r &* a.pointee.s), multiplier = Int(a.pointee.multiplier), pixels = Int(a.pointee.p &* a.pointee.q)
+    let bias = a.pointee.bias?.assumingMemoryBound(to: T.self)
+    var x = block.x, y = block.y, o = block.o
+    var filter = a.pointee.filters.unsafelyUnwrapped.assumingMemoryBound(to: T.self) + o &* taps
+    for _ in 0..<block.channels {
+        for _ in 0..<multiplier {
+            body(x, filter, bias.map { $0[o] } ?? 0, y)
+            o &+= 1
+            filter += taps
+            y += pixels
+        }
+        x += block.plane
     }
 }
 
-/// The usual filter with its taps in registers.
-@inline(never)
-private func threeByThree<T: Real>(_ a: snn_depthwise, _: T.Type) {
-    typealias V = T.Vector
-    let w = a.w.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-    let step = Int(a.dilation_w), rowStep = Int(a.dilation_h) &* Int(a.hs)
-    let bias = V(T(a.bias))
-    let w0 = V(w[0]), w1 = V(w[1]), w2 = V(w[2]), w3 = V(w[3]), w4 = V(w[4]), w5 = V(w[5]), w6 = V(w[6]), w7 = V(w[7]), w8 = V(w[8])
-    @inline(__always) func window(_ x: UnsafePointer<T>) -> V {
-        var v = V.fma(w0, .load(x), bias)
-        v = .fma(w1, .load(x + step), v)
-        v = .fma(w2, .load(x + 2 &* step), v)
-        let second = x + rowStep
-        v = .fma(w3, .load(second), v)
-        v = .fma(w4, .load(second + step), v)
-        v = .fma(w5, .load(second + 2 &* step), v)
-        let third = second + rowStep
-        v = .fma(w6, .load(third), v)
-        v = .fma(w7, .load(third + step), v)
-        return .fma(w8, .load(third + 2 &* step), v)
+/// Where the taps of a row of a filter stand in a padded row.
+private struct TapColumns {
+    let phases: Int, part: Int, step: Int, wrap: Int
+    @inline(__always) init(_ a: snn_depthwise) {
+        phases = Int(a.stride_w)
+        let dilation = Int(a.dilation_w), phase = Int(a.phase)
+        (part, step, wrap) =
+            phases == 1 ? (0, dilation, 0) : (dilation % phases, dilation % phases &* phase &+ dilation / phases, 1 &- phases &* phase)
     }
-    eachVector(a, T.self, window)
+    @inline(__always) func each(_ n: Int, _ body: (_ s: Int, _ column: Int) -> Void) {
+        var column = 0, residue = 0
+        for s in 0..<n {
+            body(s, column)
+            residue &+= part
+            let wraps = residue >= phases
+            column &+= step &+ (wraps ? wrap : 0)
+            residue &-= wraps ? phases : 0
+        }
+    }
+}
+
+/// The three taps of a vector of outputs in a row of their windows.
+private protocol ThreeTaps {
+    associatedtype V: Wide
+    func row(_ i: Int) -> (V, V, V)
+}
+
+private struct PaddedTaps<V: Wide>: ThreeTaps {
+    let x: UnsafePointer<V.Scalar>, hs: Int, second: Int, third: Int
+    @inline(__always) func row(_ i: Int) -> (V, V, V) {
+        let from = x + i &* hs
+        return (.load(from), .load(from + second), .load(from + third))
+    }
+}
+
+/// The rows of an image in its own memory, and zeros outside of it.
+private struct ImageRows<V: Wide> {
+    var x: UnsafePointer<V.Scalar>
+    let hs: Int, h: Int, top: Int, zeros: UnsafePointer<V.Scalar>
+    @inline(__always) init(_ a: snn_depthwise, _ x: UnsafePointer<V.Scalar>) {
+        self.x = x
+        (hs, h, top) = (Int(a.hs), Int(a.h), Int(a.top))
+        zeros = UnsafePointer(a.padded.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self))
+    }
+    @inline(__always) subscript(_ i: Int) -> UnsafePointer<V.Scalar> {
+        let at = i &- top
+        return UInt(bitPattern: at) < UInt(bitPattern: h) ? x + at &* hs : zeros
+    }
+}
+
+private struct ImageTaps<V: Wide>: ThreeTaps {
+    var rows: ImageRows<V>
+    let column: Int, dilation: Int
+    let first: UInt64, second: UInt64, third: UInt64
+    @inline(__always) init(_ a: snn_depthwise, _ x: UnsafePointer<V.Scalar>, _ j: Int) {
+        rows = ImageRows(a, x)
+        (column, dilation) = (j &- Int(a.left), Int(a.dilation_w))
+        first = Inside.bits(column, Int(a.w))
+        second = Inside.bits(column &+ dilation, Int(a.w))
+        third = Inside.bits(column &+ 2 &* dilation, Int(a.w))
+    }
+    @inline(__always) func row(_ i: Int) -> (V, V, V) {
+        let from = rows[i] + column
+        return (
+            .load(from, lanes: first, 0), .load(from + dilation, lanes: second, 0), .load(from + 2 &* dilation, lanes: third, 0)
+        )
+    }
+}
+
+/// For a stride of two columns.
+private struct ImagePairTaps<V: Wide>: ThreeTaps {
+    var rows: ImageRows<V>
+    let column: Int
+    let bits: UInt64
+    @inline(__always) init(_ a: snn_depthwise, _ x: UnsafePointer<V.Scalar>, _ j: Int) {
+        rows = ImageRows(a, x)
+        column = 2 &* j &- Int(a.left)
+        bits = Inside.bits(column, Int(a.w))
+    }
+    @inline(__always) private func pair(_ from: UnsafePointer<V.Scalar>, _ s: Int) -> (even: V, odd: V) {
+        V.unzip(
+            .load(from + s, lanes: bits &>> UInt64(s), 0), .load(from + (V.lanes &+ s), lanes: bits &>> UInt64(V.lanes &+ s), 0))
+    }
+    @inline(__always) func row(_ i: Int) -> (V, V, V) {
+        let from = rows[i] + column
+        let (first, second) = pair(from, 0)
+        return (first, second, pair(from, 2).even)
+    }
+}
+
+/// A row of a filter of three columns.
+private struct FilterRow<V: Wide> {
+    let a: V, b: V, c: V
+    @inline(__always) init(_ w: UnsafePointer<V.Scalar>) { (a, b, c) = (V(w[0]), V(w[1]), V(w[2])) }
+    @inline(__always) func add(_ x: (V, V, V), to v: V) -> V { .fma(c, x.2, .fma(b, x.1, .fma(a, x.0, v))) }
+}
+
+/// A filter of 3 by 3 with its taps in registers, and what it makes of a vector of outputs in rows q apart, `left` numbers of which exist.
+private struct ThreeRows<V: Wide> {
+    let top: FilterRow<V>, middle: FilterRow<V>, bottom: FilterRow<V>, bias: V
+    let q: Int, rows: Int
+    @inline(__always) init(_ filter: UnsafePointer<V.Scalar>, _ bias: V.Scalar, q: Int, rows: Int) {
+        (top, middle, bottom) = (FilterRow(filter), FilterRow(filter + 3), FilterRow(filter + 6))
+        (self.bias, self.q, self.rows) = (V(bias), q, rows)
+    }
+    /// Rows start, start + step, ...: a row of the image is loaded once for the three that see it.
+    @inline(__always)
+    func put<X: ThreeTaps>(_ x: X, _ y: UnsafeMutablePointer<V.Scalar>, left: Int, start: Int, step: Int) where X.V == V {
+        var v = x.row(start)
+        var begun = top.add(v, to: bias)
+        v = x.row(start &+ step)
+        var nearly = middle.add(v, to: begun)
+        begun = top.add(v, to: bias)
+        var i = start
+        var to = y + i &* q
+        while i < rows {
+            v = x.row(i &+ 2 &* step)
+            bottom.add(v, to: nearly).put(to, left)
+            nearly = middle.add(v, to: begun)
+            begun = top.add(v, to: bias)
+            to += step &* q
+            i &+= step
+        }
+    }
+    /// All rows, for a stride of two: two of them see every other row of the image.
+    @inline(__always)
+    func putByTwo<X: ThreeTaps>(_ x: X, _ y: UnsafeMutablePointer<V.Scalar>, left: Int) where X.V == V {
+        var shared = x.row(0)
+        var to = y
+        for i in 0..<rows {
+            let v = middle.add(x.row(2 &* i &+ 1), to: top.add(shared, to: bias))
+            shared = x.row(2 &* i &+ 2)
+            bottom.add(shared, to: v).put(to, left)
+            to += q
+        }
+    }
+}
+
+@inline(never)
+private func threeRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>) {
+    let q = Int(a.pointee.q), step = Int(a.pointee.dilation_h), hs = Int(a.pointee.stride_w &* a.pointee.phase)
+    let byTwo = a.pointee.stride_h == 2
+    var second = 0, third = 0
+    TapColumns(a.pointee).each(3) { s, column in (second, third) = (third, column) }
+    eachOutput(a, block) { x, filter, bias, y in
+        let filter = ThreeRows<T.Vector>(filter, bias, q: q, rows: block.rows)
+        var j = 0
+        while j < q {
+            let taps = PaddedTaps<T.Vector>(x: x + j, hs: hs, second: second, third: third)
+            if byTwo {
+                filter.putByTwo(taps, y + j, left: q &- j)
+            } else {
+                // Rows with a dilation are as many images, one between the rows of the other.
+                for start in 0..<min(step, block.rows) { filter.put(taps, y + j, left: q &- j, start: start, step: step) }
+            }
+            j &+= T.Vector.lanes
+        }
+    }
+}
+
+/// The same from planes in their own memory, a column of vectors at a time.
+@inline(never)
+private func threeRowsInPlace<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>) {
+    let q = Int(a.pointee.q), step = Int(a.pointee.dilation_h)
+    var j = 0
+    while j < q {
+        if a.pointee.stride_h == 2 {
+            let columns = ImagePairTaps<T.Vector>(a.pointee, block.x, j)
+            eachOutput(a, block) { x, filter, bias, y in
+                var taps = columns
+                taps.rows.x = x
+                ThreeRows(filter, bias, q: q, rows: block.rows).putByTwo(taps, y + j, left: q &- j)
+            }
+        } else {
+            let columns = ImageTaps<T.Vector>(a.pointee, block.x, j)
+            eachOutput(a, block) { x, filter, bias, y in
+                var taps = columns
+                taps.rows.x = x
+                let filter = ThreeRows<T.Vector>(filter, bias, q: q, rows: block.rows)
+                for start in 0..<min(step, block.rows) { filter.put(taps, y + j, left: q &- j, start: start, step: step) }
+            }
+        }
+        j &+= T.Vector.lanes
+    }
+}
+
+/// Any filter, strides and dilations.
+@inline(never)
+private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>) {
+    typealias V = T.Vector
+    let q = Int(a.pointee.q), r = Int(a.pointee.r), s = Int(a.pointee.s), hs = Int(a.pointee.stride_w &* a.pointee.phase)
+    let advance = Int(a.pointee.stride_h) &* hs, rowStep = Int(a.pointee.dilation_h) &* hs
+    let columns = TapColumns(a.pointee)
+    eachOutput(a, block) { x, filter, bias, y in
+        /// Four vectors, whose windows are `next` apart.
+        @inline(__always) func four(_ x: UnsafePointer<T>, _ next: Int, _ y: UnsafeMutablePointer<T>, _ yNext: Int, _ left: Int) {
+            var v0 = V(bias), v1 = v0, v2 = v0, v3 = v0
+            var from = x, w = filter
+            for _ in 0..<r {
+                columns.each(s) { s, column in
+                    let tap = V(w[s]), x = from + column
+                    v0 = .fma(tap, .load(x), v0)
+                    v1 = .fma(tap, .load(x + next), v1)
+                    v2 = .fma(tap, .load(x + 2 &* next), v2)
+                    v3 = .fma(tap, .load(x + 3 &* next), v3)
+                }
+                from += rowStep
+                w += s
+            }
+            v0.put(y, left)
+            v1.put(y + yNext, left)
+            v2.put(y + 2 &* yNext, left)
+            v3.put(y + 3 &* yNext, left)
+        }
+        var j = 0
+        while j < q {
+            var i = 0
+            while i < block.rows {
+                let from = x + (i &* advance &+ j), to = y + (i &* q &+ j)
+                if i &+ 4 <= block.rows {
+                    four(from, advance, to, q, q &- j)
+                    i &+= 4
+                    continue
+                }
+                if block.rows == 1 && j &+ 4 &* V.lanes <= q {
+                    four(from, V.lanes, to, V.lanes, V.lanes)
+                    j &+= 3 &* V.lanes
+                    break
+                }
+                var v = V(bias)
+                var row = from, w = filter
+                for _ in 0..<r {
+                    columns.each(s) { s, column in v = .fma(V(w[s]), .load(row + column), v) }
+                    row += rowStep
+                    w += s
+                }
+                v.put(to, q &- j)
+                i &+= 1
+            }
+            j &+= V.lanes
+        }
+    }
+}
+
+/// Image rows first ..< first + count of a plane to padded rows, those outside of it as zeros.
+@inline(never)
+private func padRows<T: Real>(
+    _ a: UnsafePointer<snn_depthwise>, _ x: UnsafePointer<T>, first: Int, count: Int, _ padded: UnsafeMutablePointer<T>
+) {
+    typealias V = T.Vector
+    let h = Int(a.pointee.h), w = Int(a.pointee.w), hs = Int(a.pointee.hs), ws = Int(a.pointee.ws), left = Int(a.pointee.left)
+    let phases = Int(a.pointee.stride_w), phase = Int(a.pointee.phase), width = phases &* phase
+    let begin = min(max(0, -first), count), end = max(begin, min(count, h &- first))
+    // Whole planes have their borders at the same places, which are zeros from the start.
+    if a.pointee.rows < a.pointee.p {
+        fill(padded, 0, begin &* width)
+        fill(padded + end &* width, 0, (count &- end) &* width)
+    }
+    var row = x + (first &+ begin) &* hs, to = padded + begin &* width
+    let rows = end &- begin
+    // Whole vectors are written: what is behind a row is zeros, or written after it.
+    if ws == 1 && phases == 1 {
+        let whole = w & -V.lanes, rest = w &- whole
+        to += left
+        for _ in 0..<rows {
+            var j = 0
+            while j < whole {
+                V.load(row + j).store(to + j)
+                j &+= V.lanes
+            }
+            if rest > 0 { withPadding(0, row + whole, rest, V.self).store(to + whole) }
+            row += hs
+            to += width
+        }
+    } else if ws == 1 && phases == 2 {
+        // where the columns 0, 2, ... and 1, 3, ... of the image begin
+        let even = left % 2 &* phase &+ left / 2, odd = (left &+ 1) % 2 &* phase &+ (left &+ 1) / 2
+        let whole = w & -(2 &* V.lanes), rest = w &- whole
+        for _ in 0..<rows {
+            var j = 0
+            while j < whole {
+                let (u, v) = V.loadPairs(row + j)
+                u.store(to + (even &+ j / 2))
+                v.store(to + (odd &+ j / 2))
+                j &+= 2 &* V.lanes
+            }
+            if rest > 0 {
+                let more = rest > V.lanes ? withPadding(0, row + (whole &+ V.lanes), rest &- V.lanes, V.self) : .zero
+                let (u, v) = V.unzip(.part(row + whole, rest), more)
+                u.store(to + (even &+ whole / 2))
+                v.store(to + (odd &+ whole / 2))
+            }
+            row += hs
+            to += width
+        }
+    } else {
+        for f in 0..<min(phases, w) {
+            var to = to + ((left &+ f) % phases &* phase &+ (left &+ f) / phases), row = row + f &* ws
+            for _ in 0..<rows {
+                var i = 0, j = 0
+                while f &+ j < w {
+                    to[i] = row[j &* ws]
+                    i &+= 1
+                    j &+= phases
+                }
+                row += hs
+                to += width
+            }
+        }
+    }
+}
+
+@inline(never)
+func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
+    let x = a.pointee.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let y = a.pointee.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let padded = a.pointee.padded.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let p = Int(a.pointee.p), q = Int(a.pointee.q), stride = Int(a.pointee.stride_h)
+    let channels = Int(a.pointee.channels), multiplier = Int(a.pointee.multiplier)
+    let last = Int((a.pointee.r &- 1) &* a.pointee.dilation_h)
+    let three = a.pointee.r == 3 && a.pointee.s == 3 && (stride == 1 || stride == 2 && a.pointee.dilation_h == 1)
+    let inPlace =
+        Level.masksLoads && three && a.pointee.ws == 1 && a.pointee.stride_w == a.pointee.stride_h
+        && (stride == 1 || a.pointee.dilation_w == 1) && a.pointee.h &* a.pointee.w <= 4096
+    var c = 0
+    while c < channels {
+        let count = min(Int(a.pointee.planes), channels &- c)
+        if Level.masksLoads && inPlace {
+            let plane = Int(a.pointee.cs)
+            threeRowsInPlace(
+                a,
+                DepthwiseBlock(
+                    x: x + c &* plane, plane: plane, channels: count, rows: p, o: c &* multiplier, y: y + c &* multiplier &* p &* q))
+            c &+= count
+            continue
+        }
+        var row = 0
+        while row < p {
+            let rows = min(Int(a.pointee.rows), p &- row)
+            let lines = (rows &- 1) &* stride &+ last &+ 1
+            let plane = lines &* Int(a.pointee.stride_w &* a.pointee.phase)
+            for i in 0..<count {
+                padRows(
+                    a, x + (c &+ i) &* Int(a.pointee.cs), first: row &* stride &- Int(a.pointee.top), count: lines, padded + i &* plane)
+            }
+            let block = DepthwiseBlock(
+                x: UnsafePointer(padded), plane: plane, channels: count, rows: rows, o: c &* multiplier,
+                y: y + (c &* multiplier &* p &+ row) &* q)
+            if three { threeRows(a, block) } else { anyRows(a, block) }
+            row &+= rows
+        }
+        c &+= count
+    }
 }
 
 /// The gradient of a filter from one plane: for every tap the dot product of dy with the plane shifted by it, rows in order, lanes added

@@ -70,9 +70,9 @@ struct StridedTaps<T: Real>: Taps {
 }
 
 /// Which columns from `column` on lie in the image, as bits.
-private struct Inside {
+struct Inside {
     let column: Int, w: Int
-    let bits: UInt64
+    private let bits: UInt64
     @inline(__always) init(_ column: Int, _ w: Int) {
         (self.column, self.w) = (column, w)
         bits = Inside.bits(column, w)

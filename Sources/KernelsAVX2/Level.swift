@@ -12,6 +12,8 @@ enum Level {
     @inline(__always) static var stripRows: Int { 6 }
     /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
     @inline(__always) static var hasFMA: Bool { true }
+    /// Whether loading some lanes of a vector costs no more than loading all.
+    @inline(__always) static var masksLoads: Bool { false }
     @_transparent static func splat(_ v: Float) -> TileFloat { snn_splat8_f32(v) }
     @_transparent static func splat(_ v: Double) -> TileDouble { snn_splat4_f64(v) }
     /// Writes a tile's vector past the caches.

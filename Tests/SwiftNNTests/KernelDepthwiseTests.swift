@@ -21,7 +21,7 @@ private func rows<T: Number>(_: T.Type) {
     }
 }
 
-/// A padded plane and a filter of small multiples of powers of two: no rounding on any level.
+/// A plane and a filter of small multiples of powers of two: no rounding on any level.
 private struct Plane<T: Number> {
     let r, s, stride, dilation, p, q: Int
     let width: Int
@@ -30,8 +30,7 @@ private struct Plane<T: Number> {
     init(r: Int, s: Int, stride: Int, dilation: Int, p: Int, q: Int) {
         (self.r, self.s, self.stride, self.dilation, self.p, self.q) = (r, s, stride, dilation, p, q)
         width = (q - 1) * stride + (s - 1) * dilation + 1
-        // what whole vectors may read behind the last window
-        x = Fenced<T>(((p - 1) * stride + (r - 1) * dilation) * width + width + 32 * stride + 32, 0)
+        x = Fenced<T>(((p - 1) * stride + (r - 1) * dilation + 1) * width, 0)
         w = Fenced<T>(r * s, 0)
         dy = Fenced<T>(p * q, 0)
         for i in 0..<x.values.count { x.pointer[i] = T((i * 37) % 101 - 50) / 16 }
@@ -52,22 +51,36 @@ private struct Plane<T: Number> {
                 expected.append(sum)
             }
         }
-        onEveryLevel("depthwise \(name)") { (kernels: Kernels<T>) in
-            let y = Fenced<T>(p * q, -99)
-            var a = snn_depthwise()
-            a.x = UnsafeRawPointer(x.pointer)
-            a.hs = Int64(width)
-            a.w = UnsafeRawPointer(w.pointer)
-            (a.r, a.s, a.p, a.q) = (Int64(r), Int64(s), Int64(p), Int64(q))
-            (a.dilation_h, a.dilation_w) = (Int64(dilation), Int64(dilation))
-            (a.stride_h, a.stride_w) = (Int64(stride), Int64(stride))
-            a.bias = 0.25
-            a.y = UnsafeMutableRawPointer(y.pointer)
-            kernels.table.depthwise(&a)
-            if !y.isIntact { report("depthwise on \(kernels.name) wrote in front of its memory") }
-            return y.values
-        } _: { _, result in
-            exactly(result, expected)
+        let h = (p - 1) * stride + (r - 1) * dilation + 1
+        // Whole planes, and rows of them in parts; two filters a plane; columns that lie apart.
+        for (rows, multiplier, apart) in [(p, 1, 1), (1, 1, 1), (p, 2, 1), (p, 1, 2)] {
+            let phase = (width / stride + 1 + 32) / 16 * 16
+            let spread = Fenced<T>(h * width * apart, 0)
+            for i in 0..<(h * width) { spread.pointer[i * apart] = x.pointer[i] }
+            let filters = Fenced<T>(r * s * multiplier, 0)
+            for i in 0..<(r * s * multiplier) { filters.pointer[i] = w.pointer[i % (r * s)] }
+            let bias = Fenced<T>(multiplier, 0.25)
+            onEveryLevel("depthwise \(name), \(rows) rows, \(multiplier) filters, columns \(apart) apart") { (kernels: Kernels<T>) in
+                let y = Fenced<T>(multiplier * p * q, -99)
+                let padded = Fenced<T>(h * stride * phase + 64, 0)
+                var a = snn_depthwise()
+                a.x = UnsafeRawPointer(spread.pointer)
+                (a.cs, a.hs, a.ws) = (0, Int64(width * apart), Int64(apart))
+                (a.h, a.w) = (Int64(h), Int64(width))
+                a.filters = UnsafeRawPointer(filters.pointer)
+                (a.r, a.s, a.p, a.q) = (Int64(r), Int64(s), Int64(p), Int64(q))
+                (a.dilation_h, a.dilation_w) = (Int64(dilation), Int64(dilation))
+                (a.stride_h, a.stride_w) = (Int64(stride), Int64(stride))
+                a.bias = UnsafeRawPointer(bias.pointer)
+                a.y = UnsafeMutableRawPointer(y.pointer)
+                (a.channels, a.multiplier, a.planes, a.rows) = (1, Int64(multiplier), 1, Int64(rows))
+                (a.padded, a.phase) = (UnsafeMutableRawPointer(padded.pointer), Int64(phase))
+                kernels.table.depthwise(&a)
+                if !y.isIntact || !padded.isIntact { report("depthwise on \(kernels.name) wrote in front of its memory") }
+                return y.values
+            } _: { _, result in
+                exactly(result, multiplier == 1 ? expected : expected + expected)
+            }
         }
     }
 

@@ -106,15 +106,21 @@ typedef struct snn_winograd_line_product {
     int64_t stream;                           /* write y past the caches: aligned to 64 bytes, ldy * size a multiple of 64, no activation */
 } snn_winograd_line_product;
 
-/* One plane of a depthwise convolution: y[i,j] = bias + sum over r, s in order of w[r,s] x[(i*stride_h + r*dilation_h)*hs + j*stride_w +
- * s*dilation_w], one fused multiply-add each. x is a padded plane of which whole vectors may be read: up to 2 vectors past a row's last
- * window. */
+/* Planes of a depthwise convolution, output plane o of the filter o and of the input's plane o / multiplier: y[i,j] = bias + sum over r, s in
+ * order of w[r,s] x[i*stride_h + r*dilation_h - top, j*stride_w + s*dilation_w - left], one fused multiply-add each, x being zero outside of
+ * its h rows of w columns. Before they are used, rows are copied to where borders are zeros and the columns of each residue modulo the
+ * stride stand together: row i of a padded plane begins at padded[i*stride_w*phase], its column j at j % stride_w * phase + j / stride_w. */
 typedef struct snn_depthwise {
-    const void *x; int64_t hs;
-    const void *w; int64_t r, s;              /* filter, contiguous */
-    int64_t stride_h, stride_w, dilation_h, dilation_w;
-    double bias;
-    void *y; int64_t p, q;                    /* contiguous */
+    const void *x; int64_t cs, hs, ws;        /* the first plane, the distances of planes, of rows and of columns */
+    int64_t h, w;
+    const void *filters; int64_t r, s;        /* contiguous */
+    int64_t stride_h, stride_w, dilation_h, dilation_w, top, left;
+    const void *bias;                         /* one for each output plane or NULL: 0 */
+    void *y; int64_t channels, multiplier, p, q; /* contiguous; channels of the input */
+    int64_t planes, rows;                     /* planes that are padded at once, and of how many rows of the result at a time */
+    /* Room for as many, and for a vector before and two behind them; all zeros at first. stride_w 1: phase is w and a border at least, the
+     * right border of a row being the left one of the next; 2: whole vectors of columns and a border. */
+    void *padded; int64_t phase;
 } snn_depthwise;
 
 /* What one plane gives to the gradient of a depthwise filter: sums[r*s + t] += sum over p, q of dy[p,q] x[p*stride_h + r*dilation_h,

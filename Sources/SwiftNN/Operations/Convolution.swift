@@ -178,37 +178,87 @@ func convShape(
         top: top, bottom: bottom, left: left, right: right, p: (paddedH - spanH) / stride.h + 1, q: (paddedW - spanW) / stride.w + 1)
 }
 
-/// One input channel for each group. Threads: channels of images. The plane is padded in the worker's own memory, where it stays cached.
+/// How the kernel of depthwise convolutions pads planes: as much at once as the nearest cache holds.
+struct DepthwisePadding {
+    let phase: Int, planes: Int, rows: Int
+    /// What stands before the first padded row: it puts the image's columns on whole lines.
+    private let lead: Int
+    /// Numbers of memory that it takes.
+    let room: Int
+
+    init(_ shape: ConvolutionShape) {
+        let line = 16, phases = shape.stride.w
+        switch phases {
+        case 1: phase = roundUp(shape.w + max(shape.left, shape.right), line)
+        case 2: phase = roundUp(max((shape.left + 1) / 2 + roundUp(ceilDivide(shape.w, 2), line), ceilDivide(shape.paddedW, 2)), line)
+        default: phase = ceilDivide(shape.paddedW, phases)
+        }
+        let width = phases * phase, span = (shape.r - 1) * shape.dilation.h + 1
+        let numbers = 4096
+        let whole = ((shape.p - 1) * shape.stride.h + span) * width
+        rows = whole <= 2 * numbers ? shape.p : min(shape.p, max(8, (numbers / width - span) / shape.stride.h))
+        planes = rows < shape.p ? 1 : min(shape.c, max(1, numbers / whole))
+        lead = phases == 1 ? roundUp(shape.left, line) - shape.left : 0
+        room = roundUp(lead + planes * ((rows - 1) * shape.stride.h + span) * width + shape.left + 2 * line, line)
+    }
+
+    /// The call for some planes, which lacks x, filters, bias, y and channels. memory: `room` zeros.
+    func call<T: Element>(_ shape: ConvolutionShape, _ memory: UnsafeMutablePointer<T>) -> snn_depthwise {
+        snn_depthwise(
+            x: nil, cs: 0, hs: Int64(shape.w), ws: 1, h: Int64(shape.h), w: Int64(shape.w), filters: nil, r: Int64(shape.r),
+            s: Int64(shape.s), stride_h: Int64(shape.stride.h), stride_w: Int64(shape.stride.w), dilation_h: Int64(shape.dilation.h),
+            dilation_w: Int64(shape.dilation.w), top: Int64(shape.top), left: Int64(shape.left), bias: nil, y: nil, channels: 1,
+            multiplier: Int64(shape.o / shape.c), p: Int64(shape.p), q: Int64(shape.q), planes: Int64(planes), rows: Int64(rows),
+            padded: UnsafeMutableRawPointer(memory + lead), phase: Int64(phase))
+    }
+}
+
+/// One input channel for each group. Threads: channels of images, several at once.
 private func convolveDepthwise<T: Element>(
     _ x: ArrayView<T>, _ weight: ArrayView<T>, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>, _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
     let filters = try Contiguous(weight)
     defer { filters.release() }
-    let taps = shape.r * shape.s
-    let multiplier = shape.o / shape.groups
-    let threads = ThreadPool.threads(forWork: shape.n &* shape.o &* shape.p &* shape.q &* (taps + 8) / 4)
-    // Vectors of outputs read past the last window, by no more than a vector's reach.
-    let slack = 32 * shape.stride.w + 32
-    let plane = shape.paddedH * shape.paddedW + slack
-    let scratch = try Scratch<T>(plane * threads)
+    let size = shape.h * shape.w, pixels = shape.p * shape.q, multiplier = shape.o / shape.c
+    let threads = ThreadPool.threads(forWork: shape.n &* shape.o &* pixels &* (shape.r &* shape.s + 8) / 2)
+    let wanted = threads == 1 ? 1 : threads * 4
+    let perTask = max(1, min(shape.c, min(ceilDivide(shape.n * shape.c, wanted), 16384 / max(size, pixels))))
+    let perImage = ceilDivide(shape.c, perTask)
+    // Results too large for the caches are written past them, where planes are whole lines.
+    let bytes = pixels * MemoryLayout<T>.stride
+    let streams =
+        shape.n * shape.o * bytes >= Blocking.streamBytes && bytes % 64 == 0 && bytes * multiplier <= 1 << 15
+        && UInt(bitPattern: y) % 64 == 0
+    let padding = DepthwisePadding(shape)
+    let perWorker = padding.room + (streams ? perTask * multiplier * pixels : 0)
+    let scratch = try Scratch<T>((perWorker + 1) * threads)
     defer { scratch.release() }
-    ThreadPool.run(shape.n * shape.c, threads: threads) { task, worker in
-        let n = task / shape.c, c = task % shape.c
-        let padded = scratch.base + worker * plane
-        padPlane(x.data + (n * x.strides[0] + c * x.strides[1]), x.strides[2], x.strides[3], shape, padded)
-        memset(padded + (plane - slack), 0, slack * MemoryLayout<T>.stride)
-        for o in (c * multiplier)..<((c + 1) * multiplier) {
-            let to = y + (n * shape.o + o) * shape.p * shape.q
-            let bias = epilogue.rowBias.map { Double($0[o]) } ?? 0
-            var filter = snn_depthwise(
-                x: padded, hs: Int64(shape.paddedW), w: filters.data + o * taps, r: Int64(shape.r), s: Int64(shape.s),
-                stride_h: Int64(shape.stride.h), stride_w: Int64(shape.stride.w), dilation_h: Int64(shape.dilation.h),
-                dilation_w: Int64(shape.dilation.w), bias: bias, y: to, p: Int64(shape.p), q: Int64(shape.q))
-            T.kernels.pointee.depthwise(&filter)
-            if epilogue.activation >= 0 {
-                T.kernels.pointee.unary(
-                    Int64(epilogue.activation), epilogue.alpha, epilogue.beta, to, to, Int64(shape.p * shape.q))
-            }
+    let begun = scratch.base + perWorker * threads
+    for worker in 0..<threads { begun[worker] = 0 }
+    ThreadPool.run(shape.n * perImage, threads: threads) { task, worker in
+        let n = task / perImage, c = task % perImage * perTask
+        let count = min(perTask, shape.c - c), o = c * multiplier
+        let own = scratch.base + perWorker * worker
+        if begun[worker] == 0 {
+            memset(own, 0, padding.room * MemoryLayout<T>.stride)
+            begun[worker] = 1
+        }
+        let result = y + (n * shape.o + o) * pixels, to = streams ? own + padding.room : result
+        var a = padding.call(shape, own)
+        a.x = UnsafeRawPointer(x.data + (n * x.strides[0] + c * x.strides[1]))
+        (a.cs, a.hs, a.ws) = (Int64(x.strides[1]), Int64(x.strides[2]), shape.w == 1 ? 1 : Int64(x.strides[3]))
+        a.filters = UnsafeRawPointer(filters.data + o * shape.r * shape.s)
+        a.bias = epilogue.rowBias.map { UnsafeRawPointer($0 + o) }
+        a.y = UnsafeMutableRawPointer(to)
+        a.channels = Int64(count)
+        T.kernels.pointee.depthwise(&a)
+        let numbers = Int64(count * multiplier * pixels)
+        if epilogue.activation >= 0 {
+            T.kernels.pointee.unary(Int64(epilogue.activation), epilogue.alpha, epilogue.beta, to, to, numbers)
+        }
+        if streams {
+            T.kernels.pointee.stream(to, result, numbers)
+            snn_stream_end()
         }
     }
 }

@@ -338,9 +338,7 @@ private struct DepthwiseInput<T: Element> {
     let dx: UnsafeMutablePointer<T>
     let turned: ConvolutionShape
     let rows: StridePhase, columns: StridePhase
-    /// A padded plane of dy; vectors of outputs read past the last window, by no more than a vector's reach.
-    let plane: Int
-    private static var slack: Int { 64 }
+    let padding: DepthwisePadding
 
     init?(_ shape: ConvolutionShape, _ dx: UnsafeMutablePointer<T>) {
         guard shape.isDepthwise, shape.o == shape.c, shape.stride.h == 1, shape.stride.w == 1 else { return nil }
@@ -348,18 +346,16 @@ private struct DepthwiseInput<T: Element> {
         columns = StridePhase(tap: 0, shape, vertical: false)
         guard min(min(rows.before, rows.after), min(columns.before, columns.after)) >= 0 else { return nil }
         turned = turnedShape(shape, rows, columns, h: shape.p, w: shape.q)
-        plane = turned.paddedH * turned.paddedW + DepthwiseInput.slack
+        padding = DepthwisePadding(turned)
         self.dx = dx
     }
 
-    /// Plane number `at` of dx. filter: turned round; padded: room for `plane` numbers.
-    func compute(_ dy: UnsafePointer<T>, at: Int, filter: UnsafePointer<T>, padded: UnsafeMutablePointer<T>) {
-        padPhases(dy, turned.w, 1, turned, padded)
-        memset(padded + (plane - Self.slack), 0, Self.slack * MemoryLayout<T>.stride)
-        var a = snn_depthwise(
-            x: padded, hs: Int64(turned.paddedW), w: filter, r: Int64(turned.r), s: Int64(turned.s), stride_h: 1, stride_w: 1,
-            dilation_h: Int64(turned.dilation.h), dilation_w: Int64(turned.dilation.w), bias: 0, y: dx + at * turned.p * turned.q,
-            p: Int64(turned.p), q: Int64(turned.q))
+    /// Plane number `at` of dx. filter: turned round; memory: padding.room zeros.
+    func compute(_ dy: UnsafePointer<T>, at: Int, filter: UnsafePointer<T>, _ memory: UnsafeMutablePointer<T>) {
+        var a = padding.call(turned, memory)
+        a.x = UnsafeRawPointer(dy)
+        a.filters = UnsafeRawPointer(filter)
+        a.y = UnsafeMutableRawPointer(dx + at * turned.p * turned.q)
         T.kernels.pointee.depthwise(&a)
     }
 }
@@ -376,16 +372,18 @@ private func depthwiseGradients<T: Element>(
     let width = shape.phases * shape.phase
     let copied = shape.isPadded || shape.phases > 1 || x.strides[3] != 1
     let plane = copied ? shape.paddedH * width : 0
-    let perWorker = plane + taps + (input?.0.plane ?? 0)
+    let padded = input?.0.padding.room ?? 0
+    let perWorker = padded + plane + taps
     let turned = try Scratch<T>(input == nil ? 0 : shape.o * taps)
     defer { turned.release() }
     if let (input, weight) = input { transposeFilters(weight, shape, input.rows, input.columns, turned.base) }
     let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
+    for worker in 0..<threads { memset(scratch.base + worker * perWorker, 0, padded * MemoryLayout<T>.stride) }
     let totals = try Scratch<Double>(multiplier * (taps + 1) * threads)
     defer { totals.release() }
     ThreadPool.run(shape.c, threads: threads) { c, worker in
-        let sums = scratch.base + worker * perWorker
+        let memory = scratch.base + worker * perWorker, sums = memory + padded
         let total = totals.base + worker * multiplier * (taps + 1)
         for i in 0..<(multiplier * (taps + 1)) { total[i] = 0 }
         for n in 0..<shape.n {
@@ -404,7 +402,7 @@ private func depthwiseGradients<T: Element>(
                 for t in 0..<taps { own[t] += Double(sums[t]) }
                 if dbias != nil { own[taps] += T.kernels.pointee.sum(gradient, Int64(pixels)) }
                 if let input {
-                    input.0.compute(gradient, at: n * shape.c + c, filter: turned.base + c * taps, padded: sums + taps + plane)
+                    input.0.compute(gradient, at: n * shape.c + c, filter: turned.base + c * taps, memory)
                 }
             }
         }
