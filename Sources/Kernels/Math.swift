@@ -28,7 +28,20 @@ extension Wide {
     static func exp(_ x: Self) -> Self {
         // Where nothing is left, as of what a mask rules out, nothing is computed: a result that underflows costs the CPU a hundred cycles.
         let gone = less(x, Self(Scalar.expUnderflow))
-        let (k, r) = reduceExp(min(select(gone, .zero, x), Self(Scalar.expOverflow)))
+        return exp(min(select(gone, .zero, x), Self(Scalar.expOverflow)), gone)
+    }
+    /// exp(x) for x <= 0.
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func expNegative(_ x: Self) -> Self {
+        let gone = less(x, Self(Scalar.expUnderflow))
+        return exp(select(gone, .zero, x), gone)
+    }
+    @_transparent private static func exp(_ x: Self, _ gone: Mask) -> Self {
+        let (k, r) = reduceExp(x)
         return select(gone, .zero, (one + expm1Polynomial(r)).scaled(byPowerOfTwo: k))
     }
 

@@ -10,40 +10,57 @@ func softmax<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: 
     // With everything -inf, subtracting 0 keeps exp at 0; dividing by 1 then gives zeros. A NaN in the row is not the largest, so it
     // reaches exp and the sum and makes the whole row NaN, as it should.
     let center = V(masked && largest == -.infinity ? 0 : largest)
-    // The sum in pieces of 64 vectors: partial sums lose fewer digits than one long one.
+    let total = rowExp(x, log ? nil : y, n, center, T.self)
+    if masked { return }
+    let sum = total.sum()
+    if log {
+        let logTotal = V.log(V(sum))
+        @inline(__always) func f(_ v: V) -> V { v - center - logTotal }
+        mapAndAskForNext(x, y, n, x + n, f)
+    } else {
+        let scale = V(1 / (sum == 0 ? 1 : sum))
+        @inline(__always) func f(_ v: V) -> V { v * scale }
+        mapAndAskForNext(y, y, n, x + n, f)
+    }
+}
+
+@inline(__always)
+private func mapAndAskForNext<V: Wide>(
+    _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ n: Int, _ next: UnsafePointer<V.Scalar>, _ f: (V) -> V
+) {
+    walk(n, V.self) { i, left in
+        snn_prefetch(next + i)
+        f(V.part(x + i, left)).put(y + i, left)
+    }
+}
+
+/// y = exp(x - center), if there is a y, and the sum, in pieces of 64 vectors: partial sums lose fewer digits than one long one. No x is
+/// larger than the center.
+@inline(__always)
+private func rowExp<T: Real>(
+    _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>?, _ n: Int, _ center: T.Vector, _: T.Type
+) -> T.Vector {
+    typealias V = T.Vector
     var total = V.zero
     var i = 0
     while i < n {
         var part = V.zero
         let end = min(n, i &+ 64 &* V.lanes)
-        while i < end {
-            let left = n &- i
-            let e = V.exp((left >= V.lanes ? V.load(x + i) : withPadding(-.infinity, x + i, left, V.self)) - center)
+        while i &+ V.lanes <= end {
+            let e = V.expNegative(V.load(x + i) - center)
+            if let y { e.store(y + i) }
             part = part + e
-            if !log { e.put(y + i, left) }
             i &+= V.lanes
+        }
+        if i < end {
+            let e = V.expNegative(withPadding(-.infinity, x + i, end &- i, V.self) - center)
+            if let y { e.store(y + i, first: end &- i) }
+            part = part + e
+            i = end
         }
         total = total + part
     }
-    if masked { return }
-    let sum = total.sum()
-    if log {
-        let logTotal = V.log(V(sum))
-        i = 0
-        while i < n {
-            snn_prefetch(x + (i &+ n))
-            (V.part(x + i, n &- i) - center - logTotal).put(y + i, n &- i)
-            i &+= V.lanes
-        }
-    } else {
-        let scale = V(1 / (sum == 0 ? 1 : sum))
-        i = 0
-        while i < n {
-            snn_prefetch(x + (i &+ n))
-            (V.part(y + i, n &- i) * scale).put(y + i, n &- i)
-            i &+= V.lanes
-        }
-    }
+    return total
 }
 
 /// The largest number that is not NaN. Four vectors at a time, so that a maximum need not wait for the one before it.

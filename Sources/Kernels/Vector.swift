@@ -284,12 +284,7 @@ struct FloatVector: Wide {
     @inline(__always) func withSign(of sign: Self) -> Self {
         Self(bits: (bits & SIMD16(repeating: 0x7fff_ffff)) | (sign.bits & SIMD16(repeating: 0x8000_0000)))
     }
-    @inline(__always) func sum() -> Float {
-        let a = v.lowHalf + v.highHalf
-        let b = a.lowHalf + a.highHalf
-        let c = b.lowHalf + b.highHalf
-        return c[0] + c[1]
-    }
+    @inline(__always) func sum() -> Float { snn_sum_f32(v) }
     @inline(__always) func max() -> Float { snn_largest_f32(v) }
     /// Adding 1.5 * 2^23 leaves round(t) in the low bits of the sum.
     @inline(__always) static func reduceExp(_ x: Self) -> (k: Self, r: Self) {
@@ -450,11 +445,7 @@ struct DoubleVector: Wide {
     @inline(__always) func withSign(of sign: Self) -> Self {
         Self(bits: (bits & SIMD8(repeating: 0x7fff_ffff_ffff_ffff)) | (sign.bits & SIMD8(repeating: 0x8000_0000_0000_0000)))
     }
-    @inline(__always) func sum() -> Double {
-        let a = v.lowHalf + v.highHalf
-        let b = a.lowHalf + a.highHalf
-        return b[0] + b[1]
-    }
+    @inline(__always) func sum() -> Double { snn_sum_f64(v) }
     @inline(__always) func max() -> Double { snn_largest_f64(v) }
     /// Adding 1.5 * 2^52 leaves round(t) in the low bits of the sum.
     @inline(__always) static func reduceExp(_ x: Self) -> (k: Self, r: Self) {

@@ -159,6 +159,19 @@ static inline __attribute__((always_inline)) double snn_largest_f64(snn_f64x8 v)
     return a > b ? a : b;
 }
 
+/* The sum of the lanes, halves added pairwise. */
+static inline __attribute__((always_inline)) float snn_sum_f32(snn_f32x16 v) {
+    snn_f32x8a a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    snn_f32x4a b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+    b += __builtin_shufflevector(b, b, 2, 3, 2, 3);
+    return b[0] + b[1];
+}
+static inline __attribute__((always_inline)) double snn_sum_f64(snn_f64x8 v) {
+    snn_f64x4a a = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+    snn_f64x2 b = __builtin_shufflevector(a, a, 0, 1) + __builtin_shufflevector(a, a, 2, 3);
+    return b[0] + b[1];
+}
+
 /* The numbers at p, p + stride, ... built in registers: a vector read back from memory just written in pieces would wait for it. */
 static inline __attribute__((always_inline)) snn_f32x16 snn_strided_f32(const float *p, int64_t d) {
     return (snn_f32x16){p[0], p[d], p[2 * d], p[3 * d], p[4 * d], p[5 * d], p[6 * d], p[7 * d], p[8 * d], p[9 * d], p[10 * d],

@@ -37,10 +37,12 @@ func softmaxForward<T: Element>(_ args: snn_softmax_forward_args, _: T.Type) thr
     let scratch = try Scratch<T>(n * threads)
     defer { scratch.release() }
     let perTask = max(1, 4096 / n)
+    // Finding a row takes as long as half of a short one.
+    let inOrder = behind == 1 && x.isContiguous
     ThreadPool.run(ceilDivide(rows.size, perTask), threads: threads) { task, worker in
         for row in (task * perTask)..<min(rows.size, (task + 1) * perTask) {
-            let from = rows.data + rows.offset(row, dims: rows.count)
-            let to = y + (row / behind * n * behind + row % behind)
+            let from = inOrder ? x.data + row * n : rows.data + rows.offset(row, dims: rows.count)
+            let to = y + (behind == 1 ? row * n : row / behind * n * behind + row % behind)
             if behind == 1 && step == 1 {
                 T.kernels.pointee.softmax(from, to, Int64(n), args.log != 0 ? 1 : 0)
                 continue
