@@ -25,9 +25,8 @@ func unary<T: Real>(
     case SNN_ELU:
         @inline(__always) func f(_ v: V) -> V { V.select(V.less(v, .zero), a * V.expm1Negative(v), v) }
         map(x, y, n, f)
-    // x Phi(x) = x/2 (1 + erf(x / sqrt 2))
     case SNN_GELU:
-        @inline(__always) func f(_ v: V) -> V { v * V(0.5) * (.one + V.erf(v * V(T(0.707_106_781_186_547_524_4)))) }
+        @inline(__always) func f(_ v: V) -> V { V.gelu(v) }
         map(x, y, n, f)
     case SNN_GELU_TANH:
         @inline(__always) func f(_ v: V) -> V {

@@ -45,6 +45,18 @@ extension Wide {
         return select(gone, .zero, (one + expm1Polynomial(r)).scaled(byPowerOfTwo: k))
     }
 
+    /// Φ(x), the normal distribution.
+    @_transparent static func normal(_ x: Self) -> Self {
+        let tail = normalTail(min(x.abs(), Self(Scalar.normalLimit)))
+        return select(less(x, zero), tail, one - tail)
+    }
+
+    /// x Φ(x) = x - x Φ(-x) for x >= 0. Where nothing is left of x < 0, x * 0 has its sign, and makes -inf NaN as in PyTorch.
+    @_transparent static func gelu(_ x: Self) -> Self {
+        let t = min(x.abs(), Self(Scalar.normalLimit))
+        return fma(-t, normalTail(t), select(less(x, zero), x * zero, x))
+    }
+
     /// k as the sum of two integers of about half its size.
     @_transparent static func halves(_ k: Self) -> (Self, Self) {
         let (half, _) = reduceExp(k * Self(Scalar(0.346_573_590_279_972_65)))

@@ -35,9 +35,8 @@ func unaryBackward<T: Real>(
     // x: Phi(x) + x phi(x)
     case SNN_GELU:
         @inline(__always) func f(_ d: V, _ x: V) -> V {
-            let cdf = V(0.5) * (.one + V.erf(x * V(T(0.707_106_781_186_547_524_4))))
             let pdf = V(T(0.398_942_280_401_432_677_9)) * V.exp(x * x * V(-0.5))
-            return d * .fma(x, pdf, cdf)
+            return d * .fma(x, pdf, V.normal(x))
         }
         map2(dy, s, dx, n, f)
     // x: with p = sigmoid(2u): p + x p (1 - p) 2u'

@@ -90,6 +90,8 @@ protocol Wide {
     /// log(m) / s - 2 where s = (m - 1) / (m + 1), as a polynomial in s^2.
     static func logTail(_ s2: Self) -> Self
     static func erf(_ x: Self) -> Self
+    /// The share of the normal distribution that lies beyond t, for 0 <= t <= normalLimit, where nothing is left.
+    static func normalTail(_ t: Self) -> Self
 }
 
 extension Wide {
@@ -108,6 +110,7 @@ protocol Real: BinaryFloatingPoint {
     static var smallestNormal: Self { get }
     /// tanh is 1 to the last bit from here on.
     static var tanhLimit: Self { get }
+    static var normalLimit: Self { get }
     static var ln2High: Self { get }
     static var ln2Low: Self { get }
     static var transposeBlock: Int { get }
@@ -169,6 +172,7 @@ extension Float: Real {
     @inline(__always) static var expUnderflow: Float { -104 }
     @inline(__always) static var smallestNormal: Float { 0x1p-126 }
     @inline(__always) static var tanhLimit: Float { 10 }
+    @inline(__always) static var normalLimit: Float { 10.985 }
     @inline(__always) static var ln2High: Float { 0.693_359_375 }
     @inline(__always) static var ln2Low: Float { -2.121_944_4e-4 }
     @inline(__always) static var transposeBlock: Int { 8 }
@@ -189,6 +193,7 @@ extension Double: Real {
     @inline(__always) static var expUnderflow: Double { -746 }
     @inline(__always) static var smallestNormal: Double { 0x1p-1022 }
     @inline(__always) static var tanhLimit: Double { 20 }
+    @inline(__always) static var normalLimit: Double { 10 }
     @inline(__always) static var ln2High: Double { 0x1.62e42fee00000p-1 }
     @inline(__always) static var ln2Low: Double { 1.908_214_929_270_587_7e-10 }
     @inline(__always) static var transposeBlock: Int { 4 }
@@ -360,6 +365,34 @@ struct FloatVector: Wide {
         p = fma(p, s, Self(1.283_791_66e-1))
         let near = fma(p, x, x)
         return select(less(Self(0.927_734_375), t), far, near)
+    }
+    /// 2^q / 2 with q = log2(2 Φ(-t)) as a polynomial: 2^-28 absolute, 2^-18 of the result up to 5.6; beyond it falls faster than what it
+    /// stands for, to 2^-127 at the limit, where the exponent's bits are 0. 2^q as 2^k and a polynomial in q - k, 2^-28 of it.
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func normalTail(_ t: Self) -> Self {
+        // Even and odd powers apart, for chains half as long; not the first one, whose rounding counts.
+        let t2 = t * t
+        var even = fma(Self(-3.495_164e-8), t2, Self(-1.218_191_1e-5)), odd = fma(Self(9.940_434e-7), t2, Self(8.215_246e-5))
+        even = fma(even, t2, Self(-2.945_661_8e-4))
+        odd = fma(odd, t2, Self(2.156_929_4e-5))
+        even = fma(even, t2, Self(6.930_927_7e-3))
+        odd = fma(odd, t2, Self(-5.243_654_5e-2))
+        even = fma(even, t2, Self(-4.592_207_7e-1))
+        let q = fma(fma(odd, t, even), t, Self(-1.151_104_3)) * t
+        let magic = Self(12_582_912 + 127)
+        let biased = q + magic
+        let r = q - (biased - magic)
+        var p = fma(Self(7.664_639e-5), r, Self(6.695_485e-4))
+        p = fma(p, r, Self(4.809_249_7e-3))
+        p = fma(p, r, Self(2.775_179_8e-2))
+        p = fma(p, r, Self(1.201_132_4e-1))
+        p = fma(p, r, Self(3.465_736e-1))
+        p = fma(p, r, Self(0.5))
+        return p * Self(bits: biased.bits &<< SIMD16(repeating: 23))
     }
 }
 
@@ -568,4 +601,5 @@ struct DoubleVector: Wide {
         p = fma(p, s, Self(1.1283791670955126))
         return select(isNaN(x), x, select(less(x.abs(), Self(1)), p * x, far))
     }
+    @_transparent static func normalTail(_ t: Self) -> Self { Self(0.5) * (one - erf(t * Self(0.707_106_781_186_547_524_4))) }
 }
