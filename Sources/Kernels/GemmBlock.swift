@@ -3,7 +3,7 @@ import CSwiftNN
 
 /// A typed copy of snn_gemm_block.
 struct GemmBlock<T: Real> {
-    let m, n, k: Int
+    let m, n, k, height: Int
     let a: UnsafePointer<T>, aPanel: Int
     let b: UnsafePointer<T>, bPanel: Int, bStride: Int
     let bStarts: UnsafePointer<Int64>?, bOffsets: UnsafePointer<Int64>?
@@ -20,7 +20,7 @@ struct GemmBlock<T: Real> {
 
     @inline(__always) init(_ p: UnsafePointer<snn_gemm_block>) {
         let g = p.pointee
-        m = Int(g.m); n = Int(g.n); k = Int(g.k)
+        m = Int(g.m); n = Int(g.n); k = Int(g.k); height = Int(g.height)
         a = g.a.unsafelyUnwrapped.assumingMemoryBound(to: T.self); aPanel = Int(g.a_panel)
         b = g.b.unsafelyUnwrapped.assumingMemoryBound(to: T.self); bPanel = Int(g.b_panel); bStride = Int(g.b_stride)
         bStarts = g.b_starts; bOffsets = g.b_offsets
@@ -68,6 +68,8 @@ func gemmBlock<T: Real>(_ argument: UnsafePointer<snn_gemm_block>, _: T.Type) {
 private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
     typealias T = B.T
     let nr = 2 * T.Tile.lanes
+    let tiles = (g.m &+ g.height &- 1) / g.height
+    let last = (tiles &- 1) &* g.height
     var j = 0
     while j < g.n {
         let columns = min(nr, g.n &- j)
@@ -78,19 +80,21 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
         }
         // A last tile of four rows takes two panels at once where there are registers for it: its eight chains alone would wait for
         // each other.
-        let paired = Level.mr > 8 && g.m % Level.mr == 4 && g.n &- j >= 2 &* nr
-        let rows = paired ? g.m &- 4 : g.m
+        let paired = Level.mr > 8 && g.m &- last == 4 && g.n &- j >= 2 &* nr
+        let rows = paired ? last : g.m
         for _ in 0..<(paired ? 2 : 1) {
-            var ahead = Ahead(g, j)
+            var ahead = Ahead(g, j, tiles)
+            var a = g.a
             var i = 0
             while i < rows {
-                oneTile(g, i, j, min(Level.mr, rows &- i), columns, ahead, B.self)
+                oneTile(g, a, i, j, min(g.height, rows &- i), columns, ahead, B.self)
+                a += g.aPanel
                 ahead.from += ahead.share
-                i &+= Level.mr
+                i &+= g.height
             }
             j &+= nr
         }
-        if paired { fourRows(g, rows, j &- 2 &* nr, B.self) }
+        if paired { fourRows(g, g.a + (tiles &- 1) &* g.aPanel, rows, j &- 2 &* nr, B.self) }
     }
 }
 
@@ -103,10 +107,9 @@ private struct Ahead<T: Real> {
     /// From tile to tile.
     let share: Int
 
-    @inline(__always) init(_ g: GemmBlock<T>, _ j: Int) {
+    @inline(__always) init(_ g: GemmBlock<T>, _ j: Int, _ tiles: Int) {
         let nr = 2 &* T.Tile.lanes
         let panel = g.b + (j / nr) &* g.bPanel
-        let tiles = (g.m &+ Level.mr &- 1) / Level.mr
         if let next = g.ahead {
             from = next + j &* g.k
             step = (nr &+ tiles &- 1) / tiles
@@ -143,12 +146,12 @@ private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
 
 /// Rows i ..< i + 4 against four vectors.
 @inline(__always)
-private func fourRows<B: BlockColumns>(_ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _: B.Type) {
+private func fourRows<B: BlockColumns>(_ g: GemmBlock<B.T>, _ a: UnsafePointer<B.T>, _ i: Int, _ j: Int, _: B.Type) {
     typealias T = B.T
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     gemmFourRows(
-        k: g.k, a: g.a + (i / Level.mr) &* g.aPanel, left: B.columns(g, j), right: B.columns(g, j &+ nr), start: tileStart(g, i, j), c: c,
+        k: g.k, a: a, left: B.columns(g, j), right: B.columns(g, j &+ nr), start: tileStart(g, i, j), c: c,
         ldc: g.ldc, accumulate: g.adds, stream: g.stream, zero: T.Tile(0))
     if g.last { epilogue(g, i, j, 4, 2 &* nr) }
 }
@@ -164,11 +167,10 @@ private func tileStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int) -> TileSt
 
 @inline(__always)
 private func oneTile<B: BlockColumns>(
-    _ g: GemmBlock<B.T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _ ahead: Ahead<B.T>, _: B.Type
+    _ g: GemmBlock<B.T>, _ a: UnsafePointer<B.T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _ ahead: Ahead<B.T>, _: B.Type
 ) {
     typealias T = B.T
     let nr = 2 * T.Tile.lanes
-    let a = g.a + (i / Level.mr) &* g.aPanel
     let b = B.columns(g, j)
     let tile = g.tile
     let c = g.c + (i &* g.ldc &+ j)
@@ -179,7 +181,7 @@ private func oneTile<B: BlockColumns>(
             snn_prefetch_near(residual + (y &* g.ldr &+ j &+ columns &- 1))
         }
     }
-    if columns == nr && (rows == Level.mr || rows & 1 == 0) {
+    if columns == nr && rows & 1 == 0 {
         runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, g.adds, g.far, g.stream, ahead)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.

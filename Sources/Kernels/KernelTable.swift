@@ -26,6 +26,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.small_product = { smallProduct($0.unsafelyUnwrapped, Float.self) }
     s.pack = { pack($0.unsafelyUnwrapped, Float.self) }
     s.im2col = { im2col($0.unsafelyUnwrapped, Float.self) }
+    s.pad = { pad($0.unsafelyUnwrapped, Float.self) }
     s.winograd_input = { winogradInput($0.unsafelyUnwrapped, Float.self) }
     s.winograd_product = { winogradProduct($0.unsafelyUnwrapped, Float.self) }
     s.winograd_output = { winogradOutput($0.unsafelyUnwrapped, Float.self) }
@@ -44,6 +45,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.unary_backward = { unaryBackward(Int($0), $1, $2, f32($3), f32($4), f32($5), Int($6), Float.self) }
     s.add = { add(f32($0), f32($1), f32($2), Int($3)) }
     s.copy_rows = { copyRows(f32($0), Int($1), f32($2), Int($3), Int($4), Int($5)) }
+    s.transpose = { transpose(f32($0), Int($1), f32($2), Int($3), Int($4), Int($5)) }
     s.add_rows = { addRows(f32($0), Int($1), f32($2), Int($3), Int($4), Int($5)) }
     s.scale_shift = { scaleShift(f32($0), Float($1), Float($2), f32($3), Int($4)) }
     s.dot = { Double(dot(f32($0), f32($1), Int($2))) }
@@ -108,6 +110,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.small_product = { smallProduct($0.unsafelyUnwrapped, Double.self) }
     d.pack = { pack($0.unsafelyUnwrapped, Double.self) }
     d.im2col = { im2col($0.unsafelyUnwrapped, Double.self) }
+    d.pad = { pad($0.unsafelyUnwrapped, Double.self) }
     d.winograd_input = { winogradInput($0.unsafelyUnwrapped, Double.self) }
     d.winograd_product = { winogradProduct($0.unsafelyUnwrapped, Double.self) }
     d.winograd_output = { winogradOutput($0.unsafelyUnwrapped, Double.self) }
@@ -126,6 +129,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.unary_backward = { unaryBackward(Int($0), $1, $2, f64($3), f64($4), f64($5), Int($6), Double.self) }
     d.add = { add(f64($0), f64($1), f64($2), Int($3)) }
     d.copy_rows = { copyRows(f64($0), Int($1), f64($2), Int($3), Int($4), Int($5)) }
+    d.transpose = { transpose(f64($0), Int($1), f64($2), Int($3), Int($4), Int($5)) }
     d.add_rows = { addRows(f64($0), Int($1), f64($2), Int($3), Int($4), Int($5)) }
     d.scale_shift = { scaleShift(f64($0), Double($1), Double($2), f64($3), Int($4)) }
     d.dot = { dot(f64($0), f64($1), Int($2)) }

@@ -146,15 +146,62 @@ func transposePanel<T: Real>(
     }
 }
 
-/// The images are padded already, so that every window lies inside them. The columns are runs of pixels side by side in one panel; runs are
-/// found once and then copied for every (channel, r, s): all columns of a row before the next row, which lies a plane further.
+/// Rows side by side of one or two residues are vectors of them, of which only the lanes inside of the image are read.
+@inline(never)
+func pad<T: Real>(_ argument: UnsafePointer<snn_pad>, _: T.Type) {
+    typealias V = T.Vector
+    let p = argument.pointee
+    let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let dst = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let hs = Int(p.hs), ws = Int(p.ws), h = Int(p.h), w = Int(p.w), top = Int(p.top), left = Int(p.left)
+    let phases = Int(p.phases), phase = Int(p.phase), row = Int(p.row), step = Int(p.step)
+    let all: UInt64 = (1 &<< UInt64(V.lanes)) &- 1
+    @inline(__always) func part(_ from: UnsafePointer<T>, _ bits: UInt64) -> V {
+        bits & all == all ? .load(from) : .load(from, lanes: bits, 0)
+    }
+    for i in 0..<(top &+ h &+ Int(p.bottom)) {
+        let inside = i >= top && i < top &+ h
+        let from = src + (i &- top) &* hs, to = dst + i &* row
+        if ws == 1 && phases <= 2 {
+            var j = 0
+            while j < phase {
+                let column = phases &* j &- left
+                let bits = inside ? Inside.bits(column, w) : 0
+                let first = part(from + column, bits)
+                if phases == 1 {
+                    first.put(to + j, phase &- j)
+                } else {
+                    let (even, odd) = V.unzip(first, part(from + (column &+ V.lanes), bits &>> UInt64(V.lanes)))
+                    even.put(to + j, phase &- j)
+                    odd.put(to + (step &+ j), phase &- j)
+                }
+                j &+= V.lanes
+            }
+            continue
+        }
+        for f in 0..<phases {
+            let to = to + f &* step
+            // the first column of the image with this residue, and how many there are
+            let first = (f &+ phases &- left % phases) % phases
+            let count = inside && first < w ? (w &- first &+ phases &- 1) / phases : 0
+            let before = count > 0 ? (left &+ first) / phases : 0
+            fill(to, 0, before)
+            copyRun(from + first &* ws, phases &* ws, to + before, count)
+            fill(to + (before &+ count), 0, phase &- before &- count)
+        }
+    }
+}
+
+/// The images are padded already, so that every window lies inside them. The columns are runs of pixels side by side in one panel, which are
+/// found once and then copied for every (channel, r, s). Taps of a channel share cache lines: a run is copied for all rows before the next
+/// one. Without taps, all columns of a row come before the next row, which lies a plane further, unless that is small.
 @inline(never)
 func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     let p = argument.pointee
     let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let dst = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let runs = p.runs.unsafelyUnwrapped
-    let nr = 2 * T.Tile.lanes
+    let width = Int(p.width), step = Int(p.row), nr = 2 * T.Tile.lanes
     let cs = Int(p.cs), hs = Int(p.hs), ws = Int(p.ws), s = Int(p.s), rSize = Int(p.r)
     let depth = Int(p.k), columns = Int(p.p), panel = Int(p.panel), pixels = Int(p.pixels)
     let rowStep = Int(p.stride_h) &* hs, columnStep = Int(p.stride_w) &* ws
@@ -170,9 +217,9 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     var oy = Int(p.p0) % pixels / q
     var ox = Int(p.p0) % pixels % q
     while done < columns {
-        let length = min(min(columns &- done, q &- ox), nr &- done % nr)
+        let length = min(min(columns &- done, q &- ox), width &- done % width)
         runs[3 &* count] = Int64(image &* Int(p.ns) &+ oy &* rowStep &+ ox &* columnStep)
-        runs[3 &* count &+ 1] = Int64(done / nr &* panel &+ done % nr)
+        runs[3 &* count &+ 1] = Int64(done / width &* panel &+ done % width)
         runs[3 &* count &+ 2] = Int64(length)
         count &+= 1
         done &+= length
@@ -186,35 +233,14 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
             }
         }
     }
-    let rest = columns % nr
+    // Where each row's windows begin.
+    let offsets = runs + 3 &* columns
     var c = Int(p.k0) / taps
     var r = (Int(p.k0) % taps) / s
     var t = Int(p.k0) % s
     for k in 0..<depth {
         let column = t &* dilation
-        let base = src + (c &* cs &+ r &* rStep &+ (phases > 1 ? column % phases &* phase &+ column / phases : column &* ws))
-        let to = dst + k &* nr
-        if columnStep == 1 {
-            for x in 0..<count {
-                let from = base + Int(runs[3 &* x]), at = to + Int(runs[3 &* x &+ 1]), length = Int(runs[3 &* x &+ 2])
-                // Without taps every row is new to the caches.
-                if taps == 1 { snn_prefetch_near(from + 4 &* cs) }
-                if length == nr {
-                    T.Tile.load(from).store(at)
-                    T.Tile.load(from + T.Tile.lanes).store(at + T.Tile.lanes)
-                } else {
-                    copyRun(from, 1, at, length)
-                }
-            }
-        } else {
-            for x in 0..<count {
-                copyRun(base + Int(runs[3 &* x]), columnStep, to + Int(runs[3 &* x &+ 1]), Int(runs[3 &* x &+ 2]))
-            }
-        }
-        if rest > 0 {
-            let last = to + columns / nr &* panel
-            for i in rest..<nr { last[i] = 0 }
-        }
+        offsets[k] = Int64(c &* cs &+ r &* rStep &+ (phases > 1 ? column % phases &* phase &+ column / phases : column &* ws))
         t &+= 1
         if t == s {
             t = 0
@@ -225,6 +251,74 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
             }
         }
     }
+
+    if columnStep == 1 && (taps > 1 || pixels < 1024) {
+        for x in 0..<count {
+            copyRuns(src + Int(runs[3 &* x]), offsets, dst + Int(runs[3 &* x &+ 1]), step, depth, Int(runs[3 &* x &+ 2]))
+        }
+    } else {
+        for k in 0..<depth {
+            let base = src + Int(offsets[k]), to = dst + k &* step
+            for x in 0..<count {
+                let from = base + Int(runs[3 &* x]), at = to + Int(runs[3 &* x &+ 1]), length = Int(runs[3 &* x &+ 2])
+                // Without taps every row is new to the caches.
+                if taps == 1 { snn_prefetch_near(from + 4 &* cs) }
+                if length == nr && columnStep == 1 {
+                    T.Tile.load(from).store(at)
+                    T.Tile.load(from + T.Tile.lanes).store(at + T.Tile.lanes)
+                } else {
+                    copyRun(from, columnStep, at, length)
+                }
+            }
+        }
+    }
+    let rest = columns % width
+    if rest > 0 {
+        let last = dst + columns / width &* panel
+        for k in 0..<depth {
+            for i in rest..<width { last[k &* step &+ i] = 0 }
+        }
+    }
+}
+
+/// to[k * step + i] = from[offsets[k] + i] for i in 0 ..< n.
+@inline(__always)
+private func copyRuns<T: Real>(
+    _ from: UnsafePointer<T>, _ offsets: UnsafePointer<Int64>, _ to: UnsafeMutablePointer<T>, _ step: Int, _ depth: Int, _ n: Int
+) {
+    let bytes = n &* MemoryLayout<T>.stride
+    if bytes > 64 {
+        for k in 0..<depth { copyRun(from + Int(offsets[k]), 1, to + k &* step, n) }
+    } else if bytes >= 32 {
+        copyPairs(from, offsets, to, step, depth, bytes, SIMD4<UInt64>.self)
+    } else if bytes >= 16 {
+        copyPairs(from, offsets, to, step, depth, bytes, SIMD2<UInt64>.self)
+    } else if bytes >= 8 {
+        copyPairs(from, offsets, to, step, depth, bytes, UInt64.self)
+    } else {
+        for k in 0..<depth { to[k &* step] = from[Int(offsets[k])] }
+    }
+}
+
+/// Pieces of one or two V, that overlap.
+@inline(__always)
+private func copyPairs<T: Real, V>(
+    _ from: UnsafePointer<T>, _ offsets: UnsafePointer<Int64>, _ to: UnsafeMutablePointer<T>, _ step: Int, _ depth: Int, _ bytes: Int,
+    _: V.Type
+) {
+    let second = bytes &- MemoryLayout<V>.stride
+    for k in 0..<depth {
+        let from = UnsafeRawPointer(from + Int(offsets[k])), to = UnsafeMutableRawPointer(to + k &* step)
+        let v = from.loadUnaligned(as: V.self), w = from.loadUnaligned(fromByteOffset: second, as: V.self)
+        to.storeBytes(of: v, as: V.self)
+        to.storeBytes(of: w, toByteOffset: second, as: V.self)
+    }
+}
+
+/// dst[k * ldd + i] = src[i * lds + k] for rows i and depth numbers k.
+@inline(never)
+func transpose<T: Real>(_ src: UnsafePointer<T>, _ lds: Int, _ dst: UnsafeMutablePointer<T>, _ ldd: Int, _ rows: Int, _ depth: Int) {
+    transposePanel(src, lds, dst, depth, ldd, rows)
 }
 
 /// to[i] = from[i * step] for i in 0 ..< n, reading nothing beyond from[(n - 1) * step].

@@ -178,18 +178,18 @@ struct BlockPixels {
     let offsets: UnsafePointer<Int64>
 }
 
-/// One call of the level's block kernel. bStride: between the rows of B, nr where it is packed.
+/// One call of the level's block kernel. height: rows of a tile and of a panel of A. bStride: between the rows of B, nr where it is packed.
 @inline(__always)
 func gemmBlock<T: Element>(
-    m: Int, n: Int, k: Int, a: UnsafePointer<T>, aPanel: Int, b: UnsafePointer<T>, bPanel: Int, bStride: Int? = nil,
+    m: Int, n: Int, k: Int, height: Int? = nil, a: UnsafePointer<T>, aPanel: Int, b: UnsafePointer<T>, bPanel: Int, bStride: Int? = nil,
     bPixels: BlockPixels? = nil,
     c: UnsafeMutablePointer<T>, ldc: Int, row: Int, column: Int, first: Bool, last: Bool, chained: Bool = false, far: Bool = false,
     epilogue e: Epilogue<T>, stream: Bool = false, ahead: UnsafePointer<T>? = nil, tile: UnsafeMutablePointer<T>
 ) {
     var g = snn_gemm_block(
-        m: Int64(m), n: Int64(n), k: Int64(k), a: a, a_panel: Int64(aPanel), b: b, b_panel: Int64(bPanel),
-        b_stride: bStride.map { Int64($0) } ?? T.kernels.pointee.nr, b_starts: bPixels?.starts, b_offsets: bPixels?.offsets, c: c,
-        ldc: Int64(ldc),
+        m: Int64(m), n: Int64(n), k: Int64(k), height: height.map { Int64($0) } ?? T.kernels.pointee.mr, a: a, a_panel: Int64(aPanel), b: b,
+        b_panel: Int64(bPanel), b_stride: bStride.map { Int64($0) } ?? T.kernels.pointee.nr, b_starts: bPixels?.starts,
+        b_offsets: bPixels?.offsets, c: c, ldc: Int64(ldc),
         row_bias: e.rowBias.map { UnsafeRawPointer($0 + row) }, col_bias: e.columnBias.map { UnsafeRawPointer($0 + column) },
         residual: e.residual.map { UnsafeRawPointer($0 + (row * e.residualStride + column)) }, ldr: Int64(e.residualStride),
         activation: Int64(e.activation), alpha: e.alpha, beta: e.beta, first: first ? 1 : 0, last: last ? 1 : 0,

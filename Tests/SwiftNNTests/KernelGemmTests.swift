@@ -1,4 +1,4 @@
-// gemm_block, pack and im2col. They have no rounding of their own choice: the expected numbers are made by plain loops and met exactly.
+// gemm_block, pack, im2col and pad. They have no rounding of their own choice: the expected numbers are made by plain loops and met exactly.
 import CSwiftNN
 import Testing
 
@@ -19,6 +19,10 @@ extension AllTests {
         @Test func im2col() {
             images(Float.self)
             images(Double.self)
+        }
+        @Test func pad() {
+            borders(Float.self)
+            borders(Double.self)
         }
     }
 }
@@ -106,10 +110,17 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             // panels further apart than they are long, and NaN between them
             let aPanel = kernels.mr * depth + 4
             let bPanel = kernels.nr * depth + 8
-            let aPacked = packed(rows: m, depth: depth, width: kernels.mr, panel: aPanel) { a[$0 * k + from + $1] }
+            // every other case with lower tiles, whose panels have room for as many rows
+            let height = (n + k) & 1 == 0 ? kernels.mr : max(2, kernels.mr - 2)
+            let tiles = (m + height - 1) / height
+            let aPacked = packed(rows: tiles * kernels.mr, depth: depth, width: kernels.mr, panel: aPanel) { row, p in
+                let i = row / kernels.mr * height + row % kernels.mr
+                return row % kernels.mr >= height ? .nan : i < m ? a[i * k + from + p] : 0
+            }
             let bPacked = packed(rows: n, depth: depth, width: kernels.nr, panel: bPanel) { b[(from + $1) * n + $0] }
             var block = snn_gemm_block()
             (block.m, block.n, block.k) = (Int64(m), Int64(n), Int64(depth))
+            block.height = Int64(height)
             block.a = UnsafeRawPointer(aPacked.pointer)
             block.a_panel = Int64(aPanel)
             block.b = UnsafeRawPointer(bPacked.pointer)
@@ -305,6 +316,47 @@ private func images<T: Number>(_: T.Type) {
     }
 }
 
+private func borders<T: Number>(_: T.Type) {
+    for (h, w) in [(1, 1), (2, 5), (3, 14), (2, 16), (3, 33), (2, 71)] {
+        for phases in [1, 2, 3] {
+            for (top, bottom, left, right) in [(0, 0, 0, 0), (1, 0, 2, 0), (2, 1, 1, 3), (0, 1, 40, 1)] {
+                for ws in [1, 2, -1] { padCase(h, w, phases, (top, bottom, left, right), ws, T.self) }
+            }
+        }
+    }
+}
+
+private func padCase<T: Number>(
+    _ h: Int, _ w: Int, _ phases: Int, _ border: (top: Int, bottom: Int, left: Int, right: Int), _ ws: Int, _: T.Type
+) {
+    let phase = (border.left + w + border.right + phases - 1) / phases
+    let step = phase + 1, row = phases * step + 1, rows = border.top + h + border.bottom
+    let hs = w * abs(ws) + 1, start = ws < 0 ? (w - 1) * -ws : 0
+    var draw = Draw(h * 100 + w)
+    let image = Fenced<T>(draw.numbers((h - 1) * hs + (w - 1) * abs(ws) + 1))
+    var expected = [T](repeating: 7, count: (rows - 1) * row + (phases - 1) * step + phase)
+    for i in 0..<rows {
+        for f in 0..<phases {
+            for j in 0..<phase {
+                let y = i - border.top, x = j * phases + f - border.left
+                expected[i * row + f * step + j] = y >= 0 && y < h && x >= 0 && x < w ? image[start + y * hs + x * ws] : 0
+            }
+        }
+    }
+    onEveryLevel("pad \(h) x \(w) phases \(phases) \(border) ws \(ws)") { (kernels: Kernels<T>) in
+        let out = Fenced<T>(expected.count, 7)
+        var p = snn_pad(
+            src: image.pointer + start, hs: Int64(hs), ws: Int64(ws), h: Int64(h), w: Int64(w), top: Int64(border.top),
+            bottom: Int64(border.bottom), left: Int64(border.left), phases: Int64(phases), phase: Int64(phase), dst: out.pointer,
+            row: Int64(row), step: Int64(step))
+        kernels.table.pad(&p)
+        if !out.isIntact { report("pad \(kernels.name) wrote in front of its memory") }
+        return out.values
+    } _: { _, out in
+        exactly(out, expected)
+    }
+}
+
 private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p0: Int, p: Int), _: T.Type) {
     let phases = window.phased ? window.stride.w : 1
     let phase = (window.w + phases - 1) / phases
@@ -315,11 +367,12 @@ private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p
     let image = Fenced<T>(draw.numbers(count))
     let start = window.ws < 0 ? (window.w - 1) * -window.ws : 0
     onEveryLevel("im2col \(window) \(block)") { (kernels: Kernels<T>) in
-        let nr = kernels.nr
-        let panel = nr * block.k + 2
-        let size = ((block.p + nr - 1) / nr - 1) * panel + nr * block.k
+        // panels as wide as the tile's columns, or of pixels as rows
+        let width = block.k & 1 == 0 ? kernels.nr : max(2, kernels.mr - 2)
+        let panel = width * block.k + 2
+        let size = ((block.p + width - 1) / width - 1) * panel + width * block.k
         let out = Fenced<T>(size, .nan)
-        let runs = Fenced<Int64>(3 * block.p, -1)
+        let runs = Fenced<Int64>(3 * block.p + block.k, -1)
         var p = snn_im2col()
         p.src = UnsafeRawPointer(image.pointer + start)
         (p.ns, p.cs, p.hs, p.ws) = (Int64(ns), Int64(cs), Int64(hs), Int64(window.ws))
@@ -329,11 +382,11 @@ private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p
         (p.dilation_h, p.dilation_w) = (Int64(window.dilation.h), Int64(window.dilation.w))
         (p.k0, p.k, p.p0, p.p) = (Int64(block.k0), Int64(block.k), Int64(block.p0), Int64(block.p))
         p.dst = UnsafeMutableRawPointer(out.pointer)
-        p.panel = Int64(panel)
+        (p.width, p.row, p.panel) = (Int64(width), Int64(width), Int64(panel))
         p.runs = runs.pointer
         kernels.table.im2col(&p)
         if !out.isIntact || !runs.isIntact { report("im2col \(kernels.name) wrote in front of its memory") }
-        let expected = packed(rows: block.p, depth: block.k, width: nr, panel: panel) { column, row in
+        let expected = packed(rows: block.p, depth: block.k, width: width, panel: panel) { column, row in
             let k = block.k0 + row
             let (n, pixel) = (block.p0 + column).quotientAndRemainder(dividingBy: window.p * window.q)
             let c = k / (window.r * window.s), r = k / window.s % window.r, s = k % window.s
@@ -345,7 +398,7 @@ private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p
         if let wrong = exactly(out.values, expected.values) {
             report("im2col \(window) \(block) \(T.label) on \(kernels.name): \(wrong)")
         }
-        // nr is the level's own: levels are not comparable
+        // the width is the level's own: levels are not comparable
         return []
     } _: { _, _ in
         nil

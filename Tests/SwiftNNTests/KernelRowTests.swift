@@ -166,6 +166,18 @@ private func sumsAndProducts<T: Number>(_: T.Type) {
         } _: { _, y in
             exactly(y, a + [7, 7] + b)
         }
+        onEveryLevel("transpose \(n)") { (kernels: Kernels<T>) in
+            // two rows that lie apart, and many short ones
+            let x = Fenced(a + [5] + b), y = Fenced([T](repeating: 7, count: 3 * n))
+            kernels.table.transpose(x.pointer, Int64(n + 1), y.pointer, 3, 2, Int64(n))
+            if !y.isIntact { report("transpose on \(kernels.name) wrote in front of its memory") }
+            let back = Fenced([T](repeating: 7, count: 2 * n))
+            kernels.table.transpose(y.pointer, 3, back.pointer, Int64(n), Int64(n), 2)
+            if let wrong = exactly(back.values, a + b) { report("transpose twice on \(kernels.name): \(wrong)") }
+            return y.values
+        } _: { _, y in
+            exactly(y, (0..<n).flatMap { [a[$0], b[$0], 7] })
+        }
         onEveryLevel("add_rows \(n)") { (kernels: Kernels<T>) in
             // one row to each of two that lie apart
             let x = Fenced(a), y = Fenced(b + [7] + b)

@@ -17,10 +17,10 @@ extension AllTests {
         @Test func everyEntryHasATest() throws {
             let entries = Mirror(reflecting: snn_kernels()).children.compactMap(\.label)
             let tested = [
-                "mr", "nr", "lanes", "gemm_block", "small_product", "pack", "im2col", "winograd_input", "winograd_product",
+                "mr", "nr", "lanes", "gemm_block", "small_product", "pack", "im2col", "pad", "winograd_input", "winograd_product",
                 "winograd_output", "winograd_filter", "winograd_turn", "winograd_gradient",
                 "winograd_outer", "winograd_filter_gradient", "winograd_line", "winograd_line_product", "depthwise", "depthwise_gradient",
-                "copy", "copy_rows", "unary", "stream",
+                "copy", "copy_rows", "transpose", "unary", "stream",
                 "unary_backward", "add", "add_rows", "scale_shift", "dot", "sum", "moments", "mean_square", "normalize",
                 "normalize_backward", "centered_sums", "affine", "column_sums", "negative_dot", "softmax", "softmax_backward",
                 "softmax_columns", "softmax_columns_backward", "mask_add", "mask_block", "scale", "multiply_adds", "pack_strips",

@@ -9,7 +9,8 @@
  * in order, one fused multiply-add each. */
 typedef struct snn_gemm_block {
     int64_t m, n, k;
-    const void *a; int64_t a_panel; /* packed: panel i holds rows i*mr...; element (i,k) at a[(i/mr)*a_panel + k*mr + i%mr] */
+    int64_t height;                 /* rows of a tile: mr, or a smaller even number where that divides m better */
+    const void *a; int64_t a_panel; /* packed: panel i holds rows i*height...; element (i,k) at a[(i/height)*a_panel + k*mr + i%height] */
     const void *b; int64_t b_panel, b_stride; /* element (k,j) at b[(j/nr)*b_panel + k*b_stride + j%nr]; b_stride is nr where it is packed */
     /* not NULL: B is read where it lies: element (k,j) at b[b_starts[j / (nr/2)] + b_offsets[k] + j % (nr/2)]; whole vectors are read, and
      * b_starts has four numbers for every 2*nr columns begun */
@@ -44,7 +45,8 @@ typedef struct snn_small_product {
     void *c; int64_t ldc;
 } snn_small_product;
 
-/* The packed B of a convolution: row k = (c, r, s), column j = output pixel p0 + j, counted over all images, which are padded already. */
+/* The windows of a convolution in panels: row k = (c, r, s), column j = output pixel p0 + j, counted over all images, which are padded
+ * already: dst[(j/width)*panel + k*row + j%width], zero for the columns that the last panel lacks. */
 typedef struct snn_im2col {
     const void *src; int64_t ns, cs, hs, ws;  /* strides of image, channel, row, column */
     int64_t r, s;                             /* filter size */
@@ -52,9 +54,19 @@ typedef struct snn_im2col {
     int64_t phases, phase;                    /* > 1: the input's column w stands at w % phases * phase + w / phases, and stride_w is 1 */
     int64_t q, pixels;                        /* output width, output pixels of an image */
     int64_t k0, k, p0, p;                     /* the block: rows k0 ..< k0+k, columns p0 ..< p0+p */
-    void *dst; int64_t panel;
-    int64_t *runs;                            /* scratch for 3*p numbers */
+    void *dst; int64_t width, row, panel;
+    int64_t *runs;                            /* scratch for 3*p + k numbers */
 } snn_im2col;
+
+/* Rows of an image between `top` and `bottom` rows of zeros and behind `left` columns of them, cut into the columns of each residue modulo
+ * `phases`: column w of row h at dst[(top + h)*row + (left + w) % phases * step + (left + w) / phases], zeros in the rest of each residue's
+ * `phase` numbers. */
+typedef struct snn_pad {
+    const void *src; int64_t hs, ws;
+    int64_t h, w, top, bottom, left;
+    int64_t phases, phase;
+    void *dst; int64_t row, step;
+} snn_pad;
 
 /* Tiles side by side of a Winograd convolution, 4x4 outputs and 36 numbers each of which stands in a plane of its own:
  * planes[(i*6 + j)*plane + t*row + channel] for tile t. A row has room for whole vectors of channels. */
@@ -320,6 +332,7 @@ typedef struct snn_kernels {
     void (*small_product)(const snn_small_product *);
     void (*pack)(const snn_pack *);
     void (*im2col)(const snn_im2col *);
+    void (*pad)(const snn_pad *);
     void (*winograd_input)(const snn_winograd_row *);                           /* planes from the image */
     void (*winograd_product)(const snn_winograd_product *);
     void (*winograd_output)(const snn_winograd_row *);                          /* the image from planes */
@@ -340,6 +353,7 @@ typedef struct snn_kernels {
     void (*depthwise_gradient)(const snn_depthwise_gradient *);
     void (*copy)(const void *x, int64_t stride, void *y, int64_t n);            /* y[i] = x[i*stride] */
     void (*copy_rows)(const void *x, int64_t xs, void *y, int64_t ys, int64_t rows, int64_t n); /* y = x for rows xs and ys apart */
+    void (*transpose)(const void *x, int64_t xs, void *y, int64_t ys, int64_t rows, int64_t n); /* y[j*ys + i] = x[i*xs + j] for rows i of n numbers */
     void (*unary)(int64_t kind, double alpha, double beta, const void *x, void *y, int64_t n); /* x may be y */
     void (*stream)(const void *x, void *y, int64_t n);                          /* y = x past the caches, y aligned to 64 bytes; then snn_stream_end */
     /* dx = dy f'(.), s: f's input or result (RowsBackward.swift says which); dx may be dy or s */

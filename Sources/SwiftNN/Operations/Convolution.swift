@@ -293,18 +293,22 @@ func convolve<T: Element>(
     let threads = ThreadPool.threads(forWork: shape.n &* groups &* m &* pixels &* max(k, 1) / 8)
 
     // The filters: a matrix of m rows and k columns for every group.
-    let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
-    let filters = try prepared(array, PreparedKey(kind: .filterPanels, a: groups, b: mr), count: packedSize * groups) {
+    let vectors = PixelVectors(shape, m: m, k: k, chainLength: chainLength, nr: nr)
+    let byPixels = vectors == nil && PixelRows.suit(shape, m: m, k: k, nr: nr)
+    let filterWidth = byPixels ? nr : mr
+    let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: filterWidth)
+    let filters = try prepared(array, PreparedKey(kind: .filterPanels, a: groups, b: filterWidth), count: packedSize * groups) {
         (to) throws(Failure) in
         let rows = try Contiguous(weight)
         defer { rows.release() }
         ThreadPool.run(groups, threads: threads) { g, _ in
             packPanels(
-                RowMatrix(rows.data + g * m * k, rows: m, rowStride: k, columnStride: 1), 0, m, 0, k, mr, to + g * packedSize, mr * k)
+                RowMatrix(rows.data + g * m * k, rows: m, rowStride: k, columnStride: 1), 0, m, 0, k, filterWidth, to + g * packedSize,
+                filterWidth * k)
         }
     }
     defer { filters.release() }
-    if let vectors = PixelVectors(shape, m: m, k: k, chainLength: chainLength, nr: nr) {
+    if let vectors {
         return try convolveInPlace(
             source, filters: filters.base, packedSize: packedSize, shape, vectors, whole, y, chainLength: chainLength, threads: threads)
     }
@@ -314,6 +318,11 @@ func convolve<T: Element>(
     let width = phases * phase
     let copied = shape.isPadded || phases > 1 || (source.strides[3] != 1 && shape.w > 1)
     let image = copied ? shape.c * shape.paddedH * width : 0
+    if byPixels {
+        return try convolveByPixels(
+            source, filters: filters.base, packedSize: packedSize, shape, whole, y, copied: copied, chainLength: chainLength,
+            threads: threads)
+    }
     // Columns of a task: two tasks a thread at least, four panels where the image has them. The pixels of small images follow each other,
     // so that a panel is shared by images; such a block of results goes through scratch memory.
     let shared = shape.n > 1 && pixels % nr != 0 && pixels < 4 * Blocking.nc
@@ -326,7 +335,8 @@ func convolve<T: Element>(
     let perWorker = blockSize + mr * nr + (shared ? m * nc : 0)
     let scratch = try Scratch<T>(image * shape.n + perWorker * threads)
     defer { scratch.release() }
-    let runs = try Scratch<Int64>(3 * nc * threads)
+    let runsSize = 3 * nc + packedDepth
+    let runs = try Scratch<Int64>(runsSize * threads)
     defer { runs.release() }
     let padded = scratch.base
     if copied { source = padImages(source, shape, padded, threads: threads) }
@@ -358,7 +368,8 @@ func convolve<T: Element>(
                 hs: Int64(source.strides[2]), ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s),
                 stride_h: Int64(shape.stride.h), stride_w: 1, dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w),
                 phases: Int64(phases), phase: Int64(phase), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(k0), k: Int64(kb),
-                p0: Int64(n * pixels + first), p: Int64(columns), dst: block, panel: Int64(kb * nr), runs: runs.base + worker * 3 * nc)
+                p0: Int64(n * pixels + first), p: Int64(columns), dst: block, width: Int64(nr), row: Int64(nr), panel: Int64(kb * nr),
+                runs: runs.base + worker * runsSize)
             T.kernels.pointee.im2col(&window)
             // Two panels at a time: the part of C that the chains add to stays near. Where there are no more, the filters are read once, in
             // memory's order.
@@ -401,46 +412,23 @@ func padImages<T: Element>(
     let plane = shape.paddedH * width
     ThreadPool.run(shape.n * shape.c, threads: threads) { task, _ in
         let channel = x.data + ((task / shape.c) * x.strides[0] + (task % shape.c) * x.strides[1])
-        padPhases(channel, x.strides[2], x.strides[3], shape, out + task * plane)
+        padPlane(channel, x.strides[2], x.strides[3], shape, phases: shape.phases, out + task * plane)
     }
     return ArrayView(data: UnsafePointer(out), shape: Shape(shape.n, shape.c, shape.paddedH, width))
 }
 
-/// One channel with its border of zeros.
-private func padPlane<T: Element>(
-    _ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ shape: ConvolutionShape, _ out: UnsafeMutablePointer<T>
+/// One channel with its border of zeros, columns of each residue modulo `phases` together: column w at w % phases * phase + w / phases.
+func padPlane<T: Element>(
+    _ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ shape: ConvolutionShape, phases: Int, _ out: UnsafeMutablePointer<T>
 ) {
-    let width = shape.paddedW
-    memset(out, 0, shape.top * width * MemoryLayout<T>.stride)
-    for i in 0..<shape.h {
-        let row = out + (shape.top + i) * width
-        for j in 0..<shape.left { row[j] = 0 }
-        T.kernels.pointee.copy(x + i * hs, Int64(ws), row + shape.left, Int64(shape.w))
-        for j in (shape.left + shape.w)..<width { row[j] = 0 }
+    // Rows of single numbers: copied one by one this is faster.
+    if phases == 1 && ws != 1 && !shape.isPadded {
+        for i in 0..<shape.h { T.kernels.pointee.copy(x + i * hs, Int64(ws), out + i * shape.w, Int64(shape.w)) }
+        return
     }
-    memset(out + (shape.top + shape.h) * width, 0, shape.bottom * width * MemoryLayout<T>.stride)
-}
-
-/// padPlane with the columns of each residue modulo the stride together: column w at w % stride * phase + w / stride.
-func padPhases<T: Element>(
-    _ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ shape: ConvolutionShape, _ out: UnsafeMutablePointer<T>
-) {
-    if shape.stride.w == 1 { return padPlane(x, hs, ws, shape, out) }
-    let phases = shape.phases, phase = shape.phase
-    let width = phases * phase
-    memset(out, 0, shape.top * width * MemoryLayout<T>.stride)
-    for i in 0..<shape.h {
-        let row = out + (shape.top + i) * width
-        for f in 0..<phases {
-            let to = row + f * phase
-            // the first column of the image with this residue, and how many there are
-            let first = shape.left + (f + phases - shape.left % phases) % phases
-            let count = max(0, ceilDivide(shape.left + shape.w - first, phases))
-            let before = min(first / phases, phase)
-            for j in 0..<before { to[j] = 0 }
-            if count > 0 { T.kernels.pointee.copy(x + (i * hs + (first - shape.left) * ws), Int64(phases * ws), to + before, Int64(count)) }
-            for j in (before + count)..<max(phase, before + count) { to[j] = 0 }
-        }
-    }
-    memset(out + (shape.top + shape.h) * width, 0, shape.bottom * width * MemoryLayout<T>.stride)
+    let phase = ceilDivide(shape.paddedW, phases)
+    var p = snn_pad(
+        src: x, hs: Int64(hs), ws: Int64(ws), h: Int64(shape.h), w: Int64(shape.w), top: Int64(shape.top), bottom: Int64(shape.bottom),
+        left: Int64(shape.left), phases: Int64(phases), phase: Int64(phase), dst: out, row: Int64(phases * phase), step: Int64(phase))
+    T.kernels.pointee.pad(&p)
 }

@@ -388,7 +388,7 @@ private func depthwiseGradients<T: Element>(
         for i in 0..<(multiplier * (taps + 1)) { total[i] = 0 }
         for n in 0..<shape.n {
             let from = x.data + (n * x.strides[0] + c * x.strides[1])
-            if copied { padPhases(from, x.strides[2], x.strides[3], shape, sums + taps) }
+            if copied { padPlane(from, x.strides[2], x.strides[3], shape, phases: shape.phases, sums + taps) }
             for i in 0..<multiplier {
                 let gradient = dy + (n * shape.o + c * multiplier + i) * pixels
                 for t in 0..<taps { sums[t] = 0 }
@@ -454,7 +454,8 @@ private func weightGradient<T: Element>(
     let scratch = try Scratch<T>(image + perWorker * threads + results + shared)
     defer { scratch.release() }
     let packedGradient = scratch.base + (image + perWorker * threads + results)
-    let runs = try Scratch<Int64>(3 * nr * threads)
+    let runsSize = 3 * nr + max(mc, nc)
+    let runs = try Scratch<Int64>(runsSize * threads)
     defer { runs.release() }
     let source = copied ? padImages(x, shape, scratch.base, threads: threads) : x
     let inPlace = parts == 1 && !swapped
@@ -523,7 +524,8 @@ private func weightGradient<T: Element>(
                     ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s), stride_h: Int64(shape.stride.h), stride_w: 1,
                     dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w), phases: Int64(shape.phases),
                     phase: Int64(shape.phase), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(first), k: Int64(count),
-                    p0: Int64(k0 + done), p: Int64(length), dst: stage, panel: 0, runs: runs.base + worker * 3 * nr)
+                    p0: Int64(k0 + done), p: Int64(length), dst: stage, width: Int64(nr), row: Int64(nr), panel: 0,
+                    runs: runs.base + worker * runsSize)
                 T.kernels.pointee.im2col(&window)
                 packPanels(
                     RowMatrix(UnsafePointer(stage), rows: count, rowStride: nr, columnStride: 1), 0, count, 0, length, width,

@@ -40,27 +40,17 @@ struct PhasePlanes {
 
     /// One channel with its border of zeros.
     func pad<T: Element>(_ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ out: UnsafeMutablePointer<T>) {
-        let phases = shape.phases, width = width, plane = plane
-        for f in 0..<phases {
-            // the first column of the image with this residue, and how many there are
-            let first = (f + phases - shape.left % phases) % phases
-            let count = max(0, ceilDivide(shape.w - first, phases))
-            let before = min((shape.left + first) / phases, width), after = max(width - before - count, 0)
-            for r in 0..<min(shape.stride.h, shape.paddedH) {
-                var to = out + (r * phases + f) * plane
-                for row in stride(from: r - shape.top, to: shape.paddedH - shape.top, by: shape.stride.h) {
-                    if row < 0 || row >= shape.h {
-                        memset(to, 0, width * MemoryLayout<T>.stride)
-                    } else {
-                        for j in 0..<before { to[j] = 0 }
-                        if count > 0 {
-                            T.kernels.pointee.copy(x + (row * hs + first * ws), Int64(phases * ws), to + before, Int64(count))
-                        }
-                        for j in (width - after)..<width { to[j] = 0 }
-                    }
-                    to += width
-                }
-            }
+        let step = shape.stride.h
+        for r in 0..<min(step, shape.paddedH) {
+            // This residue's rows above the image, in it and in all.
+            let above = ceilDivide(max(shape.top - r, 0), step)
+            let inside = max(ceilDivide(shape.top + shape.h - r, step) - above, 0)
+            let all = ceilDivide(shape.paddedH - r, step)
+            var p = snn_pad(
+                src: x + (r + above * step - shape.top) * hs, hs: Int64(step * hs), ws: Int64(ws), h: Int64(inside), w: Int64(shape.w),
+                top: Int64(above), bottom: Int64(all - above - inside), left: Int64(shape.left), phases: Int64(shape.phases),
+                phase: Int64(width), dst: out + r * shape.phases * plane, row: Int64(width), step: Int64(plane))
+            T.kernels.pointee.pad(&p)
         }
     }
 }
