@@ -5,7 +5,8 @@ import CSwiftNN
 /// Shapes: x (n,c,h,w) or (c,h,w), weight (o, c/groups, r, s), y (n,o,p,q) with p = (h + pads - dilation*(r-1) - 1) / stride + 1; one
 /// dimension less for a 1-D convolution, which is the same with h = r = 1.
 /// Threads: images, groups and blocks of output pixels. Each group is a GEMM of the filters (packed once) with the windows (im2col panels
-/// packed block by block from an image that is padded once, where it needs padding at all). 3x3 filters: see Winograd.swift.
+/// packed block by block from an image that is padded once, where it needs padding at all). Windows in place: ConvolutionInPlace.swift;
+/// pixels as rows, where they fill no vectors: ConvolutionByPixels.swift; 3x3 filters: Winograd.swift, of few channels WinogradLines.swift.
 @_cdecl("snn_conv_forward") @implementation
 public func snn_conv_forward(_ args: UnsafePointer<snn_conv_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
