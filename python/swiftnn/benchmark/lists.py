@@ -1,4 +1,4 @@
-"""The shape lists: the table of the project's goals, the article's layers, and the layers of six models."""
+"""The shape lists: the table of the project's goals, the article's layers, the layers of six models, and shapes drawn at random."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from .cells import Cell
 from .scaling import scaling
+from .strangers import strangers
 
 
 def conv(n: int, c: int, size: int | tuple[int, int], o: int, kernel: int | tuple[int, int], *, count: int = 1, **options: object) -> Cell:
@@ -174,6 +175,7 @@ LISTS: dict[str, Callable[[], Iterator[Cell]]] = {
     "speech": speech,
     "bert": bert,
     "transformer": transformer,
+    "strangers": strangers,
     "scaling": scaling,
 }
 
