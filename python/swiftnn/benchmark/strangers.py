@@ -10,7 +10,10 @@ from .cells import Cell
 # Multiply-adds of a cell, so that none takes long.
 LARGEST = 4e8
 CHANNELS = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 72, 80, 96, 100, 112, 128, 160, 192, 200, 256, 320, 384, 480, 512)
-SIZES = (5, 7, 8, 10, 12, 14, 15, 16, 19, 20, 24, 26, 28, 30, 32, 35, 38, 40, 48, 50, 56, 60, 64, 75, 80, 96, 100, 112, 128, 150, 160, 200, 224)
+SIZES = (
+    *(5, 7, 8, 10, 12, 14, 15, 16, 19, 20, 24, 26, 28, 30, 32, 35, 38, 40, 48, 50),
+    *(56, 60, 64, 75, 80, 96, 100, 112, 128, 150, 160, 200, 224),
+)
 BATCHES = (1, 1, 1, 2, 3, 4, 6, 8, 10, 16, 32)
 
 
@@ -44,7 +47,8 @@ def _linear(draw: random.Random) -> Cell:
 
 
 def _recurrent(draw: random.Random) -> Cell:
-    i, h = draw.choice((1, 3, 8, 13, 28, 40, 64, 80, 100, 128, 256)), draw.choice((8, 16, 24, 32, 48, 50, 64, 100, 128, 150, 200, 256, 300, 400))
+    i = draw.choice((1, 3, 8, 13, 28, 40, 64, 80, 100, 128, 256))
+    h = draw.choice((8, 16, 24, 32, 48, 50, 64, 100, 128, 150, 200, 256, 300, 400))
     t, b = draw.choice((1, 5, 10, 20, 28, 50, 100)), draw.choice((1, 1, 2, 4, 5, 8, 16, 20, 32, 64))
     options = {"bidirectional": True} if draw.random() < 0.3 else {}
     return Cell(draw.choice(("RNN", "LSTM", "GRU")), (i, h, draw.choice((1, 1, 2, 3))), ((t, b, i),), options)
@@ -76,7 +80,7 @@ def strangers(seed: int = 0) -> Iterator[Cell]:
         while count:
             cell = kind(draw)
             try:
-                small = 0 < cell.work.written and cell.work.flops <= LARGEST
+                small = cell.work.written > 0 and cell.work.flops <= LARGEST
             except ValueError:
                 continue
             if small and _fits(cell):
