@@ -64,8 +64,9 @@ struct PixelColumns<V: TileVector>: TileColumns {
 
 @_transparent
 func gemmTile<B: TileColumns>(
-    rows: Int, k: Int, a: UnsafePointer<B.V.Scalar>, b: B, start: TileStart<B.V.Scalar>, c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int,
-    accumulate: Bool, far: Bool, stream: Bool, ahead: UnsafePointer<B.V.Scalar>, aheadStep: Int, zero: B.V
+    rows: Int, k: Int, a: UnsafePointer<B.V.Scalar>, aStep: Int = Level.mr, b: B, start: TileStart<B.V.Scalar>,
+    c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int, accumulate: Bool, far: Bool, stream: Bool, ahead: UnsafePointer<B.V.Scalar>,
+    aheadStep: Int, zero: B.V
 ) {
     typealias V = B.V
     let w = V.lanes
@@ -136,7 +137,7 @@ func gemmTile<B: TileColumns>(
         if rows > 9 { s = V(a[9]); r9a = .fma(s, ba, r9a); r9b = .fma(s, bb, r9b) }
         if rows > 10 { s = V(a[10]); r10a = .fma(s, ba, r10a); r10b = .fma(s, bb, r10b) }
         if rows > 11 { s = V(a[11]); r11a = .fma(s, ba, r11a); r11b = .fma(s, bb, r11b) }
-        a += Level.mr
+        a += aStep
     }
     if accumulate {
         r0a = r0a + .load(c); r0b = r0b + .load(c + w)

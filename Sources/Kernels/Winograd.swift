@@ -13,6 +13,17 @@ private let chain = 16
 /// Blocks of B of this depth stay in the nearest cache.
 private let depthBlock = 128
 
+/// Six numbers to y, ys apart.
+@inline(__always)
+func storeSix<V: Wide>(_ v: (V, V, V, V, V, V), _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int) {
+    v.0.store(y)
+    v.1.store(y + ys)
+    v.2.store(y + 2 &* ys)
+    v.3.store(y + 3 &* ys)
+    v.4.store(y + 4 &* ys)
+    v.5.store(y + 5 &* ys)
+}
+
 /// B' of one line.
 @inline(__always)
 func inputLine<V: Wide>(_ d0: V, _ d1: V, _ d2: V, _ d3: V, _ d4: V, _ d5: V) -> (V, V, V, V, V, V) {
@@ -31,12 +42,7 @@ func inputLine<V: Wide>(_ d0: V, _ d1: V, _ d2: V, _ d3: V, _ d4: V, _ d5: V) ->
 private func inputLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
     let u = inputLine(
         V.load(x), V.load(x + xs), V.load(x + 2 &* xs), V.load(x + 3 &* xs), V.load(x + 4 &* xs), V.load(x + 5 &* xs))
-    u.0.store(y)
-    u.1.store(y + ys)
-    u.2.store(y + 2 &* ys)
-    u.3.store(y + 3 &* ys)
-    u.4.store(y + 4 &* ys)
-    u.5.store(y + 5 &* ys)
+    storeSix(u, y, ys)
 }
 
 /// A' of one line, each of its four numbers beginning with `start`.
@@ -62,18 +68,12 @@ private func outputLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ star
     v.3.store(y + 3 &* ys)
 }
 
-/// G of one line: 3 numbers at x, xs apart, to 6 numbers at y, ys apart.
+/// G of one line.
 @inline(__always)
-private func filterLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ ys: Int, _: V.Type) {
-    let g0 = V.load(x), g1 = V.load(x + xs), g2 = V.load(x + 2 &* xs)
+private func filterLine<V: Wide>(_ g0: V, _ g1: V, _ g2: V) -> (V, V, V, V, V, V) {
     let root2 = V(V.Scalar(1.414_213_562_373_095_1))
     let even = V.fma(V(2), g0, g2), even2 = V.fma(V(2), g2, g0)
-    g0.store(y)
-    V.fma(root2, g1, even).store(y + ys)
-    V.fma(-root2, g1, even).store(y + 2 &* ys)
-    V.fma(root2, g1, even2).store(y + 3 &* ys)
-    V.fma(-root2, g1, even2).store(y + 4 &* ys)
-    g2.store(y + 5 &* ys)
+    return (g0, V.fma(root2, g1, even), V.fma(-root2, g1, even), V.fma(root2, g1, even2), V.fma(-root2, g1, even2), g2)
 }
 
 /// A of one line without its factors -1/6 (elements 1 and 2) and 1/6 (3 and 4): 4 numbers at x, xs apart, to 6 numbers at y, ys apart. x may
@@ -85,12 +85,8 @@ private func gradientLine<V: Wide>(_ x: UnsafePointer<V.Scalar>, _ xs: Int, _ y:
     let root2 = root + root
     let even = V.fma(two, d0, d2), odd = V.fma(two, d1, d3)
     let even2 = V.fma(two, d2, d0), odd2 = V.fma(two, d3, d1)
-    d0.store(y)
-    V.fma(root, odd, even).store(y + ys)
-    V.fma(-root, odd, even).store(y + 2 &* ys)
-    V.fma(root2, odd2, even2).store(y + 3 &* ys)
-    V.fma(-root2, odd2, even2).store(y + 4 &* ys)
-    d3.store(y + 5 &* ys)
+    storeSix(
+        (d0, V.fma(root, odd, even), V.fma(-root, odd, even), V.fma(root2, odd2, even2), V.fma(-root2, odd2, even2), d3), y, ys)
 }
 
 /// G' of one line, with the factors that gradientLine leaves out: 6 numbers at x, xs apart, to 3 at y, ys apart. x may be y.
@@ -286,13 +282,18 @@ private func scatter<T: Real>(_ from: UnsafePointer<T>, _ valid: Int, _ n: Int, 
 func winogradFilter<T: Real>(_ x: UnsafePointer<T>, _ channels: Int, _ y: UnsafeMutablePointer<T>, _ plane: Int) {
     typealias V = T.Vector
     let lanes = V.lanes
-    withUnsafeTemporaryAllocation(of: T.self, capacity: 18 * lanes) { buffer in
-        let tall = buffer.baseAddress.unsafelyUnwrapped
-        for c in 0..<channels {
-            let g = x + c &* 9 &* lanes
-            for s in 0..<3 { filterLine(g + s &* lanes, 3 &* lanes, tall + s &* lanes, 3 &* lanes, V.self) }
-            for r in 0..<6 { filterLine(tall + r &* 3 &* lanes, lanes, y + (r &* 6 &* plane &+ c &* lanes), plane, V.self) }
+    for c in 0..<channels {
+        let g = x + c &* 9 &* lanes, to = y + c &* lanes
+        @inline(__always) func column(_ s: Int) -> (V, V, V, V, V, V) {
+            filterLine(V.load(g + s &* lanes), V.load(g + (3 &+ s) &* lanes), V.load(g + (6 &+ s) &* lanes))
         }
+        let p = column(0), q = column(1), r = column(2)
+        storeSix(filterLine(p.0, q.0, r.0), to, plane)
+        storeSix(filterLine(p.1, q.1, r.1), to + 6 &* plane, plane)
+        storeSix(filterLine(p.2, q.2, r.2), to + 12 &* plane, plane)
+        storeSix(filterLine(p.3, q.3, r.3), to + 18 &* plane, plane)
+        storeSix(filterLine(p.4, q.4, r.4), to + 24 &* plane, plane)
+        storeSix(filterLine(p.5, q.5, r.5), to + 30 &* plane, plane)
     }
 }
 

@@ -29,14 +29,7 @@ func winogradLine<T: Real>(_ argument: UnsafePointer<snn_winograd_line>, _: T.Ty
         let (d0, d1, d2, d3) = everyFourth(d, V.self)
         // Tile t's last two numbers are the next one's first two.
         let (d4, d5, _, _) = everyFourth(d + 4, V.self)
-        let u = inputLine(d0, d1, d2, d3, d4, d5)
-        let to = planes + t
-        u.0.store(to)
-        u.1.store(to + plane)
-        u.2.store(to + 2 &* plane)
-        u.3.store(to + 3 &* plane)
-        u.4.store(to + 4 &* plane)
-        u.5.store(to + 5 &* plane)
+        storeSix(inputLine(d0, d1, d2, d3, d4, d5), planes + t, plane)
         t &+= lanes
     }
 }
@@ -51,121 +44,125 @@ private func everyFourth<V: Wide>(_ p: UnsafePointer<V.Scalar>, _: V.Type) -> (V
     return (first, second, third, fourth)
 }
 
-/// y of a block of two vectors of tiles, all channels, two of them at a time.
+/// y of a block of two vectors of tiles, all channels.
 @inline(never)
 func winogradLineProduct<T: Real>(_ argument: UnsafePointer<snn_winograd_line_product>, _: T.Type) {
     typealias V = T.Vector
     let p = argument.pointee
     let lanes = V.lanes
-    let channels = Int(p.channels), k = Int(p.k), ldy = Int(p.ldy)
+    // Where registers are as wide as vectors, half of the elements of four channels fill them.
+    let wide = T.Tile.lanes == lanes
+    let rows = wide ? 4 : min(Level.mr, 8)
+    let channels = Int(p.channels), k = Int(p.k), ldy = Int(p.ldy), plane = Int(p.plane)
     let planes = p.planes.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let offsets = p.offsets.unsafelyUnwrapped
-    let filters = p.filters.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let bias = p.bias?.assumingMemoryBound(to: T.self)
     let y = p.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let sums = p.scratch.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let stream = p.stream != 0
+    var w = p.filters.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     var o = 0
     while o < channels {
-        let w = filters + o &* 6 &* k
         let to = y + o &* ldy
-        let start = V(bias?[o] ?? 0)
-        // The second of a pair that is none is computed from zeros, and written where the first one goes afterwards.
-        let both = o &+ 1 < channels
-        let second = both ? to + ldy : to, secondStart = both ? V(bias?[o &+ 1] ?? 0) : start
-        if Level.stripVectors == 4 {
-            pairOfVectors(planes, Int(p.plane), offsets, k, w, start, secondStart, to, second, stream)
+        let count = min(rows, channels &- o)
+        if wide {
+            fourChannels(planes, plane, offsets, k, w, bias.map { $0 + o }, count, sums, to, ldy, stream, V.self)
         } else {
-            for part in 0..<2 {
-                let at = planes + part &* lanes, columns = part &* 4 &* lanes
-                oneVector(at, Int(p.plane), offsets, k, w, start, secondStart, to + columns, second + columns, stream)
+            let element = rows &* 2 &* lanes
+            for j in 0..<6 {
+                oneElement(rows, planes + j &* plane, offsets, k, w + j &* rows &* k, sums + j &* element, 2 &* lanes, T.self)
+            }
+            for i in 0..<count {
+                let start = V(bias?[o &+ i] ?? 0)
+                for half in 0..<2 {
+                    let t = sums + (2 &* i &+ half) &* lanes
+                    let v = outputLine(
+                        V.load(t), V.load(t + element), V.load(t + 2 &* element), V.load(t + 3 &* element), V.load(t + 4 &* element),
+                        V.load(t + 5 &* element), start)
+                    store(v, to + (i &* ldy &+ half &* 4 &* lanes), stream)
+                }
             }
         }
         if p.activation >= 0 {
-            for i in o..<min(o &+ 2, channels) {
-                unary(Int(p.activation), p.alpha, p.beta, y + i &* ldy, y + i &* ldy, 8 &* lanes, T.self)
-            }
+            for i in 0..<count { unary(Int(p.activation), p.alpha, p.beta, to + i &* ldy, to + i &* ldy, 8 &* lanes, T.self) }
         }
-        o &+= 2
+        w += 6 &* rows &* k
+        o &+= rows
     }
     if stream { snn_stream_end() }
 }
 
-/// Two channels against two vectors of tiles. a<j> and b<j> are the sums of element j of the first channel's tiles, c<j> and d<j> the
-/// second's.
+/// One element of `rows` channels against two vectors of tiles, by the tile of the GEMM: of all ways to fill few or narrow registers it reads
+/// the fewest numbers for what it multiplies.
 @inline(__always)
-private func pairOfVectors<V: Wide>(
-    _ planes: UnsafePointer<V.Scalar>, _ plane: Int, _ offsets: UnsafePointer<Int64>, _ k: Int, _ filters: UnsafePointer<V.Scalar>,
-    _ start: V, _ secondStart: V, _ to: UnsafeMutablePointer<V.Scalar>, _ second: UnsafeMutablePointer<V.Scalar>, _ stream: Bool
+private func oneElement<T: Real>(
+    _ rows: Int, _ tiles: UnsafePointer<T>, _ offsets: UnsafePointer<Int64>, _ k: Int, _ filters: UnsafePointer<T>,
+    _ sums: UnsafeMutablePointer<T>, _ columns: Int, _: T.Type
 ) {
-    let n = V.lanes
-    var a0 = V.zero, a1 = V.zero, a2 = V.zero, a3 = V.zero, a4 = V.zero, a5 = V.zero
-    var b0 = V.zero, b1 = V.zero, b2 = V.zero, b3 = V.zero, b4 = V.zero, b5 = V.zero
-    var c0 = V.zero, c1 = V.zero, c2 = V.zero, c3 = V.zero, c4 = V.zero, c5 = V.zero
-    var d0 = V.zero, d1 = V.zero, d2 = V.zero, d3 = V.zero, d4 = V.zero, d5 = V.zero
-    var w = filters
-    for i in 0..<k {
-        var u = planes + Int(offsets[i])
-        var left = V.load(u), right = V.load(u + n), s = V(w[0]), t = V(w[1])
-        a0 = .fma(s, left, a0); b0 = .fma(s, right, b0); c0 = .fma(t, left, c0); d0 = .fma(t, right, d0)
-        u += plane
-        left = .load(u); right = .load(u + n); s = V(w[2]); t = V(w[3])
-        a1 = .fma(s, left, a1); b1 = .fma(s, right, b1); c1 = .fma(t, left, c1); d1 = .fma(t, right, d1)
-        u += plane
-        left = .load(u); right = .load(u + n); s = V(w[4]); t = V(w[5])
-        a2 = .fma(s, left, a2); b2 = .fma(s, right, b2); c2 = .fma(t, left, c2); d2 = .fma(t, right, d2)
-        u += plane
-        left = .load(u); right = .load(u + n); s = V(w[6]); t = V(w[7])
-        a3 = .fma(s, left, a3); b3 = .fma(s, right, b3); c3 = .fma(t, left, c3); d3 = .fma(t, right, d3)
-        u += plane
-        left = .load(u); right = .load(u + n); s = V(w[8]); t = V(w[9])
-        a4 = .fma(s, left, a4); b4 = .fma(s, right, b4); c4 = .fma(t, left, c4); d4 = .fma(t, right, d4)
-        u += plane
-        left = .load(u); right = .load(u + n); s = V(w[10]); t = V(w[11])
-        a5 = .fma(s, left, a5); b5 = .fma(s, right, b5); c5 = .fma(t, left, c5); d5 = .fma(t, right, d5)
-        w += 12
+    let width = T.Tile.lanes, zero = T.Tile(0)
+    var t = 0
+    while t < columns {
+        gemmTile(
+            rows: rows, k: k, a: filters, aStep: rows,
+            b: PixelColumns<T.Tile>(left: tiles + t, right: tiles + (t &+ width), offset: offsets), start: .zero, c: sums + t, ldc: columns,
+            accumulate: false, far: false, stream: false, ahead: filters, aheadStep: 0, zero: zero)
+        t &+= 2 &* width
     }
-    store(outputLine(c0, c1, c2, c3, c4, c5, secondStart), second, stream)
-    store(outputLine(d0, d1, d2, d3, d4, d5, secondStart), second + 4 &* n, stream)
-    store(outputLine(a0, a1, a2, a3, a4, a5, start), to, stream)
-    store(outputLine(b0, b1, b2, b3, b4, b5, start), to + 4 &* n, stream)
 }
 
-/// Two channels against one vector of tiles, three elements and then the other three: more sums would not fit the registers, and fewer would
-/// read more numbers than they multiply.
-@inline(never)
-private func oneVector<V: Wide>(
+/// Four channels against two vectors of tiles, three elements and then the other three: the fewest numbers read for what 24 sums multiply,
+/// and half of the results need not wait in memory. a<j> and b<j> are the sums of element j of the first channel's tiles, c<j> and d<j> the
+/// second's and so on.
+@inline(__always)
+private func fourChannels<V: Wide>(
     _ planes: UnsafePointer<V.Scalar>, _ plane: Int, _ offsets: UnsafePointer<Int64>, _ k: Int, _ filters: UnsafePointer<V.Scalar>,
-    _ start: V, _ secondStart: V, _ to: UnsafeMutablePointer<V.Scalar>, _ second: UnsafeMutablePointer<V.Scalar>, _ stream: Bool
+    _ bias: UnsafePointer<V.Scalar>?, _ count: Int, _ sums: UnsafeMutablePointer<V.Scalar>, _ to: UnsafeMutablePointer<V.Scalar>,
+    _ ldy: Int, _ stream: Bool, _: V.Type
 ) {
     let n = V.lanes
-    withUnsafeTemporaryAllocation(of: V.Scalar.self, capacity: 12 * n) { buffer in
-        let sums = buffer.baseAddress.unsafelyUnwrapped
-        for half in 0..<2 {
-            var a0 = V.zero, a1 = V.zero, a2 = V.zero, c0 = V.zero, c1 = V.zero, c2 = V.zero
-            var w = filters + 6 &* half
-            let elements = planes + 3 &* half &* plane
-            for i in 0..<k {
-                let u = elements + Int(offsets[i])
-                var tiles = V.load(u)
-                a0 = .fma(V(w[0]), tiles, a0)
-                c0 = .fma(V(w[1]), tiles, c0)
-                tiles = .load(u + plane)
-                a1 = .fma(V(w[2]), tiles, a1)
-                c1 = .fma(V(w[3]), tiles, c1)
-                tiles = .load(u + 2 &* plane)
-                a2 = .fma(V(w[4]), tiles, a2)
-                c2 = .fma(V(w[5]), tiles, c2)
-                w += 12
-            }
-            let at = sums + 3 &* half &* n
-            a0.store(at); a1.store(at + n); a2.store(at + 2 &* n)
-            c0.store(at + 6 &* n); c1.store(at + 7 &* n); c2.store(at + 8 &* n)
+    /// Keeps three sums, or makes results of those kept and the other three.
+    @inline(__always) func finish(_ half: Int, _ channel: Int, _ vector: Int, _ t0: V, _ t1: V, _ t2: V) {
+        let kept = sums + (2 &* channel &+ vector) &* 3 &* n
+        if half == 0 {
+            t0.store(kept); t1.store(kept + n); t2.store(kept + 2 &* n)
+        } else if channel < count {
+            let v = outputLine(V.load(kept), V.load(kept + n), V.load(kept + 2 &* n), t0, t1, t2, V(bias?[channel] ?? 0))
+            store(v, to + (channel &* ldy &+ vector &* 4 &* n), stream)
         }
-        @inline(__always) func output(_ t: UnsafePointer<V.Scalar>, _ start: V) -> (V, V, V, V) {
-            outputLine(V.load(t), V.load(t + n), V.load(t + 2 &* n), V.load(t + 3 &* n), V.load(t + 4 &* n), V.load(t + 5 &* n), start)
+    }
+    var w = filters
+    for half in 0..<2 {
+        let elements = planes + 3 &* half &* plane
+        var a0 = V.zero, a1 = V.zero, a2 = V.zero, b0 = V.zero, b1 = V.zero, b2 = V.zero
+        var c0 = V.zero, c1 = V.zero, c2 = V.zero, d0 = V.zero, d1 = V.zero, d2 = V.zero
+        var e0 = V.zero, e1 = V.zero, e2 = V.zero, f0 = V.zero, f1 = V.zero, f2 = V.zero
+        var g0 = V.zero, g1 = V.zero, g2 = V.zero, h0 = V.zero, h1 = V.zero, h2 = V.zero
+        for i in 0..<k {
+            var u = elements + Int(offsets[i])
+            var left = V.load(u), right = V.load(u + n), s = V(w[0]), t = V(w[1])
+            a0 = .fma(s, left, a0); b0 = .fma(s, right, b0); c0 = .fma(t, left, c0); d0 = .fma(t, right, d0)
+            s = V(w[2]); t = V(w[3])
+            e0 = .fma(s, left, e0); f0 = .fma(s, right, f0); g0 = .fma(t, left, g0); h0 = .fma(t, right, h0)
+            u += plane
+            left = .load(u); right = .load(u + n); s = V(w[4]); t = V(w[5])
+            a1 = .fma(s, left, a1); b1 = .fma(s, right, b1); c1 = .fma(t, left, c1); d1 = .fma(t, right, d1)
+            s = V(w[6]); t = V(w[7])
+            e1 = .fma(s, left, e1); f1 = .fma(s, right, f1); g1 = .fma(t, left, g1); h1 = .fma(t, right, h1)
+            u += plane
+            left = .load(u); right = .load(u + n); s = V(w[8]); t = V(w[9])
+            a2 = .fma(s, left, a2); b2 = .fma(s, right, b2); c2 = .fma(t, left, c2); d2 = .fma(t, right, d2)
+            s = V(w[10]); t = V(w[11])
+            e2 = .fma(s, left, e2); f2 = .fma(s, right, f2); g2 = .fma(t, left, g2); h2 = .fma(t, right, h2)
+            w += 12
         }
-        store(output(sums + 6 &* n, secondStart), second, stream)
-        store(output(sums, start), to, stream)
+        finish(half, 0, 0, a0, a1, a2)
+        finish(half, 0, 1, b0, b1, b2)
+        finish(half, 1, 0, c0, c1, c2)
+        finish(half, 1, 1, d0, d1, d2)
+        finish(half, 2, 0, e0, e1, e2)
+        finish(half, 2, 1, f0, f1, f2)
+        finish(half, 3, 0, g0, g1, g2)
+        finish(half, 3, 1, h0, h1, h2)
     }
 }
 

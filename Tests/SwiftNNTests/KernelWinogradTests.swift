@@ -307,7 +307,7 @@ private func transform<T: Number>(
 }
 
 private func lines<T: Number>(_: T.Type) {
-    for channels in [1, 2, 3, 8] {
+    for channels in [1, 2, 6, 8, 9, 17] {
         for k in [1, 3, 9] {
             // a border on the left, and where the row ends: inside, with and behind the last tile
             for (left, missing) in [(0, 0), (1, 1), (3, 7), (0, 63)] { line(channels, k, left, missing, T.self) }
@@ -325,18 +325,21 @@ private func line<T: Number>(_ channels: Int, _ k: Int, _ left: Int, _ missing: 
     let bias = Fenced<T>(draw.numbers(channels))
     // the last row is not there
     let isThere = { (i: Int) in k == 1 || i < k - 1 }
-    var transformed = [T](repeating: 0, count: (channels + 1) / 2 * k * 12)
-    for o in 0..<channels {
-        for i in 0..<k {
-            let g = (0..<3).map { Double(filters[(o * k + i) * 3 + $0]) }
-            let even = 2 * g[0] + g[2], even2 = 2 * g[2] + g[0], odd = 2.0.squareRoot() * g[1]
-            for (j, v) in [g[0], even + odd, even - odd, even2 + odd, even2 - odd, g[2]].enumerated() {
-                transformed[(o / 2 * k + i) * 12 + 2 * j + o % 2] = T(v)
+    onEveryLevel("winograd lines \(channels) of \(k), \(left) and \(missing)") { (kernels: Kernels<T>) in
+        let wide = kernels.table.nr == 2 * kernels.table.lanes
+        let panel = wide ? 4 : min(Int(kernels.table.mr), 8), elements = wide ? 3 : 1
+        var transformed = [T](repeating: 0, count: (channels + panel - 1) / panel * panel * 6 * k)
+        for o in 0..<channels {
+            for i in 0..<k {
+                let g = (0..<3).map { Double(filters[(o * k + i) * 3 + $0]) }
+                let even = 2 * g[0] + g[2], even2 = 2 * g[2] + g[0], odd = 2.0.squareRoot() * g[1]
+                for (j, v) in [g[0], even + odd, even - odd, even2 + odd, even2 - odd, g[2]].enumerated() {
+                    let place = (o / panel * 6 + j / elements * elements) * k + i * elements + j % elements
+                    transformed[place * panel + o % panel] = T(v)
+                }
             }
         }
-    }
-    let packed = Fenced<T>(transformed)
-    onEveryLevel("winograd lines \(channels) of \(k), \(left) and \(missing)") { (kernels: Kernels<T>) in
+        let packed = Fenced<T>(transformed), sums = Fenced<T>(6 * panel * tiles, .nan)
         let plane = tiles + 5
         let planes = Fenced<T>((6 * k - 1) * plane + tiles, .nan), scratch = Fenced<T>(4 * tiles + 4, .nan)
         let offsets = Fenced<Int64>((0..<k).map { Int64($0 * 6 * plane) })
@@ -360,8 +363,11 @@ private func line<T: Number>(_ channels: Int, _ k: Int, _ left: Int, _ missing: 
         product.activation = Int64(SNN_RELU)
         product.y = UnsafeMutableRawPointer(y.pointer)
         product.ldy = Int64(ldy)
+        product.scratch = UnsafeMutableRawPointer(sums.pointer)
         kernels.table.winograd_line_product(&product)
-        if !(planes.isIntact && scratch.isIntact && y.isIntact) { report("winograd lines on \(kernels.name) wrote in front of its memory") }
+        if !(planes.isIntact && scratch.isIntact && sums.isIntact && y.isIntact) {
+            report("winograd lines on \(kernels.name) wrote in front of its memory")
+        }
         return (0..<channels).flatMap { o in (0..<(4 * tiles)).map { y[o * ldy + $0] } }
     } _: { _, got in
         var expected = [Double]()

@@ -112,10 +112,13 @@ typedef struct snn_winograd_line_product {
     int64_t channels, k;                      /* k: input channels times rows of the filter */
     const void *planes; int64_t plane;        /* number j of tile t at planes[offsets[k] + j*plane + t] */
     const int64_t *offsets;
-    const void *filters;                      /* pairs of channels: number j of (o, k) at [((o/2)*K + k)*12 + 2*j + o%2], zeros for a missing one */
+    /* Panels of P channels and E elements: 4 and 3 where nr is 2*lanes, else min(mr, 8) and 1. Number j of (o, k) stands at
+     * [((o/P*6 + j/E*E)*K + k*E + j%E)*P + o%P], zeros for a panel's missing channels. */
+    const void *filters;
     const void *bias; int64_t activation; double alpha, beta; /* bias for each channel or NULL; kind or -1 */
     void *y; int64_t ldy;
     int64_t stream;                           /* write y past the caches: aligned to 64 bytes, ldy * size a multiple of 64, no activation */
+    void *scratch;                            /* 12 * P vectors */
 } snn_winograd_line_product;
 
 /* Planes of a depthwise convolution, output plane o of the filter o and of the input's plane o / multiplier: y[i,j] = bias + sum over r, s in

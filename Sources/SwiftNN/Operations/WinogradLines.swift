@@ -17,23 +17,31 @@ extension Winograd {
     }
 }
 
-/// The filters of two channels side by side, as the kernel reads them: G of each of their rows.
+/// How many channels and elements of their transforms the kernel takes at a time.
+private func linePanel<T: Element>(_: T.Type) -> (channels: Int, elements: Int) {
+    let kernels = T.kernels.pointee
+    return kernels.nr == 2 * kernels.lanes ? (4, 3) : (min(Int(kernels.mr), 8), 1)
+}
+
+/// G of the filters' rows, in panels as the kernel reads them.
 private func lineFilters<T: Element>(_ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?) throws(Failure) -> Prepared<T> {
     let o = weight.shape[0], c = weight.shape[1], r = weight.shape[2], strides = weight.strides
-    return try prepared(array, PreparedKey(kind: .winogradLines), count: roundUp(o, 2) * c * r * 6) { (to) throws(Failure) in
+    let depth = c * r, (rows, elements) = linePanel(T.self)
+    return try prepared(array, PreparedKey(kind: .winogradLines), count: roundUp(o, rows) * depth * 6) { (to) throws(Failure) in
         let root2 = 2.0.squareRoot()
-        for i in 0..<roundUp(o, 2) {
-            for k in 0..<(c * r) {
-                let line = to + ((i / 2 * c * r + k) * 12 + i % 2)
+        for i in 0..<roundUp(o, rows) {
+            for k in 0..<depth {
+                let line = to + (i / rows * 6 * depth + k * elements) * rows + i % rows
                 let from = weight.data + (i * strides[0] + k / r * strides[1] + k % r * strides[2])
                 let g0 = i < o ? Double(from[0]) : 0, g1 = i < o ? root2 * Double(from[strides[3]]) : 0
                 let g2 = i < o ? Double(from[2 * strides[3]]) : 0
-                line[0] = T(g0)
-                line[2] = T(2 * g0 + g2 + g1)
-                line[4] = T(2 * g0 + g2 - g1)
-                line[6] = T(2 * g2 + g0 + g1)
-                line[8] = T(2 * g2 + g0 - g1)
-                line[10] = T(g2)
+                func put(_ j: Int, _ v: Double) { line[(j / elements * elements * depth + j % elements) * rows] = T(v) }
+                put(0, g0)
+                put(1, 2 * g0 + g2 + g1)
+                put(2, 2 * g0 + g2 - g1)
+                put(3, 2 * g2 + g0 + g1)
+                put(4, 2 * g2 + g0 - g1)
+                put(5, g2)
             }
         }
     }
@@ -59,7 +67,8 @@ func convolveLines<T: Element>(
     let halo = (r - 1) * shape.dilation.h
     let plane = (band + halo) * tiles + 3 * lanes
     let rowSize = m * roundUp(tiles, lanes) + m
-    let perWorker = 6 * c * plane + o * block * m + roundUp(rowSize, lanes)
+    let sums = 6 * linePanel(T.self).channels * block
+    let perWorker = sums + 6 * c * plane + o * block * m + roundUp(rowSize, lanes)
     let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
     let offsets = try Scratch<Int64>(k)
@@ -68,14 +77,17 @@ func convolveLines<T: Element>(
     // Rows of whole tiles follow each other in the result as they do here.
     let wholeRows = shape.q % m == 0
     let size = MemoryLayout<T>.stride
+    // Several threads are ahead of the memory: what the caches may hold goes there.
+    let farBytes = (threads == 1 ? 1 : 2) * Blocking.streamBytes
     let far =
-        wholeRows && epilogue.activation < 0 && shape.n * o * pixels * size >= Blocking.streamBytes && pixels * size % 64 == 0
+        wholeRows && epilogue.activation < 0 && shape.n * o * pixels * size >= farBytes && pixels * size % 64 == 0
         && band * shape.q * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
 
     ThreadPool.run(shape.n * bands, threads: threads) { task, worker in
         let n = task / bands, first = task % bands * band
         let rows = min(band, shape.p - first)
-        let planes = scratch.base + worker * perWorker
+        let own = scratch.base + worker * perWorker
+        let planes = own + sums
         let results = planes + 6 * c * plane
         transformLines(x, shape, image: n, first: first, rows: rows + halo, tiles: tiles, planes, plane, results + o * block * m)
         let count = rows * tiles
@@ -85,7 +97,8 @@ func convolveLines<T: Element>(
             var product = snn_winograd_line_product(
                 channels: Int64(o), k: Int64(k), planes: planes + t, plane: Int64(plane), offsets: offsets.base, filters: filters.base,
                 bias: epilogue.rowBias, activation: Int64(epilogue.activation), alpha: epilogue.alpha, beta: epilogue.beta,
-                y: direct ? y + t * m : results, ldy: Int64(direct ? pixels : block * m), stream: far && direct ? 1 : 0)
+                y: direct ? y + t * m : results, ldy: Int64(direct ? pixels : block * m), stream: far && direct ? 1 : 0,
+                scratch: own)
             T.kernels.pointee.winograd_line_product(&product)
             if direct { continue }
             var done = 0
