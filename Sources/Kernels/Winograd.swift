@@ -450,8 +450,8 @@ private func outerTile<V: TileVector>(
     s5a.store(to); if two { s5b.store(to + w) }
 }
 
-/// C = A B for row-major A and C and B in panels as wide as a vector of `lanes` numbers. Chains of `chain` terms are added up one after
-/// the other, and so are the sums over `depthBlock` terms. Rows up to the next multiple of six may be read and written.
+/// C = A B, or C + A B, for row-major A and C and B in panels as wide as a vector of `lanes` numbers. Chains of `chain` terms are added up
+/// one after the other, and so are the sums over `depthBlock` terms. Rows up to the next multiple of six may be read and written.
 @inline(never)
 func winogradProduct<T: Real>(_ argument: UnsafePointer<snn_winograd_product>, _: T.Type) {
     let p = argument.pointee
@@ -465,7 +465,7 @@ func winogradProduct<T: Real>(_ argument: UnsafePointer<snn_winograd_product>, _
     var k0 = 0
     while k0 < k {
         let depth = min(depthBlock, k &- k0)
-        let first = k0 == 0
+        let first = p.first != 0 && k0 == 0
         var j = 0
         while j < n {
             let pair = n &- j > w

@@ -35,22 +35,25 @@ extension AllTests {
 private func products<T: Number>(_: T.Type) {
     for m in [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 25] {
         for panels in [1, 2, 3, 5] {
-            for k in [1, 15, 16, 17, 33, 127, 128, 129, 300] { product(m, panels, k, T.self) }
+            for k in [1, 15, 16, 17, 33, 127, 128, 129, 300] {
+                for first in [false, true] { product(m, panels, k, first: first, T.self) }
+            }
         }
     }
 }
 
-private func product<T: Number>(_ m: Int, _ panels: Int, _ k: Int, _: T.Type) {
+private func product<T: Number>(_ m: Int, _ panels: Int, _ k: Int, first: Bool, _: T.Type) {
     let lanes = Int(T.kernels[0].table.lanes)
     let n = panels * lanes, lda = k + 3, ldc = n + 5, rows = (m + 5) / 6 * 6, panel = k * lanes + 2
     var draw = Draw(m + n + k)
     let a = Fenced<T>(draw.numbers(rows * lda))
     let b = Fenced<T>(draw.numbers(panels * panel))
-    onEveryLevel("winograd_product \(m)x\(n)x\(k)") { (kernels: Kernels<T>) in
-        let c = Fenced<T>(rows * ldc, .nan)
+    let before: [T] = first ? [T](repeating: .nan, count: rows * ldc) : draw.numbers(rows * ldc)
+    onEveryLevel("winograd_product \(m)x\(n)x\(k), first \(first)") { (kernels: Kernels<T>) in
+        let c = Fenced<T>(before)
         var p = snn_winograd_product(
             m: Int64(m), n: Int64(n), k: Int64(k), a: a.pointer, lda: Int64(lda), b: b.pointer, b_panel: Int64(panel), c: c.pointer,
-            ldc: Int64(ldc))
+            ldc: Int64(ldc), first: first ? 1 : 0)
         kernels.table.winograd_product(&p)
         if !c.isIntact { report("winograd_product on \(kernels.name) wrote in front of its memory") }
         return (0..<m).flatMap { i in (0..<n).map { c[i * ldc + $0] } }
@@ -58,7 +61,7 @@ private func product<T: Number>(_ m: Int, _ panels: Int, _ k: Int, _: T.Type) {
         var expected = [T]()
         for i in 0..<m {
             for j in 0..<n {
-                var total: T?
+                var total = first ? nil : before[i * ldc + j]
                 for block in stride(from: 0, to: k, by: 128) {
                     var sum = T(0)
                     for first in stride(from: block, to: min(k, block + 128), by: 16) {

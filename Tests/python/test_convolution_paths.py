@@ -30,6 +30,8 @@ SHAPES = [
     ((8, 30, 1), (5, 5), (3, 3), (2, 1), (1, 1), (1, 1)),
     # few columns of few channels, and more filters than whole panels
     ((3, 61, 1), (16, 61), (3, 3), (1, 1), (1, 1), (1, 1)),
+    # few tiles of many channels: one thread transforms filters on the way
+    ((410, 300, 1), (5, 4), (3, 3), (1, 1), (1, 1), (1, 1)),
     # one row, long and short, of few and of many numbers
     ((3, 12, 1), (1, 333), (1, 9), (1, 4), (0, 4), (1, 3)),
     ((40, 12, 1), (1, 64), (1, 7), (1, 1), (0, 0), (1, 1)),

@@ -79,13 +79,14 @@ typedef struct snn_winograd_row {
     void *scratch;                            /* 6 * (4*tiles + 2) vectors */
 } snn_winograd_row;
 
-/* C[m,n] = A B: A and C row-major, B in panels as wide as a vector: element (k,j) at b[(j/lanes)*b_panel + k*lanes + j%lanes]. Sums of
- * 16 and of 128 terms are added up in order. n is a multiple of the vector; A and C have room for rows up to the next multiple of six. */
+/* C[m,n] = (first ? 0 : C) + A B: A and C row-major, B in panels as wide as a vector: element (k,j) at b[(j/lanes)*b_panel + k*lanes +
+ * j%lanes]. Sums of 16 and of 128 terms are added up in order. n is a multiple of the vector; A and C have room for rows up to the next multiple of six. */
 typedef struct snn_winograd_product {
     int64_t m, n, k;
     const void *a; int64_t lda;
     const void *b; int64_t b_panel;
     void *c; int64_t ldc;
+    int64_t first;
 } snn_winograd_product;
 
 /* C[m,n] = (first ? 0 : C) + A^T B: A (k rows of m) and B (k rows of n) row-major, and C; sums of 16 and of 128 terms are added up in order. n is a multiple

@@ -24,6 +24,12 @@ enum Winograd {
     /// Tiles side by side that are transformed at once: their window stays in the nearest cache.
     static var rowTiles: Int { 12 }
 
+    /// Where V is larger than the caches of one thread and multiplies no more tiles than the product takes at a time, its parts are made of
+    /// the filters, a quarter of its size, whenever they are needed: so many channels at once, as many as the product adds up before it
+    /// writes a sum.
+    static var freshDepth: Int { 128 }
+    static var freshBytes: Int { 16 << 20 }
+
     /// Outputs of a tile in each direction, and the numbers of its transforms.
     static var tile: Int { 4 }
     static var elements: Int { 36 }
@@ -63,6 +69,17 @@ private struct TileRows {
         let from = max(i % pieces * Winograd.rowTiles, first - row * perRow)
         let to = min(min((i % pieces + 1) * Winograd.rowTiles, perRow), last - row * perRow)
         return (row, from, max(0, to - from))
+    }
+}
+
+/// The filters as they are, a matrix of o rows, in panels of a vector's width.
+private func filterPanels<T: Element>(_ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?) throws(Failure) -> Prepared<T> {
+    let o = weight.shape[0], k = weight.shape[1] * 9
+    let lanes = Int(T.kernels.pointee.lanes)
+    return try prepared(array, PreparedKey(kind: .filterPanels, a: 1, b: lanes), count: roundUp(o, lanes) * k) { (to) throws(Failure) in
+        let filters = try Contiguous(weight)
+        defer { filters.release() }
+        packPanels(RowMatrix(filters.data, rows: o, rowStride: k, columnStride: 1), 0, o, 0, k, lanes, to, lanes * k)
     }
 }
 
@@ -180,7 +197,9 @@ func convolveWinograd<T: Element>(
     let tilesH = ceilDivide(shape.p, m), tilesW = ceilDivide(shape.q, m)
     let total = shape.n * tilesH * tilesW
     let threads = ThreadPool.threads(forWork: total &* elements &* c &* o / 8)
-    let filters = try winogradFilters(weight, array)
+    let isFresh =
+        !turned && threads == 1 && total <= Winograd.productRows && elements * c * o * MemoryLayout<T>.stride > Winograd.freshBytes
+    let filters = isFresh ? try filterPanels(weight, array) : try winogradFilters(weight, array)
     defer { filters.release() }
 
     var blocks = ceilDivide(total, Winograd.blockTiles)
@@ -196,7 +215,9 @@ func convolveWinograd<T: Element>(
     let fewColumns = 4 * lanes
     // Turned filters are written for every block of tiles, into a near cache, where there are few blocks, else once for all.
     let often = turned && ceilDivide(total, size) <= Winograd.turningBlocks
-    let perTurn = often ? fewColumns * c : 0, turnedSize = turned && !often ? elements * roundUp(o, lanes) * c : 0
+    let freshPanel = (Winograd.freshDepth + 1) * lanes, freshColumns = 2 * lanes
+    let perTurn = often ? fewColumns * c : isFresh ? 2 * elements * freshPanel : 0
+    let turnedSize = turned && !often ? elements * roundUp(o, lanes) * c : 0
     let scratch = try Scratch<T>(outer * perBlock + threads * (window + perTurn) + turnedSize)
     defer { scratch.release() }
     let windows = scratch.base + outer * perBlock
@@ -232,20 +253,42 @@ func convolveWinograd<T: Element>(
             memset(
                 u + (element * inPlane + count * inRow), 0, (roundUp(count, Winograd.productRows) - count) * inRow * MemoryLayout<T>.stride)
         }
+        func multiply(
+            _ element: Int, _ channel: Int, _ columns: Int, _ k0: Int, _ depth: Int, _ panels: UnsafePointer<T>, panel: Int
+        ) {
+            var product = snn_winograd_product(
+                m: Int64(count), n: Int64(min(columns, roundUp(o, lanes) - channel)), k: Int64(depth), a: u + (element * inPlane + k0),
+                lda: Int64(inRow), b: panels, b_panel: Int64(panel), c: mm + (element * outPlane + channel), ldc: Int64(outRow),
+                first: k0 == 0 ? 1 : 0)
+            kernels.pointee.winograd_product(&product)
+        }
         let outGroup = inner == 1 && !often ? roundUp(o, lanes) : fewColumns
         let outGroups = ceilDivide(o, outGroup)
-        ThreadPool.run(elements * outGroups, threads: inner) { task, innerWorker in
-            let element = task / outGroups, channel = task % outGroups * outGroup
-            let from = u + element * inPlane
-            var panels = ready + (element * roundUp(o, lanes) + channel) * c
-            if often {
-                panels = turns + (outer == 1 ? innerWorker : outerWorker) * perTurn
-                source.write(element, channel, outGroup, panels)
+        if isFresh {
+            for channel in stride(from: 0, to: o, by: freshColumns) {
+                if Interrupt.stops() { return }
+                for k0 in stride(from: 0, to: c, by: Winograd.freshDepth) {
+                    let depth = min(Winograd.freshDepth, c - k0)
+                    for i in stride(from: 0, to: min(freshColumns, o - channel), by: lanes) {
+                        kernels.pointee.winograd_filter(
+                            filters.base + ((channel + i) * c + k0 * lanes) * 9, Int64(depth), turns + i / lanes * freshPanel,
+                            Int64(2 * freshPanel))
+                    }
+                    for element in 0..<elements {
+                        multiply(element, channel, freshColumns, k0, depth, turns + element * 2 * freshPanel, panel: freshPanel)
+                    }
+                }
             }
-            var product = snn_winograd_product(
-                m: Int64(count), n: Int64(min(outGroup, roundUp(o, lanes) - channel)), k: Int64(c), a: from, lda: Int64(inRow),
-                b: panels, b_panel: Int64(c * lanes), c: mm + (element * outPlane + channel), ldc: Int64(outRow))
-            kernels.pointee.winograd_product(&product)
+        } else {
+            ThreadPool.run(elements * outGroups, threads: inner) { task, innerWorker in
+                let element = task / outGroups, channel = task % outGroups * outGroup
+                var panels = ready + (element * roundUp(o, lanes) + channel) * c
+                if often {
+                    panels = turns + (outer == 1 ? innerWorker : outerWorker) * perTurn
+                    source.write(element, channel, outGroup, panels)
+                }
+                multiply(element, channel, outGroup, 0, c, panels, panel: c * lanes)
+            }
         }
 
         ThreadPool.run(rows.count * outGroups, threads: inner) { task, innerWorker in
