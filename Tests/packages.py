@@ -2,8 +2,9 @@
 
     python Tests/packages.py FOLDER         of the packages; needs pip install build auditwheel wheel, and swift
 
-Both builds give the same bytes, though each happens in a folder of its own, at another time, with another umask. auditwheel reads off the
-wheel which Linux systems it runs on, and the wheel is named so; the libraries in it pass the checks of check_symbols.py.
+Both builds give the same bytes, though each happens in a folder of its own, whose name is of another length, at another time, with another
+umask. auditwheel reads off the wheel which Linux systems it runs on, and the wheel is named so; the libraries in it pass the checks of
+check_symbols.py.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PLATFORM = "manylinux_2_17_"
 
 
-def build(to: Path, umask: int) -> dict[str, Path]:
-    """sdist and wheel by their names, the wheel made from the sdist in a new temporary folder."""
-    with tempfile.TemporaryDirectory() as folder:
+def build(to: Path, umask: int, prefix: str) -> dict[str, Path]:
+    """sdist and wheel by their names, the wheel made from the sdist in a new temporary folder whose name begins with `prefix`."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
         command = [sys.executable, "-m", "build", "-o", str(to), str(ROOT)]
         done = subprocess.run(command, env={**os.environ, "TMPDIR": folder}, umask=umask, capture_output=True, text=True)
     if done.returncode:
@@ -64,8 +65,8 @@ def main() -> int:
     to = Path(sys.argv[1])
     shutil.rmtree(to, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
-        first = build(Path(folder, "first"), 0o022)
-        second = build(Path(folder, "a second one"), 0o077)
+        first = build(Path(folder, "first"), 0o022, "a")
+        second = build(Path(folder, "a second one"), 0o077, "a_folder_with_a_longer_name")
         check_symbols.check(list(first) == list(second) and len(first) == 2, f"two builds make {', '.join(first)}")
         for name in first:
             check_symbols.check(not (parts := difference(first[name], second[name])), f"{name} has the same bytes in both builds", parts)

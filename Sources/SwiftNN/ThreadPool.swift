@@ -86,6 +86,8 @@ enum ThreadPool {
     }
 
     private static func publish(_ count: Int, threads: Int, _ task: Body) {
+        // The check that the closure has not escaped is told where it is: without this by the path of the build, whose length gets into code.
+        #sourceLocation(file:"ThreadPool.swift",line:91)
         withoutActuallyEscaping(task) { escapable in
             body = escapable
             snn_atomic_store(&owner, address(snn_thread_state_get().unsafelyUnwrapped))
@@ -116,6 +118,7 @@ enum ThreadPool {
             body = nil
             snn_atomic_store(&owner, 0)
         }
+        #sourceLocation()
         snn_atomic_store(&busy, 0)
     }
 
