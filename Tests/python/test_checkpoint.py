@@ -315,7 +315,30 @@ def test_rename() -> None:
         ({"head.": 3}, TypeError, "expected strings"),
     ):
         with pytest.raises(error, match=message):
-            rename_keys(state, bad)  # type: ignore[arg-type]
+            rename_keys(state, bad)
+
+
+def test_rename_joins() -> None:
+    arrays = {f"{i}.{part}.{end}": np.full(3, i + 10 * j) for i in (0, 1) for j, part in enumerate("vqk") for end in ("w", "b")}
+    row = ("*.q.", "*.k.", "*.v.")
+    joined = rename_keys({**arrays, "rest": 1}, {row: "in.*_"})
+    assert joined.keys() == {"in.0_w", "in.0_b", "in.1_w", "in.1_b", "rest"}
+    np.testing.assert_array_equal(joined["in.1_b"], np.repeat([11, 21, 1], 3))
+    assert rename_keys({"a": 1, "b": 2}, {("a",): "c"}) == {"c": 1, "b": 2}
+    assert rename_keys(arrays, {row: None}) == {}
+    missing = {name: array for name, array in arrays.items() if name != "1.q.b"}
+    for state, table, error, message in (
+        (missing, {row: "in.*_"}, ValueError, r"'in.1_b' is to be made of 3 arrays, but there is none for '\*.q.' beside '1.v.b', '1.k.b'"),
+        ({**arrays, "0.k.w": np.ones((1, 2))}, {row: "in.*_"}, ValueError, "'in.0_w' cannot be made of '0.v.w', '0.q.w', '0.k.w': .*dim"),
+        ({**arrays, "in.0_w": 1}, {row: "in.*_"}, ValueError, "'0.v.w' and 'in.0_w' would both be called 'in.0_w'"),
+        (arrays, {(*row, "*.o."): "in.*_"}, ValueError, "no name begins with"),
+        (arrays, {row: "in_"}, ValueError, "would both be called 'in_w'"),
+        (arrays, {("*.q.", "k."): "*"}, ValueError, r"more \*"),
+        (arrays, {("*.q.", 1): "a"}, TypeError, "tuples of strings"),
+        (arrays, {(): "a"}, TypeError, "tuples of strings"),
+    ):
+        with pytest.raises(error, match=message):
+            rename_keys(state, table)
 
 
 def test_load_renames(tmp_path: Path) -> None:

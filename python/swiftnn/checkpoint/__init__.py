@@ -17,7 +17,7 @@ from .zip_archive import ZipArchive
 __all__ = ["CheckpointError", "load", "read_metadata", "rename_keys", "save"]
 
 
-def load(path: str | os.PathLike[str], rename: Mapping[str, str | None] | None = None) -> Any:
+def load(path: str | os.PathLike[str], rename: Mapping[Any, str | None] | None = None) -> Any:
     """Reads a file of weights, whatever its name: the format is told by its content.
 
     * safetensors, and the `*.index.json` of a model in several such files (or in several files of PyTorch);
@@ -35,7 +35,8 @@ def load(path: str | os.PathLike[str], rename: Mapping[str, str | None] | None =
 
     Args:
         path: the file.
-        rename: for a state dict, how names begin and what stands there instead; see `nn.checkpoint.rename_keys`.
+        rename: for a state dict, how names begin and what stands there instead, a tuple where arrays are joined to one; see
+            `nn.checkpoint.rename_keys`.
 
     Returns:
         For a state dict a dict of arrays, as `load_state_dict` takes it; else what was saved.
@@ -43,7 +44,7 @@ def load(path: str | os.PathLike[str], rename: Mapping[str, str | None] | None =
     Raises:
         CheckpointError: the file is damaged, hostile, or of no format named here.
         OSError: it cannot be opened.
-        ValueError: a row of `rename` fits no name, or gives two entries the same name.
+        ValueError: a row of `rename` fits no name, gives two entries the same name, or joins arrays that do not fit.
         TypeError: `rename` is given and the file holds no state dict.
 
     Example:
