@@ -30,6 +30,16 @@ def _process(*arguments: str) -> str:
     return _run(str(TESTS / "python" / "processes.py"), *arguments)
 
 
+def test_an_import_takes_little_longer_than_numpys(tmp_path: Path) -> None:
+    """At most 15 ms with compiled files at hand; one process of many that meets a quiet moment is enough."""
+    code = "import time, numpy; start = time.perf_counter(); import swiftnn; print(1e3 * (time.perf_counter() - start))"
+    kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    times: list[float] = []
+    while len(times) < 30 and min(times, default=99) > 15:
+        times.append(float(_run("-c", code, **kept)))
+    assert min(times) <= 15, times
+
+
 @linux
 def test_forks_while_threads_compute() -> None:
     assert "no deadlock" in _process("forks", "60")
