@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 
 def require(doc: str | None, *packages: str) -> None:
@@ -36,6 +39,34 @@ def times(ours: Callable[[], Any], theirs: Callable[[], Any] | None, name: str =
             best[i] = min(best[i], time.perf_counter() - start)
     said = [f"{who} {1e3 * seconds:.1f} ms" for who, seconds in zip(("swiftnn", name), best)]
     return ", ".join(said if theirs is not None else [*said, f"{name} not installed"])
+
+
+def twin(module: Any, make: Callable[[Any], Any]) -> Callable[[Any], Any] | None:
+    """make(torch.nn), which is the same network in PyTorch, with the module's weights and as a function of arrays; None without PyTorch."""
+    if find_spec("torch") is None:
+        return None
+    import torch
+
+    net = make(torch.nn).eval()
+    net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in module.state_dict().items()})
+
+    def run(x: Any) -> Any:
+        with torch.inference_mode():
+            y = net(torch.from_numpy(x))
+        return (y[0] if isinstance(y, tuple) else y).numpy()
+
+    return run
+
+
+def beside_pytorch(what: str, module: Any, make: Callable[[Any], Any], x: Any) -> dict[str, bool]:
+    """Prints how long module(x) takes, beside the same network in PyTorch where that is installed: then there is a check of its numbers."""
+    theirs = twin(module, make)
+    print(f"{what}:", times(partial(module, x), partial(theirs, x) if theirs else None))
+    if theirs is None:
+        return {}
+    ours, expected = module(x), theirs(x)
+    off = np.abs((ours[0] if isinstance(ours, tuple) else ours) - expected).max() / np.abs(expected).max()
+    return {f"its numbers at most {off:.1e} of the largest from PyTorch's": bool(off < 5e-6)}
 
 
 def report(checks: Mapping[str, bool]) -> int:

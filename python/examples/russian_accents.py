@@ -4,16 +4,10 @@ pip install --no-deps ruaccent-predictor==1.2.0
 python python/examples/russian_accents.py
 """
 
-from __future__ import annotations
-
-import argparse
+import importlib.util
 import json
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
-from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from io import StringIO
 from typing import Any
 
@@ -38,39 +32,31 @@ class Accents(nn.Module):
 
     def __init__(self, letters: int, size: int = 256) -> None:
         super().__init__()
-        self.embed = nn.Module()
-        self.embed.char_embed = nn.Embedding(letters, size, padding_idx=0)
-        self.embed.register_buffer("pos_encoding", np.zeros((1, LENGTH, size), np.float32))
+        self.char_embed = nn.Embedding(letters, size, padding_idx=0)
+        self.register_buffer("pos_encoding", np.zeros((1, LENGTH, size), np.float32))
         self.transformer = nn.Transformer(size, 8, 4, 4, 1024, batch_first=True)
         self.output_proj = nn.Linear(size, letters)
 
-    def read(self, tokens: np.ndarray, start: int = 0) -> np.ndarray:
-        size = self.transformer.d_model
-        x: np.ndarray = self.embed.char_embed(tokens) * np.float32(size**0.5)
-        x += self.embed.pos_encoding[:, start : start + tokens.shape[1]]
-        return x
+    def read(self, tokens: np.ndarray, start: int = 0) -> Any:
+        return self.char_embed(tokens) * np.float32(self.transformer.d_model**0.5) + self.pos_encoding[:, start : start + tokens.shape[1]]
 
     def forward(self, source: np.ndarray) -> np.ndarray:
         """Greedy decoding, (words, LENGTH) -> (words, written): each step computes the newest letter alone."""
         stream = self.transformer.stream(self.read(source), max_length=LENGTH)
-        token = np.full((len(source), 1), START)
-        written, done = [], np.zeros((len(source), 1), bool)
-        while not done.all() and stream.length < LENGTH:
-            token = self.output_proj(stream(self.read(token, stream.length))).argmax(-1)
-            written.append(token)
-            done |= token == END
-        return np.concatenate(written, 1)
+        written = [np.full((len(source), 1), START)]
+        while stream.length < LENGTH and not (np.hstack(written) == END).any(1).all():
+            y = stream(self.read(written[-1], stream.length))
+            written.append(self.output_proj(y).argmax(-1))
+        return np.hstack(written[1:])
 
 
 def main() -> int:
-    argparse.ArgumentParser(description="Puts accents on Russian words; checks and measures.").parse_args()
     require(__doc__, "ruaccent")
     folder = package_folder("ruaccent") / "model"
     vocabulary: dict[str, int] = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     letters = {number: letter for letter, number in vocabulary.items()}
-    model = Accents(len(vocabulary))
-    model.load_state_dict(nn.load(folder / "acc_model.pt"))
-    model.eval()
+    model = Accents(len(vocabulary)).eval()
+    model.load_state_dict(nn.load(folder / "acc_model.pt", rename={"embed.": ""}))
 
     def accent(words: list[str]) -> list[str]:
         source = np.zeros((len(words), LENGTH), np.int64)  # filled up with padding that is not masked: so it was trained
@@ -79,22 +65,19 @@ def main() -> int:
         tokens = [row[: [*row, END].index(END)] for row in model(source).tolist()]
         return ["".join(letters[token] for token in row if token > END) for row in tokens]
 
-    ours: list[str] = []
-    for i in range(0, len(WORDS), 8):
-        ours += accent(WORDS[i : i + 8])
+    ours = accent(WORDS)
     print(" ".join(ours))
     right, equal = (sum(a == b for a, b in zip(ours, wanted)) for wanted in (CORRECT, PUBLISHED))
     print(f"{right} of {len(WORDS)} as the dictionary has them")
     checks = {f"{equal} of {len(WORDS)} words equal what the package answers": equal == len(WORDS)}
-    theirs: Callable[[], Any] | None = None
-    if find_spec("torch") is not None:
+    package: Any = None
+    if importlib.util.find_spec("torch") is not None:
         with redirect_stdout(StringIO()):  # it tells how it loads
-            package = import_module("ruaccent.accentor").Accentor(device="cpu")
+            package = importlib.import_module("ruaccent.accentor").Accentor(device="cpu")
         equal = sum(a == b for a, b in zip(ours, package(WORDS)))
         checks[f"{equal} of {len(WORDS)} equal what it answers here"] = equal == len(WORDS)
-        theirs = partial(package._predict_batch, WORDS[:8])  # what calling it does, but for its memory of earlier answers
-
-    print("8 words:", times(lambda: accent(WORDS[:8]), theirs, rounds=3))
+    # Of the package what calling it does, but for its memory of earlier answers.
+    print("8 words:", times(lambda: accent(WORDS[:8]), package and (lambda: package._predict_batch(WORDS[:8])), rounds=3))
     return report(checks)
 
 

@@ -5,19 +5,15 @@ python python/examples/sentence_search.py 'How do I get rid of a noisy chain?' [
 python python/examples/sentence_search.py               # asks what it knows the answers to, checks them, measures
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys
 import textwrap
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from common import report, times
-from minilm_sentences import Embedder
+from common import beside_pytorch, report
+from minilm_sentences import LAYER, MiniLM
 
 CORPUS = Path(__file__).with_suffix(".txt")
 # What to ask, and a word of the paragraph that answers. No question has a word of its answer, but for "the" and its like.
@@ -44,7 +40,7 @@ class Search:
     """An index over texts: one direction for each."""
 
     def __init__(self, texts: list[str], batch: int = 16) -> None:
-        self.texts, self.embed = sorted(texts, key=len), Embedder()  # like lengths together: little padding
+        self.texts, self.embed = sorted(texts, key=len), MiniLM().eval()  # like lengths together: little padding
         self.index = np.concatenate([self.embed(self.texts[i : i + batch]) for i in range(0, len(texts), batch)])
 
     def __call__(self, question: str, top: int) -> list[tuple[float, str]]:
@@ -52,39 +48,14 @@ class Search:
         return [(float(similar[i]), self.texts[i]) for i in np.argsort(-similar, kind="stable")[:top]]
 
 
-def twin(search: Search) -> Any:
-    """The encoder in PyTorch, where that is installed."""
-    if find_spec("torch") is None:
-        return None
-    import torch
-
-    layer = torch.nn.TransformerEncoderLayer(384, 12, 1536, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
-    encoder = torch.nn.TransformerEncoder(layer, 6)
-    state = search.embed.model.encoder.state_dict()
-    encoder.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
-    encoder.eval()
-
-    def run(x: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            y: np.ndarray = encoder(torch.from_numpy(x)).numpy()
-        return y
-
-    return run
-
-
-def check() -> int:
-    search = Search(paragraphs(CORPUS.read_text(encoding="utf-8")))
+def check(search: Search) -> int:
     checks = {}
     for question, word in QUESTIONS.items():
         similar, text = search(question, 1)[0]
         checks[f"{similar:.3f}  {question} -> {textwrap.shorten(text, 60)}"] = word in text
-    x = search.embed.model.read(search.embed.tokens(search.texts[-16:])[0])
-    ours, theirs = search.embed.model.encoder, twin(search)
-    if theirs is not None:
-        off = np.abs(ours(x) - theirs(x)).max() / np.abs(theirs(x)).max()
-        checks[f"the encoder's numbers at most {off:.1e} of the largest from PyTorch's"] = bool(off < 5e-6)
-    said = times(lambda: ours(x), theirs and (lambda: theirs(x)))
-    print(f"{len(search.texts)} paragraphs; the encoder on {len(x)} of {x.shape[1]} tokens:", said)
+    x, _ = search.embed.read(search.texts[-16:])
+    what = f"{len(search.texts)} paragraphs; the encoder on {len(x)} of {x.shape[1]} tokens"
+    checks |= beside_pytorch(what, search.embed.encoder, lambda lib: lib.TransformerEncoder(lib.TransformerEncoderLayer(*LAYER), 6), x)
     return report(checks)
 
 
@@ -94,19 +65,16 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, default=CORPUS, help=f"text whose paragraphs blank lines part (default: {CORPUS.name})")
     parser.add_argument("--top", type=int, default=3, help="how many paragraphs to print (default: 3)")
     given = parser.parse_args()
-    if given.top < 1:
-        parser.error(f"--top must be at least 1, but is {given.top}")
-    if given.question is None and given.corpus is not CORPUS:
-        parser.error("--corpus needs a question")
-    if given.question is None:
-        return check()
     try:
         texts = paragraphs(given.corpus.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         parser.error(f"--corpus {given.corpus}: {error}")
-    if not texts:
-        parser.error(f"--corpus {given.corpus} has no paragraphs")
-    for similar, text in Search(texts)(given.question, given.top):
+    if given.top < 1 or not texts:
+        parser.error(f"--top is {given.top} and --corpus has {len(texts)} paragraphs; expected at least 1 of both")
+    search = Search(texts)
+    if given.question is None:
+        return check(search)
+    for similar, text in search(given.question, given.top):
         print(f"{similar:.3f}  {textwrap.shorten(text, 130)}")
     return 0
 
