@@ -47,11 +47,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    train: Any
     train, test = datasets.japanese_vowels(options.data)
     for kind in options.kinds:
         torch.manual_seed(options.seed)
         model = Listener(kind)
-        loader = torch.utils.data.DataLoader(train, batch_size=32, shuffle=True, collate_fn=with_noise)
+        loader: Any = torch.utils.data.DataLoader(train, batch_size=32, shuffle=True, collate_fn=with_noise)
         optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs)
         criterion = nn.CrossEntropyLoss()

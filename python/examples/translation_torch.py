@@ -15,6 +15,8 @@ from torch import nn
 class Translator(nn.Module):
     """Embeddings with positions, an nn.Transformer and a layer that scores the next character."""
 
+    positions: Any
+
     def __init__(self, source: int, target: int, size: int = 128, heads: int = 4, layers: int = 3) -> None:
         super().__init__()
         self.scale = size**0.5

@@ -48,6 +48,7 @@ def gradient_norms(model: Adder) -> Any:
     x = torch.tensor(inputs, requires_grad=True)
     nn.functional.mse_loss(model(x), torch.from_numpy(sums)).backward()
     model.zero_grad()
+    assert x.grad is not None
     return np.linalg.norm(x.grad.numpy().reshape(STEPS, -1).astype(np.float64), axis=1)
 
 
