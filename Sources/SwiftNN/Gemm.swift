@@ -236,7 +236,8 @@ func gemm<T: Element>(
         for i in 0..<m { T.kernels.pointee.copy(transposed.base + i, Int64(m), c + i * ldc, Int64(n)) }
         return
     }
-    let threads = ThreadPool.threads(forWork: m &* n &* max(k, 1) / 8 &+ n &* k / 2)
+    // Of few rows most of the time goes by until B has come from memory.
+    let threads = ThreadPool.threads(forWork: m &* n &* max(k, 1) / 8 &+ n &* k * 3 / 4)
     let depths = Depths(k)
 
     // few rows, and columns enough for all threads

@@ -314,7 +314,8 @@ private func attendColumns<T: Element>(_ a: Attention<T>) throws(Failure) {
 private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let keys = a.keys, depth = a.depth, width = a.width, rows = a.queries
-    let threads = a.threads
+    // Most of the time of a single query goes by until keys and values have come from memory.
+    let threads = max(a.threads, ThreadPool.threads(forWork: a.images &* a.heads &* keys &* (depth + width) &* 2))
     let keysPadded = roundUp(keys, nr)
     let rowsPadded = roundUp(rows, mr)
     let small = a.isSmall
