@@ -46,7 +46,7 @@ def attention_forward(
         probabilities = dropped(probabilities, dropout, seed, offset)
     y = probabilities @ v
     if heads_last:
-        y = np.swapaxes(y, 1, 2)
+        y = np.moveaxis(y, 2, 0) if heads_last == 2 else np.swapaxes(y, 1, 2)
     if average:
         probabilities = probabilities.mean(1)
     with np.errstate(divide="ignore"):

@@ -335,6 +335,8 @@ def attention(r: Numbers) -> Iterator[Case]:
     yield case("nothing", 2, 3, 5, 17, 8, key_padding_mask=np.ones((2, 17), bool))
     yield case("grouped", 2, 6, 5, 9, 8, nhk=2, scale=0.7)
     yield case("values", 2, 2, 5, 9, 8, hdv=3, heads_last=1)
+    yield case("sequence-first", 2, 2, 5, 9, 8, hdv=3, heads_last=2)
+    yield case("sequence-first-row", 2, 2, 2, 9, 8, heads_last=2)
     yield case("dropout", 2, 2, 5, 9, 8, dropout=0.3)
     yield case("long", 1, 1, 9, 600, 16, weights=False)
     yield case("nokeys", 2, 2, 5, 0, 8)

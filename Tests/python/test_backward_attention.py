@@ -45,6 +45,7 @@ CASES = {
     "many keys": case(1, 1, 3, 70, 2),
     "grouped": case(2, 6, 3, 5, 4, nhk=2, scale=0.7),
     "values": case(2, 2, 5, 6, 4, hdv=3, heads_last=1),
+    "sequence first": case(2, 2, 5, 6, 4, hdv=3, heads_last=2),
     "bool": case(2, 2, 5, 6, 3, attn_mask=blocked(2, 2, 5, 6)),
     "bool plane": case(2, 2, 5, 6, 3, attn_mask=blocked(5, 6), heads_last=1),
     "float": case(2, 2, 5, 6, 3, attn_mask=added(2, 2, 5, 6)),

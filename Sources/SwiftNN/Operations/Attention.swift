@@ -82,6 +82,20 @@ func requireAttention(_ q: Shape, _ k: Shape, _ v: Shape) throws(Failure) {
     }
 }
 
+/// heads_last 0: (B,nh,L,hdv), 1: (B,L,nh,hdv), 2: (L,B,nh,hdv).
+func resultShape(_ images: Int, _ heads: Int, _ queries: Int, _ width: Int, headsLast: Int64) -> Shape {
+    switch headsLast {
+    case 0: Shape(images, heads, queries, width)
+    case 2: Shape(queries, images, heads, width)
+    default: Shape(images, queries, heads, width)
+    }
+}
+/// A result as (B,nh,L,hdv).
+func headsFirst<T>(_ y: ArrayView<T>, headsLast: Int64) -> ArrayView<T> {
+    let images = headsLast == 2 ? y.swapped(0, 1) : y
+    return headsLast != 0 ? images.swapped(1, 2) : images
+}
+
 private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.Type) throws(Failure) {
     let q = try view(a.q, "query", "attention", T.self)
     let k = try view(a.k, "key", "attention", T.self)
@@ -95,7 +109,7 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
     guard a.dropout >= 0 && a.dropout <= 1 else {
         throw Message("attention: dropout is ").number(a.dropout).text("; it has to be between 0 and 1").valueError
     }
-    let shape = a.heads_last != 0 ? Shape(images, queries, heads, width) : Shape(images, heads, queries, width)
+    let shape = resultShape(images, heads, queries, width, headsLast: a.heads_last)
     let hasY = try output(a.y, T.dtype, shape)
     let average = a.average != 0
     var hasWeights = true
@@ -113,7 +127,7 @@ private func attentionForward<T: Element>(_ a: snn_attention_forward_args, _: T.
         q: q, k: k, v: v, mask: mask, padding: padding, isCausal: a.is_causal != 0,
         scale: a.scale == 0 ? 1 / Double(depth).squareRoot() : a.scale,
         dropout: a.dropout > 0 ? Dropout<T>(p: a.dropout, seed: a.seed, offset: a.offset) : nil, y: y,
-        rowStride: a.heads_last != 0 ? heads * width : width, headsLast: a.heads_last != 0, weights: all?.base ?? weights,
+        yStrides: headsFirst(ArrayView(data: y, shape: shape), headsLast: a.heads_last).strides, weights: all?.base ?? weights,
         logSums: a.logsumexp?.pointee.data(T.self))
     if keys == 0 {
         memset(y, 0, shape.size * MemoryLayout<T>.stride)
@@ -142,8 +156,8 @@ struct Attention<T: Element> {
     let scale: Double
     let dropout: Dropout<T>?
     let y: UnsafeMutablePointer<T>
-    let rowStride: Int
-    let headsLast: Bool
+    /// Of y as (B,nh,L,hdv).
+    let yStrides: Shape
     let weights: UnsafeMutablePointer<T>?
     let logSums: UnsafeMutablePointer<T>?
 
@@ -172,7 +186,7 @@ struct Attention<T: Element> {
             columnStride: q.strides[3])
     }
     func outputRow(_ b: Int, _ h: Int, _ l: Int) -> UnsafeMutablePointer<T> {
-        y + (headsLast ? ((b * queries + l) * heads + h) * width : ((b * heads + h) * queries + l) * width)
+        y + (b * yStrides[0] + h * yStrides[1] + l * yStrides[2])
     }
     /// The flat index of weight (b, h, l, 0).
     func weightRow(_ b: Int, _ h: Int, _ l: Int) -> Int { ((b * heads + h) * queries + l) * keys }
@@ -390,7 +404,7 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
         let probabilities = RowMatrix(UnsafePointer(scores), rows: rows, rowStride: keysPadded, columnStride: 1)
         let output = a.outputRow(b, h, 0)
         if small {
-            smallProduct(probabilities, a.valueColumns(b, kh), k: keys, c: output, ldc: a.rowStride, epilogue: Epilogue())
+            smallProduct(probabilities, a.valueColumns(b, kh), k: keys, c: output, ldc: a.yStrides[2], epilogue: Epilogue())
         } else {
             if packsValues { packPanels(a.valueColumns(b, kh), 0, width, 0, keys, nr, vPanels.data, vPanels.panel) }
             let rowStride = packsValues ? nr : a.v.strides[2]
@@ -402,12 +416,12 @@ private func attendRows<T: Element>(_ a: Attention<T>) throws(Failure) {
                 packPanels(probabilities, 0, rows, k0, kb, mr, block, kb * mr)
                 gemmBlock(
                     m: rows, n: width, k: kb, a: block, aPanel: kb * mr, b: values + k0 * rowStride, bPanel: panel, bStride: rowStride,
-                    c: output, ldc: a.rowStride, row: 0, column: 0, first: k0 == 0, last: k0 + Blocking.kc >= keys, epilogue: Epilogue(),
+                    c: output, ldc: a.yStrides[2], row: 0, column: 0, first: k0 == 0, last: k0 + Blocking.kc >= keys, epilogue: Epilogue(),
                     tile: tile)
             }
         }
         for l in 0..<rows {
-            let y = output + l * a.rowStride
+            let y = output + l * a.yStrides[2]
             T.kernels.pointee.scale_shift(y, Double(inverse[l]), 0, y, Int64(width))
         }
     }

@@ -29,9 +29,9 @@ private func attentionBackward<T: Element>(_ a: snn_attention_backward_args, _: 
     guard a.dropout >= 0 && a.dropout <= 1 else {
         throw Message("attention: dropout is ").number(a.dropout).text("; it has to be between 0 and 1").valueError
     }
-    var dy = try view(a.dy, "dy", "attention", T.self)
-    try require(dy, a.heads_last != 0 ? Shape(images, queries, heads, width) : Shape(images, heads, queries, width), "dy", "attention")
-    if a.heads_last != 0 { dy = dy.swapped(1, 2) }
+    let result = try view(a.dy, "dy", "attention", T.self)
+    try require(result, resultShape(images, heads, queries, width, headsLast: a.heads_last), "dy", "attention")
+    let dy = headsFirst(result, headsLast: a.heads_last)
     var dweights = try optionalView(a.dweights, "dweights", "attention", T.self)
     try require(dweights, a.average != 0 ? Shape(images, queries, keys) : full, "dweights", "attention")
     if a.average != 0 { dweights = dweights?.inserting(at: 1) }
@@ -63,7 +63,7 @@ private func attentionBackward<T: Element>(_ a: snn_attention_backward_args, _: 
         q: q, k: k, v: v, mask: mask, padding: padding, isCausal: a.is_causal != 0,
         scale: a.scale == 0 ? 1 / Double(q.shape[3]).squareRoot() : a.scale,
         dropout: a.dropout > 0 ? Dropout<T>(p: a.dropout, seed: a.seed, offset: a.offset) : nil,
-        y: UnsafeMutablePointer(mutating: dy.data), rowStride: 0, headsLast: false, weights: nil, logSums: nil)
+        y: UnsafeMutablePointer(mutating: dy.data), yStrides: dy.strides, weights: nil, logSums: nil)
     try AttentionGradient(
         forward: forward, dy: dy, dweights: dweights, dweightsScale: a.average != 0 ? 1 / Double(heads) : 1, logSums: logs, dq: dq, dk: dk,
         dv: dv, dscores: all?.base

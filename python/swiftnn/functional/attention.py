@@ -80,7 +80,7 @@ def scaled_dot_product_attention(
         )
     # The operation reads scale 0 as "the default", so a literal 0 becomes a number that rounds to it.
     scale = 0.0 if scale is None else scale or 1e-300
-    y = _attention(q, k, v, attn_mask, None, is_causal, scale, dropout_p, False, False, False)[0]
+    y = _attention(q, k, v, attn_mask, None, is_causal, scale, dropout_p, 0, False, False)[0]
     return y if len(lead) == 2 else y.reshape((*lead, *y.shape[-2:]))
 
 
@@ -100,7 +100,7 @@ def _four_dimensions(q: Any, k: Any, v: Any, mask: Any) -> tuple[Any, Any, Any, 
 
 
 def _attention(
-    q: Any, k: Any, v: Any, mask: Any, padding: Any, causal: bool, scale: float, p: float, heads_last: bool, average: bool, weights: bool
+    q: Any, k: Any, v: Any, mask: Any, padding: Any, causal: bool, scale: float, p: float, heads_last: int, average: bool, weights: bool
 ) -> tuple[Array, Array | None]:
     if isinstance(padding, Tensor) and padding.requires_grad and padding.dtype != np.bool_:
         # The operation has a gradient for one mask.
@@ -318,14 +318,11 @@ def _multi_head_attention(
             attn_mask = _append(attn_mask, np.zeros((1,) * attn_mask.ndim, attn_mask.dtype), -1, extra)
         if key_padding_mask is not None:
             key_padding_mask = _append(key_padding_mask, np.zeros((1, 1), key_padding_mask.dtype), -1, extra)
-    y, weights = _attention(q, k, v, attn_mask, key_padding_mask, is_causal, 0.0, dropout_p, True, average_attn_weights, need_weights)
+    heads_last = 1 if seq else 2
+    y, weights = _attention(q, k, v, attn_mask, key_padding_mask, is_causal, 0.0, dropout_p, heads_last, average_attn_weights, need_weights)
+    y = y.reshape((*shape[:2], embed_dim) if batched else (length, embed_dim))
     if not batched:
-        y = y.reshape((length, embed_dim))
         weights = weights if weights is None else weights[0]
-    else:
-        y = y.reshape((batch, length, embed_dim))
-        if not seq:
-            y = y.transpose((1, 0, 2))
     return linear_forward(y, out_proj_weight, out_proj_bias, residual, _NONE, 0, 0), weights
 
 
