@@ -1,10 +1,10 @@
-// LOOP 2 and 1 of the GEMM: one packed block of A against one packed block of B, tile by tile, with bias, residual and activation.
+// LOOP 2 and 1 of the GEMM: one block of A against one packed block of B, tile by tile, with bias, residual and activation.
 import CSwiftNN
 
 /// A typed copy of snn_gemm_block.
 struct GemmBlock<T: Real> {
     let m, n, k, height: Int
-    let a: UnsafePointer<T>, aPanel: Int
+    let a: UnsafePointer<T>, aPanel: Int, aRow: Int, aStep: Int
     let b: UnsafePointer<T>, bPanel: Int, bStride: Int
     let bStarts: UnsafePointer<Int64>?, bOffsets: UnsafePointer<Int64>?
     let c: UnsafeMutablePointer<T>, ldc: Int
@@ -22,6 +22,7 @@ struct GemmBlock<T: Real> {
         let g = p.pointee
         m = Int(g.m); n = Int(g.n); k = Int(g.k); height = Int(g.height)
         a = g.a.unsafelyUnwrapped.assumingMemoryBound(to: T.self); aPanel = Int(g.a_panel)
+        aRow = Int(g.a_rs); aStep = Int(g.a_ks)
         b = g.b.unsafelyUnwrapped.assumingMemoryBound(to: T.self); bPanel = Int(g.b_panel); bStride = Int(g.b_stride)
         bStarts = g.b_starts; bOffsets = g.b_offsets
         c = g.c.unsafelyUnwrapped.assumingMemoryBound(to: T.self); ldc = Int(g.ldc)
@@ -139,7 +140,8 @@ private struct Ahead<T: Real> {
 private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
     let nr = 2 * T.Tile.lanes
     gemmRow(
-        k: g.k, a: g.a, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, 0, j), c: g.c + j,
+        k: g.k, a: g.a, ks: g.aStep, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, 0, j),
+        c: g.c + j,
         accumulate: g.adds, zero: T.Tile(0))
     if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
 }
@@ -151,7 +153,8 @@ private func fourRows<B: BlockColumns>(_ g: GemmBlock<B.T>, _ a: UnsafePointer<B
     let nr = 2 * T.Tile.lanes
     let c = g.c + (i &* g.ldc &+ j)
     gemmFourRows(
-        k: g.k, a: a, left: B.columns(g, j), right: B.columns(g, j &+ nr), start: tileStart(g, i, j), c: c,
+        k: g.k, a: a, rs: g.aRow, ks: g.aStep, left: B.columns(g, j), right: B.columns(g, j &+ nr), start: tileStart(g, i, j),
+        c: c,
         ldc: g.ldc, accumulate: g.adds, stream: g.stream, zero: T.Tile(0))
     if g.last { epilogue(g, i, j, 4, 2 &* nr) }
 }
@@ -182,7 +185,7 @@ private func oneTile<B: BlockColumns>(
         }
     }
     if columns == nr && rows & 1 == 0 {
-        runTile(rows, g.k, a, b, tileStart(g, i, j), c, g.ldc, g.adds, g.far, g.stream, ahead)
+        runTile(rows, g.k, a, g.aRow, g.aStep, b, tileStart(g, i, j), c, g.ldc, g.adds, g.far, g.stream, ahead)
     } else {
         // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
         let start: TileStart<T>
@@ -197,7 +200,12 @@ private func oneTile<B: BlockColumns>(
         } else {
             start = .zero
         }
-        runTile(rows, g.k, a, b, start, tile, nr, false, false, false, ahead)
+        if columns <= T.Tile.lanes && g.bOffsets == nil {
+            let b = NarrowColumns<T.Tile>(b: g.b + (j / nr) &* g.bPanel, stride: g.bStride)
+            runTile(rows, g.k, a, g.aRow, g.aStep, b, start, tile, nr, false, false, false, ahead)
+        } else {
+            runTile(rows, g.k, a, g.aRow, g.aStep, b, start, tile, nr, false, false, false, ahead)
+        }
         for y in 0..<rows {
             let from = tile + y &* nr, to = c + y &* g.ldc
             if !g.adds {
@@ -213,28 +221,30 @@ private func oneTile<B: BlockColumns>(
 /// The smallest variant of the tile with at least `rows` rows: every even number.
 @inline(__always)
 private func runTile<T: Real, B: TileColumns>(
-    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int,
+    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ rs: Int, _ ks: Int, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>,
+    _ ldc: Int,
     _ accumulate: Bool, _ far: Bool, _ stream: Bool, _ ahead: Ahead<T>
 ) where B.V == T.Tile {
     let zero = T.Tile(0)
     let at = (c: c, ldc: ldc, accumulate: accumulate, far: far, stream: stream)
     switch (rows &+ 1) / 2 {
-    case 1: tile(2, k, a, b, start, at, ahead, zero)
-    case 2 where Level.mr > 4: tile(4, k, a, b, start, at, ahead, zero)
-    case 3 where Level.mr > 6: tile(6, k, a, b, start, at, ahead, zero)
-    case 4 where Level.mr > 8: tile(8, k, a, b, start, at, ahead, zero)
-    case 5 where Level.mr > 10: tile(10, k, a, b, start, at, ahead, zero)
-    default: tile(Level.mr, k, a, b, start, at, ahead, zero)
+    case 1: tile(2, k, a, rs, ks, b, start, at, ahead, zero)
+    case 2 where Level.mr > 4: tile(4, k, a, rs, ks, b, start, at, ahead, zero)
+    case 3 where Level.mr > 6: tile(6, k, a, rs, ks, b, start, at, ahead, zero)
+    case 4 where Level.mr > 8: tile(8, k, a, rs, ks, b, start, at, ahead, zero)
+    case 5 where Level.mr > 10: tile(10, k, a, rs, ks, b, start, at, ahead, zero)
+    default: tile(Level.mr, k, a, rs, ks, b, start, at, ahead, zero)
     }
 }
 
 @_transparent
 private func tile<T: Real, B: TileColumns>(
-    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ b: B, _ start: TileStart<T>,
+    _ rows: Int, _ k: Int, _ a: UnsafePointer<T>, _ rs: Int, _ ks: Int, _ b: B, _ start: TileStart<T>,
     _ at: (c: UnsafeMutablePointer<T>, ldc: Int, accumulate: Bool, far: Bool, stream: Bool), _ ahead: Ahead<T>, _ zero: T.Tile
 ) where B.V == T.Tile {
     gemmTile(
-        rows: rows, k: k, a: a, b: b, start: start, c: at.c, ldc: at.ldc, accumulate: at.accumulate, far: at.far, stream: at.stream,
+        rows: rows, k: k, a: a, rs: rs, ks: ks, b: b, start: start, c: at.c, ldc: at.ldc, accumulate: at.accumulate, far: at.far,
+        stream: at.stream,
         ahead: ahead.from, aheadStep: ahead.step, zero: zero)
 }
 
@@ -244,7 +254,12 @@ private func epilogue<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int, _ rows: In
     if g.activation < 0 && g.residual == nil { return }
     for y in i..<(i &+ rows) {
         let c = g.c + (y &* g.ldc &+ j)
-        if g.activation >= 0 { unary(g.activation, g.alpha, g.beta, c, c, columns, T.self) }
+        // The most frequent one is too short for a call.
+        if g.activation == SNN_RELU {
+            map(c, c, columns) { (v: T.Vector) in T.Vector.max(v, .zero) }
+        } else if g.activation >= 0 {
+            unary(g.activation, g.alpha, g.beta, c, c, columns, T.self)
+        }
         if let residual = g.residual { map2(residual + (y &* g.ldr &+ j), c, c, columns) { (r: T.Vector, v: T.Vector) in r + v } }
     }
 }

@@ -1,7 +1,7 @@
 // The GEMM micro-kernel: C[rows, 2 vectors] over k, accumulators in registers.
 //
-// Contract: a is an A panel (mr numbers for each k), b gives the two vectors of B for each k; c has room for `rows` rows of nr numbers
-// ldc apart, any alignment; nothing else is touched. Every element is one chain of fused multiply-adds over the block's k in order,
+// Contract: number k of row i of A is a[i * rs + k * ks], in a packed panel as where A lies; b gives the two vectors of B for each k; c has
+// room for `rows` rows of nr numbers ldc apart, any alignment; nothing else is touched. Every element is one chain of fused multiply-adds over the block's k in order,
 // beginning with its start; `accumulate` then adds what C held, the sum of the blocks before. Sums of blocks lose fewer digits than one
 // chain; where k is cut depends on k alone, so the bits do too.
 // Loop invariant: r<i>a, r<i>b hold row i of C after the first p terms.
@@ -22,10 +22,34 @@ enum TileStart<Scalar> {
     case splat(UnsafePointer<Scalar>)
 }
 
+/// Where a tile gets its numbers of A from, k after k: up to four rows from each of three pointers.
+struct TileRows<Scalar> {
+    var first, second, third: UnsafePointer<Scalar>
+    let rs, rs3, ks: Int
+
+    @_transparent init(_ a: UnsafePointer<Scalar>, rs: Int, ks: Int) {
+        (first, second, third) = (a, a + 4 * rs, a + 8 * rs)
+        (self.rs, rs3, self.ks) = (rs, 3 * rs, ks)
+    }
+    /// Keeps the optimiser from making a pointer of each of `rows` rows, for which there are no registers, or one that goes from row to row.
+    @_transparent mutating func hide(_ rows: Int) {
+        first = snn_hide(first).assumingMemoryBound(to: Scalar.self)
+        if rows > 4 { second = snn_hide(second).assumingMemoryBound(to: Scalar.self) }
+        if rows > 8 { third = snn_hide(third).assumingMemoryBound(to: Scalar.self) }
+    }
+    @_transparent mutating func next(_ rows: Int) {
+        first += ks
+        if rows > 4 { second += ks }
+        if rows > 8 { third += ks }
+    }
+}
+
 /// Where a tile gets its vectors of B from, k after k.
 protocol TileColumns {
     associatedtype V: TileVector
     mutating func next() -> (V, V)
+    /// Whether both are different; else the tile is one vector wide.
+    static var isPair: Bool { get }
     /// Asks for two vectors of a later panel, where there are panels.
     static func prefetch(_ p: UnsafePointer<V.Scalar>)
 }
@@ -44,10 +68,24 @@ struct PanelColumns<V: TileVector>: TileColumns {
         b += stride
         return vectors
     }
+    @_transparent static var isPair: Bool { true }
     @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) {
         snn_prefetch(p)
         snn_prefetch(p + V.lanes)
     }
+}
+
+/// The first vectors of a panel whose second ones are zeros.
+struct NarrowColumns<V: TileVector>: TileColumns {
+    var b: UnsafePointer<V.Scalar>
+    let stride: Int
+    @_transparent mutating func next() -> (V, V) {
+        let vector = V.load(b)
+        b += stride
+        return (vector, vector)
+    }
+    @_transparent static var isPair: Bool { false }
+    @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) { snn_prefetch(p) }
 }
 
 /// Pixels of an image in place: two vectors of them, anywhere, the same offsets from both for each k.
@@ -59,14 +97,15 @@ struct PixelColumns<V: TileVector>: TileColumns {
         offset += 1
         return (.load(left + at), .load(right + at))
     }
+    @_transparent static var isPair: Bool { true }
     @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) {}
 }
 
 @_transparent
 func gemmTile<B: TileColumns>(
-    rows: Int, k: Int, a: UnsafePointer<B.V.Scalar>, aStep: Int = Level.mr, b: B, start: TileStart<B.V.Scalar>,
-    c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int, accumulate: Bool, far: Bool, stream: Bool, ahead: UnsafePointer<B.V.Scalar>,
-    aheadStep: Int, zero: B.V
+    rows: Int, k: Int, a: UnsafePointer<B.V.Scalar>, rs: Int, ks: Int, b: B, start: TileStart<B.V.Scalar>,
+    c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int,
+    accumulate: Bool, far: Bool, stream: Bool, ahead: UnsafePointer<B.V.Scalar>, aheadStep: Int, zero: B.V
 ) {
     typealias V = B.V
     let w = V.lanes
@@ -103,7 +142,7 @@ func gemmTile<B: TileColumns>(
         if rows > 11 { r11a = V(p[11]); r11b = r11a }
     }
     // Short chains write C as fast as the memory takes it: its lines are on their way when they are done.
-    if far {
+    if far && B.isPair {
         snn_prefetch(c); snn_prefetch(c + w)
         if rows > 1 { snn_prefetch(c + ldc); snn_prefetch(c + ldc + w) }
         if rows > 2 { snn_prefetch(c + 2 * ldc); snn_prefetch(c + 2 * ldc + w) }
@@ -117,29 +156,30 @@ func gemmTile<B: TileColumns>(
         if rows > 10 { snn_prefetch(c + 10 * ldc); snn_prefetch(c + 10 * ldc + w) }
         if rows > 11 { snn_prefetch(c + 11 * ldc); snn_prefetch(c + 11 * ldc + w) }
     }
-    var a = a
+    var a = TileRows(a, rs: rs, ks: ks)
     var b = b
     var ahead = ahead
     for _ in 0..<k {
         B.prefetch(ahead)
         ahead += aheadStep
         let (ba, bb) = b.next()
-        var s = V(a[0])
+        a.hide(rows)
+        var s = V(a.first.pointee)
         r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b)
-        if rows > 1 { s = V(a[1]); r1a = .fma(s, ba, r1a); r1b = .fma(s, bb, r1b) }
-        if rows > 2 { s = V(a[2]); r2a = .fma(s, ba, r2a); r2b = .fma(s, bb, r2b) }
-        if rows > 3 { s = V(a[3]); r3a = .fma(s, ba, r3a); r3b = .fma(s, bb, r3b) }
-        if rows > 4 { s = V(a[4]); r4a = .fma(s, ba, r4a); r4b = .fma(s, bb, r4b) }
-        if rows > 5 { s = V(a[5]); r5a = .fma(s, ba, r5a); r5b = .fma(s, bb, r5b) }
-        if rows > 6 { s = V(a[6]); r6a = .fma(s, ba, r6a); r6b = .fma(s, bb, r6b) }
-        if rows > 7 { s = V(a[7]); r7a = .fma(s, ba, r7a); r7b = .fma(s, bb, r7b) }
-        if rows > 8 { s = V(a[8]); r8a = .fma(s, ba, r8a); r8b = .fma(s, bb, r8b) }
-        if rows > 9 { s = V(a[9]); r9a = .fma(s, ba, r9a); r9b = .fma(s, bb, r9b) }
-        if rows > 10 { s = V(a[10]); r10a = .fma(s, ba, r10a); r10b = .fma(s, bb, r10b) }
-        if rows > 11 { s = V(a[11]); r11a = .fma(s, ba, r11a); r11b = .fma(s, bb, r11b) }
-        a += aStep
+        if rows > 1 { s = V(a.first[a.rs]); r1a = .fma(s, ba, r1a); r1b = .fma(s, bb, r1b) }
+        if rows > 2 { s = V(a.first[2 * a.rs]); r2a = .fma(s, ba, r2a); r2b = .fma(s, bb, r2b) }
+        if rows > 3 { s = V(a.first[a.rs3]); r3a = .fma(s, ba, r3a); r3b = .fma(s, bb, r3b) }
+        if rows > 4 { s = V(a.second.pointee); r4a = .fma(s, ba, r4a); r4b = .fma(s, bb, r4b) }
+        if rows > 5 { s = V(a.second[a.rs]); r5a = .fma(s, ba, r5a); r5b = .fma(s, bb, r5b) }
+        if rows > 6 { s = V(a.second[2 * a.rs]); r6a = .fma(s, ba, r6a); r6b = .fma(s, bb, r6b) }
+        if rows > 7 { s = V(a.second[a.rs3]); r7a = .fma(s, ba, r7a); r7b = .fma(s, bb, r7b) }
+        if rows > 8 { s = V(a.third.pointee); r8a = .fma(s, ba, r8a); r8b = .fma(s, bb, r8b) }
+        if rows > 9 { s = V(a.third[a.rs]); r9a = .fma(s, ba, r9a); r9b = .fma(s, bb, r9b) }
+        if rows > 10 { s = V(a.third[2 * a.rs]); r10a = .fma(s, ba, r10a); r10b = .fma(s, bb, r10b) }
+        if rows > 11 { s = V(a.third[a.rs3]); r11a = .fma(s, ba, r11a); r11b = .fma(s, bb, r11b) }
+        a.next(rows)
     }
-    if accumulate {
+    if accumulate && B.isPair {
         r0a = r0a + .load(c); r0b = r0b + .load(c + w)
         if rows > 1 { r1a = r1a + .load(c + ldc); r1b = r1b + .load(c + ldc + w) }
         if rows > 2 { r2a = r2a + .load(c + 2 * ldc); r2b = r2b + .load(c + 2 * ldc + w) }
@@ -153,7 +193,7 @@ func gemmTile<B: TileColumns>(
         if rows > 10 { r10a = r10a + .load(c + 10 * ldc); r10b = r10b + .load(c + 10 * ldc + w) }
         if rows > 11 { r11a = r11a + .load(c + 11 * ldc); r11b = r11b + .load(c + 11 * ldc + w) }
     }
-    if stream {
+    if stream && B.isPair {
         r0a.stream(c); r0b.stream(c + w)
         if rows > 1 { r1a.stream(c + ldc); r1b.stream(c + ldc + w) }
         if rows > 2 { r2a.stream(c + 2 * ldc); r2b.stream(c + 2 * ldc + w) }
@@ -168,24 +208,37 @@ func gemmTile<B: TileColumns>(
         if rows > 11 { r11a.stream(c + 11 * ldc); r11b.stream(c + 11 * ldc + w) }
         return
     }
-    r0a.store(c); r0b.store(c + w)
-    if rows > 1 { r1a.store(c + ldc); r1b.store(c + ldc + w) }
-    if rows > 2 { r2a.store(c + 2 * ldc); r2b.store(c + 2 * ldc + w) }
-    if rows > 3 { r3a.store(c + 3 * ldc); r3b.store(c + 3 * ldc + w) }
-    if rows > 4 { r4a.store(c + 4 * ldc); r4b.store(c + 4 * ldc + w) }
-    if rows > 5 { r5a.store(c + 5 * ldc); r5b.store(c + 5 * ldc + w) }
-    if rows > 6 { r6a.store(c + 6 * ldc); r6b.store(c + 6 * ldc + w) }
-    if rows > 7 { r7a.store(c + 7 * ldc); r7b.store(c + 7 * ldc + w) }
-    if rows > 8 { r8a.store(c + 8 * ldc); r8b.store(c + 8 * ldc + w) }
-    if rows > 9 { r9a.store(c + 9 * ldc); r9b.store(c + 9 * ldc + w) }
-    if rows > 10 { r10a.store(c + 10 * ldc); r10b.store(c + 10 * ldc + w) }
-    if rows > 11 { r11a.store(c + 11 * ldc); r11b.store(c + 11 * ldc + w) }
+    r0a.store(c)
+    if rows > 1 { r1a.store(c + ldc) }
+    if rows > 2 { r2a.store(c + 2 * ldc) }
+    if rows > 3 { r3a.store(c + 3 * ldc) }
+    if rows > 4 { r4a.store(c + 4 * ldc) }
+    if rows > 5 { r5a.store(c + 5 * ldc) }
+    if rows > 6 { r6a.store(c + 6 * ldc) }
+    if rows > 7 { r7a.store(c + 7 * ldc) }
+    if rows > 8 { r8a.store(c + 8 * ldc) }
+    if rows > 9 { r9a.store(c + 9 * ldc) }
+    if rows > 10 { r10a.store(c + 10 * ldc) }
+    if rows > 11 { r11a.store(c + 11 * ldc) }
+    if !B.isPair { return }
+    r0b.store(c + w)
+    if rows > 1 { r1b.store(c + ldc + w) }
+    if rows > 2 { r2b.store(c + 2 * ldc + w) }
+    if rows > 3 { r3b.store(c + 3 * ldc + w) }
+    if rows > 4 { r4b.store(c + 4 * ldc + w) }
+    if rows > 5 { r5b.store(c + 5 * ldc + w) }
+    if rows > 6 { r6b.store(c + 6 * ldc + w) }
+    if rows > 7 { r7b.store(c + 7 * ldc + w) }
+    if rows > 8 { r8b.store(c + 8 * ldc + w) }
+    if rows > 9 { r9b.store(c + 9 * ldc + w) }
+    if rows > 10 { r10b.store(c + 10 * ldc + w) }
+    if rows > 11 { r11b.store(c + 11 * ldc + w) }
 }
 
 /// One row against four panels at once: a single row of one panel would wait for the latency of its two chains.
 @inline(__always)
 func gemmRow<V: TileVector>(
-    k: Int, a: UnsafePointer<V.Scalar>, b: UnsafePointer<V.Scalar>, panel: Int, bStride: Int, start: TileStart<V.Scalar>,
+    k: Int, a: UnsafePointer<V.Scalar>, ks: Int, b: UnsafePointer<V.Scalar>, panel: Int, bStride: Int, start: TileStart<V.Scalar>,
     c: UnsafeMutablePointer<V.Scalar>, accumulate: Bool, zero: V
 ) {
     let w = V.lanes
@@ -209,7 +262,7 @@ func gemmRow<V: TileVector>(
         r2 = .fma(s, .load(b1), r2); r3 = .fma(s, .load(b1 + w), r3)
         r4 = .fma(s, .load(b2), r4); r5 = .fma(s, .load(b2 + w), r5)
         r6 = .fma(s, .load(b3), r6); r7 = .fma(s, .load(b3 + w), r7)
-        a += Level.mr
+        a += ks
         b0 += bStride
         b1 += bStride
         b2 += bStride
@@ -226,7 +279,8 @@ func gemmRow<V: TileVector>(
 /// Four rows against four vectors: sixteen chains.
 @inline(__always)
 func gemmFourRows<B: TileColumns>(
-    k: Int, a: UnsafePointer<B.V.Scalar>, left: B, right: B, start: TileStart<B.V.Scalar>, c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int,
+    k: Int, a: UnsafePointer<B.V.Scalar>, rs: Int, ks: Int, left: B, right: B, start: TileStart<B.V.Scalar>,
+    c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int,
     accumulate: Bool, stream: Bool, zero: B.V
 ) {
     typealias V = B.V
@@ -252,21 +306,22 @@ func gemmFourRows<B: TileColumns>(
         r2a = V(p[2]); r2b = r2a; r2c = r2a; r2d = r2a
         r3a = V(p[3]); r3b = r3a; r3c = r3a; r3d = r3a
     }
-    var a = a
+    var a = TileRows(a, rs: rs, ks: ks)
     var left = left
     var right = right
     for _ in 0..<k {
         let (ba, bb) = left.next()
         let (bc, bd) = right.next()
-        var s = V(a[0])
+        a.hide(4)
+        var s = V(a.first.pointee)
         r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b); r0c = .fma(s, bc, r0c); r0d = .fma(s, bd, r0d)
-        s = V(a[1])
+        s = V(a.first[a.rs])
         r1a = .fma(s, ba, r1a); r1b = .fma(s, bb, r1b); r1c = .fma(s, bc, r1c); r1d = .fma(s, bd, r1d)
-        s = V(a[2])
+        s = V(a.first[2 * a.rs])
         r2a = .fma(s, ba, r2a); r2b = .fma(s, bb, r2b); r2c = .fma(s, bc, r2c); r2d = .fma(s, bd, r2d)
-        s = V(a[3])
+        s = V(a.first[a.rs3])
         r3a = .fma(s, ba, r3a); r3b = .fma(s, bb, r3b); r3c = .fma(s, bc, r3c); r3d = .fma(s, bd, r3d)
-        a += Level.mr
+        a.next(4)
     }
     var q = c
     if accumulate {

@@ -103,7 +103,7 @@ private func oneElement<T: Real>(
     var t = 0
     while t < columns {
         gemmTile(
-            rows: rows, k: k, a: filters, aStep: rows,
+            rows: rows, k: k, a: filters, rs: 1, ks: rows,
             b: PixelColumns<T.Tile>(left: tiles + t, right: tiles + (t &+ width), offset: offsets), start: .zero, c: sums + t, ldc: columns,
             accumulate: false, far: false, stream: false, ahead: filters, aheadStep: 0, zero: zero)
         t &+= 2 &* width

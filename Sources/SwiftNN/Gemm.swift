@@ -155,20 +155,20 @@ func packPanels<T: Element>(
         T.kernels.pointee.pack(&p)
         return
     }
-    // Panels across groups of rows: element by element from each row's own place.
+    // Panels across groups of rows: what each has of a group.
+    if count % width > 0 { memset(out + count / width * panel, 0, width * k * MemoryLayout<T>.stride) }
     var i = 0
     while i < count {
-        let to = out + (i / width) * panel
-        let valid = min(width, count - i)
-        for x in 0..<width {
-            if x < valid {
-                let from = source.row(first + i + x) + k0 * source.columnStride
-                for c in 0..<k { to[c &* width &+ x] = from[c &* source.columnStride] }
-            } else {
-                for c in 0..<k { to[c &* width &+ x] = 0 }
+        let some = min(width - i % width, source.inner - (first + i) % source.inner, count - i)
+        let from = source.row(first + i) + k0 * source.columnStride, to = out + (i / width * panel + i % width)
+        if source.columnStride == 1 {
+            T.kernels.pointee.transpose(from, Int64(source.rowStride), to, Int64(width), Int64(some), Int64(k))
+        } else {
+            for c in 0..<k {
+                for x in 0..<some { to[c &* width &+ x] = from[c &* source.columnStride &+ x &* source.rowStride] }
             }
         }
-        i += width
+        i += some
     }
 }
 
@@ -178,17 +178,45 @@ struct BlockPixels {
     let offsets: UnsafePointer<Int64>
 }
 
-/// One call of the level's block kernel. height: rows of a tile and of a panel of A. bStride: between the rows of B, nr where it is packed.
+/// Some rows of A as tiles read them: number k of row i at data[(i / mr) * panel + (i % mr) * rs + k * ks].
+struct OperandRows<T: Element> {
+    let data: UnsafePointer<T>
+    let panel, rs, ks: Int
+
+    /// Rows first ..< first + count, columns k0 ..< k0 + k: where they lie if their numbers stand side by side, else packed into `copy`.
+    /// Tiles have an even number of rows, so a single last one would be read with what lies behind it. Rows whose distance is a large power
+    /// of two share few sets of the second-level cache, which then does not keep them from one panel of B to the next.
+    init(_ source: RowMatrix<T>, _ first: Int, _ count: Int, _ k0: Int, _ k: Int, copy: UnsafeMutablePointer<T>) {
+        let mr = Int(T.kernels.pointee.mr)
+        let distance = source.rowStride * MemoryLayout<T>.stride
+        if source.columnStride == 1 && count % 2 == 0 && distance % 16_384 != 0
+            && first / source.inner == (first + count - 1) / source.inner
+        {
+            data = source.row(first) + k0
+            (panel, rs, ks) = (mr * source.rowStride, source.rowStride, 1)
+        } else {
+            packPanels(source, first, count, k0, k, mr, copy, mr * k)
+            data = UnsafePointer(copy)
+            (panel, rs, ks) = (mr * k, 1, mr)
+        }
+    }
+    /// From row i, the first of a tile, and column k on.
+    func from(_ i: Int, _ k: Int) -> UnsafePointer<T> { data + (i / Int(T.kernels.pointee.mr) * panel + k * ks) }
+}
+
+/// One call of the level's block kernel. height: rows of a tile and of a panel of A. aRow, aStep: from row to row and from k to k of A, 1 and
+/// mr where it is packed. bStride: between the rows of B, nr where it is packed.
 @inline(__always)
 func gemmBlock<T: Element>(
-    m: Int, n: Int, k: Int, height: Int? = nil, a: UnsafePointer<T>, aPanel: Int, b: UnsafePointer<T>, bPanel: Int, bStride: Int? = nil,
-    bPixels: BlockPixels? = nil,
+    m: Int, n: Int, k: Int, height: Int? = nil, a: UnsafePointer<T>, aPanel: Int, aRow: Int = 1, aStep: Int? = nil,
+    b: UnsafePointer<T>, bPanel: Int, bStride: Int? = nil, bPixels: BlockPixels? = nil,
     c: UnsafeMutablePointer<T>, ldc: Int, row: Int, column: Int, first: Bool, last: Bool, chained: Bool = false, far: Bool = false,
     epilogue e: Epilogue<T>, stream: Bool = false, ahead: UnsafePointer<T>? = nil, tile: UnsafeMutablePointer<T>
 ) {
     var g = snn_gemm_block(
-        m: Int64(m), n: Int64(n), k: Int64(k), height: height.map { Int64($0) } ?? T.kernels.pointee.mr, a: a, a_panel: Int64(aPanel), b: b,
-        b_panel: Int64(bPanel), b_stride: bStride.map { Int64($0) } ?? T.kernels.pointee.nr, b_starts: bPixels?.starts,
+        m: Int64(m), n: Int64(n), k: Int64(k), height: height.map { Int64($0) } ?? T.kernels.pointee.mr, a: a, a_panel: Int64(aPanel),
+        a_rs: Int64(aRow), a_ks: aStep.map { Int64($0) } ?? T.kernels.pointee.mr, b: b, b_panel: Int64(bPanel),
+        b_stride: bStride.map { Int64($0) } ?? T.kernels.pointee.nr, b_starts: bPixels?.starts,
         b_offsets: bPixels?.offsets, c: c, ldc: Int64(ldc),
         row_bias: e.rowBias.map { UnsafeRawPointer($0 + row) }, col_bias: e.columnBias.map { UnsafeRawPointer($0 + column) },
         residual: e.residual.map { UnsafeRawPointer($0 + (row * e.residualStride + column)) }, ldr: Int64(e.residualStride),
@@ -420,7 +448,7 @@ func gemmRows<T: Element>(
         let to = min(depths.count, from + 4)
         let start = depths[from].start
         let depth = depths[to - 1].start + depths[to - 1].depth - start
-        packPanels(a, i, count, start, depth, mr, block, depth * mr)
+        let rows = OperandRows(a, i, count, start, depth, copy: block)
         for row in stride(from: 0, to: m, by: strip) {
             var j = 0
             while j < n {
@@ -428,8 +456,8 @@ func gemmRows<T: Element>(
                 for d in from..<to {
                     let (k0, kb) = depths[d]
                     gemmBlock(
-                        m: min(strip, m - row), n: min(step, n - j), k: kb, a: block + (row * depth + (k0 - start) * mr),
-                        aPanel: depth * mr, b: b.data + (j / nr * b.panel + k0 * nr), bPanel: b.panel,
+                        m: min(strip, m - row), n: min(step, n - j), k: kb, a: rows.from(row, k0 - start), aPanel: rows.panel,
+                        aRow: rows.rs, aStep: rows.ks, b: b.data + (j / nr * b.panel + k0 * nr), bPanel: b.panel,
                         c: c + ((i + row) * ldc + j), ldc: ldc, row: i + row, column: j, first: d == 0, last: d == depths.count - 1,
                         far: shallow,
                         epilogue: epilogue, tile: tile)

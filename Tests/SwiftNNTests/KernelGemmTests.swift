@@ -122,7 +122,14 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             (block.m, block.n, block.k) = (Int64(m), Int64(n), Int64(depth))
             block.height = Int64(height)
             block.a = UnsafeRawPointer(aPacked.pointer)
-            block.a_panel = Int64(aPanel)
+            (block.a_panel, block.a_rs, block.a_ks) = (Int64(aPanel), 1, Int64(kernels.mr))
+            // half of the cases with an even number of rows: A where it lies, NaN between its rows
+            let lda = k + 3
+            let aRows = Fenced<T>((0..<((m - 1) * lda + k)).map { $0 % lda < k ? a[$0 / lda * k + $0 % lda] : .nan })
+            if m % 2 == 0 && (m / 2 + n) % 2 == 0 {
+                block.a = UnsafeRawPointer(aRows.pointer + from)
+                (block.a_panel, block.a_rs, block.a_ks) = (Int64(height * lda), Int64(lda), 1)
+            }
             block.b = UnsafeRawPointer(bPacked.pointer)
             block.b_panel = Int64(bPanel)
             block.b_stride = Int64(kernels.nr)
@@ -155,7 +162,7 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.chained = options.chained && from > 0 ? 1 : 0
             block.tile = UnsafeMutableRawPointer(tile.pointer)
             kernels.table.gemm_block(&block)
-            if !aPacked.isIntact || !bPacked.isIntact || pixels?.image.isIntact == false {
+            if !aPacked.isIntact || !aRows.isIntact || !bPacked.isIntact || pixels?.image.isIntact == false {
                 report("gemm_block \(kernels.name) wrote to its inputs")
             }
         }

@@ -10,7 +10,9 @@
 typedef struct snn_gemm_block {
     int64_t m, n, k;
     int64_t height;                 /* rows of a tile: mr, or a smaller even number where that divides m better */
-    const void *a; int64_t a_panel; /* packed: panel i holds rows i*height...; element (i,k) at a[(i/height)*a_panel + k*mr + i%height] */
+    /* element (i,k) at a[(i/height)*a_panel + (i%height)*a_rs + k*a_ks]: packed in panels, a_rs 1 and a_ks mr, or where it lies. An odd last
+     * row is read with the next one */
+    const void *a; int64_t a_panel, a_rs, a_ks;
     const void *b; int64_t b_panel, b_stride; /* element (k,j) at b[(j/nr)*b_panel + k*b_stride + j%nr]; b_stride is nr where it is packed */
     /* not NULL: B is read where it lies: element (k,j) at b[b_starts[j / (nr/2)] + b_offsets[k] + j % (nr/2)]; whole vectors are read, and
      * b_starts has four numbers for every 2*nr columns begun */

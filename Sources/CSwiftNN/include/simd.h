@@ -430,6 +430,12 @@ static inline __attribute__((always_inline)) void snn_prefetch(const void *p) { 
 /* Asks for the cache line at p to be read into the first-level cache. */
 static inline __attribute__((always_inline)) void snn_prefetch_near(const void *p) { __builtin_prefetch(p, 0, 3); }
 
+/* p, of which the compiler no longer knows how it came about. */
+static inline __attribute__((always_inline)) const void *snn_hide(const void *p) {
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* dst[k*ldd + i] = src[i*lds + k] for 8 x 8. Halves of rows i and i + 4 are loaded into one vector: what is left are shuffles within the
  * halves, of which CPUs do two at a time, and none across. */
 static inline __attribute__((always_inline)) void snn_transpose8_f32(const float *src, int64_t lds, float *dst, int64_t ldd) {
