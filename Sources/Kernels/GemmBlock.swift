@@ -4,7 +4,7 @@ import CSwiftNN
 /// A typed copy of snn_gemm_block.
 struct GemmBlock<T: Real> {
     let m, n, k, height: Int
-    let a: UnsafePointer<T>, aPanel: Int, aRow: Int, aStep: Int
+    let a: UnsafePointer<T>, aPanel: Int, aRow: Int, aStep: Int, aLast: Int
     let b: UnsafePointer<T>, bPanel: Int, bStride: Int
     let bStarts: UnsafePointer<Int64>?, bOffsets: UnsafePointer<Int64>?
     let c: UnsafeMutablePointer<T>, ldc: Int
@@ -22,7 +22,7 @@ struct GemmBlock<T: Real> {
         let g = p.pointee
         m = Int(g.m); n = Int(g.n); k = Int(g.k); height = Int(g.height)
         a = g.a.unsafelyUnwrapped.assumingMemoryBound(to: T.self); aPanel = Int(g.a_panel)
-        aRow = Int(g.a_rs); aStep = Int(g.a_ks)
+        aRow = Int(g.a_rs); aStep = Int(g.a_ks); aLast = Int(g.a_last)
         b = g.b.unsafelyUnwrapped.assumingMemoryBound(to: T.self); bPanel = Int(g.b_panel); bStride = Int(g.b_stride)
         bStarts = g.b_starts; bOffsets = g.b_offsets
         c = g.c.unsafelyUnwrapped.assumingMemoryBound(to: T.self); ldc = Int(g.ldc)
@@ -85,17 +85,17 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
         let rows = paired ? last : g.m
         for _ in 0..<(paired ? 2 : 1) {
             var ahead = Ahead(g, j, tiles)
-            var a = g.a
+            var a = 0
             var i = 0
             while i < rows {
-                oneTile(g, a, i, j, min(g.height, rows &- i), columns, ahead, B.self)
-                a += g.aPanel
+                oneTile(g, g.a + min(a, g.aLast), i, j, min(g.height, rows &- i), columns, ahead, B.self)
+                a &+= g.aPanel
                 ahead.from += ahead.share
                 i &+= g.height
             }
             j &+= nr
         }
-        if paired { fourRows(g, g.a + (tiles &- 1) &* g.aPanel, rows, j &- 2 &* nr, B.self) }
+        if paired { fourRows(g, g.a + min((tiles &- 1) &* g.aPanel, g.aLast), rows, j &- 2 &* nr, B.self) }
     }
 }
 

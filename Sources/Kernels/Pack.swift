@@ -146,7 +146,7 @@ func transposePanel<T: Real>(
     }
 }
 
-/// Rows side by side of one or two residues are vectors of them, of which only the lanes inside of the image are read.
+/// Rows side by side of one or two residues are columns of vectors of them, of which only the lanes inside of the image are read.
 @inline(never)
 func pad<T: Real>(_ argument: UnsafePointer<snn_pad>, _: T.Type) {
     typealias V = T.Vector
@@ -154,47 +154,57 @@ func pad<T: Real>(_ argument: UnsafePointer<snn_pad>, _: T.Type) {
     let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let dst = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let hs = Int(p.hs), ws = Int(p.ws), h = Int(p.h), w = Int(p.w), top = Int(p.top), left = Int(p.left)
-    let phases = Int(p.phases), phase = Int(p.phase), row = Int(p.row), step = Int(p.step)
+    let phases = Int(p.phases), phase = Int(p.phase), row = Int(p.row), step = Int(p.step), ahead = Int(p.ahead)
     let all: UInt64 = (1 &<< UInt64(V.lanes)) &- 1
     @inline(__always) func part(_ from: UnsafePointer<T>, _ bits: UInt64) -> V {
         bits & all == all ? .load(from) : .load(from, lanes: bits, 0)
     }
-    for i in 0..<(top &+ h &+ Int(p.bottom)) {
-        let inside = i >= top && i < top &+ h
-        let from = src + (i &- top) &* hs, to = dst + i &* row
-        if ws == 1 && phases <= 2 {
-            var j = 0
-            while j < phase {
-                let column = phases &* j &- left
-                let bits = inside ? Inside.bits(column, w) : 0
-                let first = part(from + column, bits)
-                if phases == 1 {
-                    first.put(to + j, phase &- j)
-                } else {
-                    let (even, odd) = V.unzip(first, part(from + (column &+ V.lanes), bits &>> UInt64(V.lanes)))
-                    even.put(to + j, phase &- j)
-                    odd.put(to + (step &+ j), phase &- j)
-                }
-                j &+= V.lanes
+    let end = top &+ h &+ Int(p.bottom)
+    if ws != 1 || phases > 2 {
+        for i in 0..<end {
+            let inside = i >= top && i < top &+ h
+            let from = src + (i &- top) &* hs
+            for f in 0..<phases {
+                let to = dst + (i &* row &+ f &* step)
+                // the first column of the image with this residue, and how many there are
+                let first = (f &+ phases &- left % phases) % phases
+                let count = inside && first < w ? (w &- first &+ phases &- 1) / phases : 0
+                let before = count > 0 ? (left &+ first) / phases : 0
+                fill(to, 0, before)
+                copyRun(from + first &* ws, phases &* ws, to + before, count)
+                fill(to + (before &+ count), 0, phase &- before &- count)
             }
-            continue
         }
-        for f in 0..<phases {
-            let to = to + f &* step
-            // the first column of the image with this residue, and how many there are
-            let first = (f &+ phases &- left % phases) % phases
-            let count = inside && first < w ? (w &- first &+ phases &- 1) / phases : 0
-            let before = count > 0 ? (left &+ first) / phases : 0
-            fill(to, 0, before)
-            copyRun(from + first &* ws, phases &* ws, to + before, count)
-            fill(to + (before &+ count), 0, phase &- before &- count)
+        return
+    }
+    for i in 0..<end where i < top || i >= top &+ h {
+        for f in 0..<phases { fill(dst + (i &* row &+ f &* step), 0, phase) }
+    }
+    var j = 0
+    while j < phase {
+        let column = phases &* j &- left
+        let bits = Inside.bits(column, w)
+        var from = src + column, to = dst + (top &* row &+ j)
+        for _ in 0..<h {
+            let first = part(from, bits)
+            snn_prefetch_near(from + ahead)
+            if phases == 1 {
+                first.put(to, phase &- j)
+            } else {
+                snn_prefetch_near(from + (ahead &+ V.lanes))
+                let (even, odd) = V.unzip(first, part(from + V.lanes, bits &>> UInt64(V.lanes)))
+                even.put(to, phase &- j)
+                odd.put(to + step, phase &- j)
+            }
+            from += hs
+            to += row
         }
+        j &+= V.lanes
     }
 }
 
 /// The images are padded already, so that every window lies inside them. The columns are runs of pixels side by side in one panel, which are
-/// found once and then copied for every (channel, r, s). Taps of a channel share cache lines: a run is copied for all rows before the next
-/// one. Without taps, all columns of a row come before the next row, which lies a plane further, unless that is small.
+/// found once and then copied for every (channel, r, s).
 @inline(never)
 func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     let p = argument.pointee
@@ -205,54 +215,96 @@ func im2col<T: Real>(_ argument: UnsafePointer<snn_im2col>, _: T.Type) {
     let cs = Int(p.cs), hs = Int(p.hs), ws = Int(p.ws), s = Int(p.s), rSize = Int(p.r)
     let depth = Int(p.k), columns = Int(p.p), panel = Int(p.panel), pixels = Int(p.pixels)
     let rowStep = Int(p.stride_h) &* hs, columnStep = Int(p.stride_w) &* ws
-    let rStep = Int(p.dilation_h) &* hs, dilation = Int(p.dilation_w), phases = Int(p.phases), phase = Int(p.phase)
+    let rStep = Int(p.dilation_h), rowPhases = Int(p.row_phases), dilation = Int(p.dilation_w), phases = Int(p.phases), phase = Int(p.phase)
     let taps = rSize &* s
     // Rows of pixels that follow each other without a gap are one row.
     let q = Int(p.q) &* columnStep == rowStep ? pixels : Int(p.q)
 
-    // runs: (offset in the images, place in the panels, length)
-    var count = 0
-    var done = 0
-    var image = Int(p.p0) / pixels
-    var oy = Int(p.p0) % pixels / q
-    var ox = Int(p.p0) % pixels % q
-    while done < columns {
-        let length = min(min(columns &- done, q &- ox), width &- done % width)
-        runs[3 &* count] = Int64(image &* Int(p.ns) &+ oy &* rowStep &+ ox &* columnStep)
-        runs[3 &* count &+ 1] = Int64(done / width &* panel &+ done % width)
-        runs[3 &* count &+ 2] = Int64(length)
-        count &+= 1
-        done &+= length
-        ox &+= length
-        if ox == q {
-            ox = 0
-            oy &+= 1
-            if oy &* q == pixels {
-                oy = 0
-                image &+= 1
-            }
-        }
-    }
     // Where each row's windows begin.
     let offsets = runs + 3 &* columns
+    let places = UnsafeMutableRawPointer(offsets + depth).assumingMemoryBound(to: Int32.self)
+    for i in 0..<16 { places[i] = 0 }
     var c = Int(p.k0) / taps
     var r = (Int(p.k0) % taps) / s
     var t = Int(p.k0) % s
+    // Columns of residues stand apart; a tap further they are both this much further.
+    let (residues, quotients) = phases > 1 ? (dilation % phases, dilation / phases) : (0, 0)
+    var residue = residues &* t % phases, quotient = dilation &* t / phases
+    @inline(__always) func rowOffset(_ row: Int) -> Int {
+        rowPhases > 1 ? row % rowPhases &* Int(p.row_phase) &+ row / rowPhases &* hs : row &* hs
+    }
+    var row = rowOffset(r &* rStep)
     for k in 0..<depth {
-        let column = t &* dilation
-        offsets[k] = Int64(c &* cs &+ r &* rStep &+ (phases > 1 ? column % phases &* phase &+ column / phases : column &* ws))
+        offsets[k] = Int64(c &* cs &+ row &+ (phases > 1 ? residue &* phase &+ quotient : t &* dilation &* ws))
         t &+= 1
+        residue &+= residues
+        quotient &+= quotients
+        if residue >= phases && phases > 1 {
+            residue &-= phases
+            quotient &+= 1
+        }
         if t == s {
-            t = 0
+            (t, residue, quotient) = (0, 0, 0)
             r &+= 1
             if r == rSize {
                 r = 0
                 c &+= 1
             }
+            row = rowOffset(r &* rStep)
         }
     }
 
-    if columnStep == 1 && (taps > 1 || pixels < 1024) {
+    // Pixels of one panel are gathered for all rows before the next ones: taps of a channel share cache lines. Without taps, all columns of a
+    // row come before the next row, which lies a plane further, unless that is small.
+    let byRuns = columnStep == 1 && (taps > 1 || pixels < 1024)
+    let picks = Level.masksLoads && columnStep > 0 && rowStep >= 0 && (byRuns || columnStep == 2)
+    // Runs of pixels that one copy takes for each row: (offset in the images, place in the panels, length).
+    var count = 0
+    var done = 0
+    var image = Int(p.p0) / pixels
+    var oy = Int(p.p0) % pixels / q
+    var ox = Int(p.p0) % pixels % q
+    /// Goes on by so many pixels of a row.
+    @inline(__always) func skip(_ length: Int) {
+        ox &+= length
+        if ox < q { return }
+        ox = 0
+        oy &+= 1
+        if oy &* q < pixels { return }
+        oy = 0
+        image &+= 1
+    }
+    while done < columns {
+        let start = image &* Int(p.ns) &+ oy &* rowStep &+ ox &* columnStep
+        let to = done / width &* panel &+ done % width
+        var length = width &- done % width
+        length = min(length, columns &- done)
+        if picks {
+            // as many as can be picked out of two vectors side by side
+            var last = 0, taken = 0
+            repeat {
+                let place = image &* Int(p.ns) &+ oy &* rowStep &+ ox &* columnStep &- start
+                if place < last || place >= 2 &* T.Vector.lanes { break }
+                last = place
+                places[taken] = Int32(truncatingIfNeeded: place)
+                taken &+= 1
+                skip(1)
+            } while taken < min(length, T.Vector.lanes)
+            let at = UnsafeRawPointer(places).loadUnaligned(as: SIMD16<Int32>.self)
+            pickRuns(src + start, offsets, dst + to, step, depth, taken, at, last &+ 1, ahead: taps == 1 ? 8 &* cs : 0)
+            done &+= taken
+            continue
+        }
+        length = min(length, q &- ox)
+        runs[3 &* count] = Int64(start)
+        runs[3 &* count &+ 1] = Int64(to)
+        runs[3 &* count &+ 2] = Int64(length)
+        count &+= 1
+        done &+= length
+        skip(length)
+    }
+
+    if byRuns {
         for x in 0..<count {
             copyRuns(src + Int(runs[3 &* x]), offsets, dst + Int(runs[3 &* x &+ 1]), step, depth, Int(runs[3 &* x &+ 2]))
         }
@@ -297,6 +349,30 @@ private func copyRuns<T: Real>(
         copyPairs(from, offsets, to, step, depth, bytes, UInt64.self)
     } else {
         for k in 0..<depth { to[k &* step] = from[Int(offsets[k])] }
+    }
+}
+
+/// to[k * step + i] = from[offsets[k] + places[i]] for i in 0 ..< n; `size` numbers from there on are read, and `ahead` asked for.
+@inline(__always)
+private func pickRuns<T: Real>(
+    _ from: UnsafePointer<T>, _ offsets: UnsafePointer<Int64>, _ to: UnsafeMutablePointer<T>, _ step: Int, _ depth: Int, _ n: Int,
+    _ places: SIMD16<Int32>, _ size: Int, ahead: Int
+) {
+    typealias V = T.Vector
+    let lanes = V.lanes
+    if size <= lanes {
+        for k in 0..<depth {
+            let from = from + Int(offsets[k])
+            let v = V.loadFirst(from, size)
+            snn_prefetch_near(from + ahead)
+            V.pick(v, v, places).storeFirst(to + k &* step, n)
+        }
+    } else {
+        for k in 0..<depth {
+            let from = from + Int(offsets[k])
+            snn_prefetch_near(from + ahead)
+            V.pick(.load(from), .loadFirst(from + lanes, size &- lanes), places).storeFirst(to + k &* step, n)
+        }
     }
 }
 

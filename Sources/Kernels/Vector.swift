@@ -25,6 +25,8 @@ protocol Wide {
     static func load(_ p: UnsafePointer<Scalar>, stride: Int) -> Self
     /// Elements 0, 2, 4, ... and 1, 3, 5, ... of a and then b.
     static func unzip(_ a: Self, _ b: Self) -> (even: Self, odd: Self)
+    /// Lane i is number places[i] of those in a and b.
+    static func pick(_ a: Self, _ b: Self, _ places: SIMD16<Int32>) -> Self
     /// Elements 0, 3, 6, ... of a, b and c.
     static func everyThird(_ a: Self, _ b: Self, _ c: Self) -> Self
     /// Quarter j of a, b, c and d in this order.
@@ -228,6 +230,9 @@ struct FloatVector: Wide {
     }
     @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, first n: Int) { snn_store_first_f32(p, v, Int64(n)) }
     @inline(__always) static func load(_ p: UnsafePointer<Float>, stride: Int) -> Self { Self(v: snn_strided_f32(p, Int64(stride))) }
+    @inline(__always) static func pick(_ a: Self, _ b: Self, _ places: SIMD16<Int32>) -> Self {
+        Self(v: snn_pick_f32(a.v, b.v, places))
+    }
     @inline(__always) static func unzip(_ a: Self, _ b: Self) -> (even: Self, odd: Self) {
         (Self(v: snn_even_f32(a.v, b.v)), Self(v: snn_odd_f32(a.v, b.v)))
     }
@@ -417,6 +422,9 @@ struct DoubleVector: Wide {
     }
     @inline(__always) func store(_ p: UnsafeMutablePointer<Double>, first n: Int) { snn_store_first_f64(p, v, Int64(n)) }
     @inline(__always) static func load(_ p: UnsafePointer<Double>, stride: Int) -> Self { Self(v: snn_strided_f64(p, Int64(stride))) }
+    @inline(__always) static func pick(_ a: Self, _ b: Self, _ places: SIMD16<Int32>) -> Self {
+        Self(v: snn_pick_f64(a.v, b.v, places))
+    }
     @inline(__always) static func unzip(_ a: Self, _ b: Self) -> (even: Self, odd: Self) {
         (Self(v: snn_even_f64(a.v, b.v)), Self(v: snn_odd_f64(a.v, b.v)))
     }

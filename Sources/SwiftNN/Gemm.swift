@@ -208,14 +208,14 @@ struct OperandRows<T: Element> {
 /// mr where it is packed. bStride: between the rows of B, nr where it is packed.
 @inline(__always)
 func gemmBlock<T: Element>(
-    m: Int, n: Int, k: Int, height: Int? = nil, a: UnsafePointer<T>, aPanel: Int, aRow: Int = 1, aStep: Int? = nil,
+    m: Int, n: Int, k: Int, height: Int? = nil, a: UnsafePointer<T>, aPanel: Int, aRow: Int = 1, aStep: Int? = nil, aLast: Int = .max,
     b: UnsafePointer<T>, bPanel: Int, bStride: Int? = nil, bPixels: BlockPixels? = nil,
     c: UnsafeMutablePointer<T>, ldc: Int, row: Int, column: Int, first: Bool, last: Bool, chained: Bool = false, far: Bool = false,
     epilogue e: Epilogue<T>, stream: Bool = false, ahead: UnsafePointer<T>? = nil, tile: UnsafeMutablePointer<T>
 ) {
     var g = snn_gemm_block(
         m: Int64(m), n: Int64(n), k: Int64(k), height: height.map { Int64($0) } ?? T.kernels.pointee.mr, a: a, a_panel: Int64(aPanel),
-        a_rs: Int64(aRow), a_ks: aStep.map { Int64($0) } ?? T.kernels.pointee.mr, b: b, b_panel: Int64(bPanel),
+        a_rs: Int64(aRow), a_ks: aStep.map { Int64($0) } ?? T.kernels.pointee.mr, a_last: Int64(aLast), b: b, b_panel: Int64(bPanel),
         b_stride: bStride.map { Int64($0) } ?? T.kernels.pointee.nr, b_starts: bPixels?.starts,
         b_offsets: bPixels?.offsets, c: c, ldc: Int64(ldc),
         row_bias: e.rowBias.map { UnsafeRawPointer($0 + row) }, col_bias: e.columnBias.map { UnsafeRawPointer($0 + column) },

@@ -122,7 +122,7 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             (block.m, block.n, block.k) = (Int64(m), Int64(n), Int64(depth))
             block.height = Int64(height)
             block.a = UnsafeRawPointer(aPacked.pointer)
-            (block.a_panel, block.a_rs, block.a_ks) = (Int64(aPanel), 1, Int64(kernels.mr))
+            (block.a_panel, block.a_rs, block.a_ks, block.a_last) = (Int64(aPanel), 1, Int64(kernels.mr), .max)
             // half of the cases with an even number of rows: A where it lies, NaN between its rows
             let lda = k + 3
             let aRows = Fenced<T>((0..<((m - 1) * lda + k)).map { $0 % lda < k ? a[$0 / lda * k + $0 % lda] : .nan })
@@ -140,6 +140,11 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
                 $0 % panels < n ? b[(from + $0 / panels) * n + $0 % panels] : .nan
             }
             let asRows = Fenced<T>(inRows + [0])
+            // columns of A in place, of which tiles read an even number
+            let inColumns = Fenced<T>((0..<(options.rows && m % 2 == 0 ? m * depth : 1)).map { a[$0 % m * k + from + $0 / m] })
+            if options.rows && m % 2 == 0 {
+                (block.a, block.a_panel, block.a_rs, block.a_ks) = (UnsafeRawPointer(inColumns.pointer), Int64(height), 1, Int64(m))
+            }
             if options.rows {
                 (block.b, block.b_panel, block.b_stride) = (UnsafeRawPointer(asRows.pointer), Int64(kernels.nr), Int64(panels))
             }
@@ -355,7 +360,7 @@ private func padCase<T: Number>(
         var p = snn_pad(
             src: image.pointer + start, hs: Int64(hs), ws: Int64(ws), h: Int64(h), w: Int64(w), top: Int64(border.top),
             bottom: Int64(border.bottom), left: Int64(border.left), phases: Int64(phases), phase: Int64(phase), dst: out.pointer,
-            row: Int64(row), step: Int64(step))
+            row: Int64(row), step: Int64(step), ahead: 64)
         kernels.table.pad(&p)
         if !out.isIntact { report("pad \(kernels.name) wrote in front of its memory") }
         return out.values
@@ -379,7 +384,7 @@ private func imageCase<T: Number>(_ window: Window, _ block: (k0: Int, k: Int, p
         let panel = width * block.k + 2
         let size = ((block.p + width - 1) / width - 1) * panel + width * block.k
         let out = Fenced<T>(size, .nan)
-        let runs = Fenced<Int64>(3 * block.p + block.k, -1)
+        let runs = Fenced<Int64>(3 * block.p + block.k + 8, -1)
         var p = snn_im2col()
         p.src = UnsafeRawPointer(image.pointer + start)
         (p.ns, p.cs, p.hs, p.ws) = (Int64(ns), Int64(cs), Int64(hs), Int64(window.ws))

@@ -10,9 +10,10 @@
 typedef struct snn_gemm_block {
     int64_t m, n, k;
     int64_t height;                 /* rows of a tile: mr, or a smaller even number where that divides m better */
-    /* element (i,k) at a[(i/height)*a_panel + (i%height)*a_rs + k*a_ks]: packed in panels, a_rs 1 and a_ks mr, or where it lies. An odd last
-     * row is read with the next one */
-    const void *a; int64_t a_panel, a_rs, a_ks;
+    /* element (i,k) at a[min((i/height)*a_panel, a_last) + (i%height)*a_rs + k*a_ks]: packed in panels, a_rs 1 and a_ks mr, or where it
+     * lies. An odd last row is read with the next one; a smaller a_last keeps the last tile inside of the matrix: its first row is once more
+     * one of the tile before. */
+    const void *a; int64_t a_panel, a_rs, a_ks, a_last;
     const void *b; int64_t b_panel, b_stride; /* element (k,j) at b[(j/nr)*b_panel + k*b_stride + j%nr]; b_stride is nr where it is packed */
     /* not NULL: B is read where it lies: element (k,j) at b[b_starts[j / (nr/2)] + b_offsets[k] + j % (nr/2)]; whole vectors are read, and
      * b_starts has four numbers for every 2*nr columns begun */
@@ -54,10 +55,11 @@ typedef struct snn_im2col {
     int64_t r, s;                             /* filter size */
     int64_t stride_h, stride_w, dilation_h, dilation_w;
     int64_t phases, phase;                    /* > 1: the input's column w stands at w % phases * phase + w / phases, and stride_w is 1 */
+    int64_t row_phases, row_phase;            /* > 1: its row h at h % row_phases * row_phase + h / row_phases * hs, and stride_h is 1 */
     int64_t q, pixels;                        /* output width, output pixels of an image */
     int64_t k0, k, p0, p;                     /* the block: rows k0 ..< k0+k, columns p0 ..< p0+p */
     void *dst; int64_t width, row, panel;
-    int64_t *runs;                            /* scratch for 3*p + k numbers */
+    int64_t *runs;                            /* scratch for 3*p + k + 8 numbers */
 } snn_im2col;
 
 /* Rows of an image between `top` and `bottom` rows of zeros and behind `left` columns of them, cut into the columns of each residue modulo
@@ -68,6 +70,7 @@ typedef struct snn_pad {
     int64_t h, w, top, bottom, left;
     int64_t phases, phase;
     void *dst; int64_t row, step;
+    int64_t ahead;                            /* how far behind each number the memory is asked for one */
 } snn_pad;
 
 /* Tiles side by side of a Winograd convolution, 4x4 outputs and 36 numbers each of which stands in a plane of its own:

@@ -423,6 +423,27 @@ static inline __attribute__((always_inline)) void snn_store_partial_f64(double *
 }
 #endif
 
+/* Lane i is number at[i] of those in a and b. */
+static inline __attribute__((always_inline)) snn_f32x16 snn_pick_f32(snn_f32x16 a, snn_f32x16 b, snn_i32x16 at) {
+#ifdef __AVX512F__
+    return __builtin_ia32_vpermi2varps512(a, at, b);
+#else
+    snn_f32x16 v = a;
+    for (int i = 0; i < 16; i++) v[i] = at[i] < 16 ? a[at[i]] : b[at[i] - 16];
+    return v;
+#endif
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_pick_f64(snn_f64x8 a, snn_f64x8 b, snn_i32x16 at) {
+    snn_i64x8 places = __builtin_convertvector(__builtin_shufflevector(at, at, 0, 1, 2, 3, 4, 5, 6, 7), snn_i64x8);
+#ifdef __AVX512F__
+    return __builtin_ia32_vpermi2varpd512(a, places, b);
+#else
+    snn_f64x8 v = a;
+    for (int i = 0; i < 8; i++) v[i] = places[i] < 8 ? a[places[i]] : b[places[i] - 8];
+    return v;
+#endif
+}
+
 /* Asks for the cache line at p to be read into the second-level cache: it comes back from there sooner than from memory, and does not
  * push out what the first level holds. */
 static inline __attribute__((always_inline)) void snn_prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }

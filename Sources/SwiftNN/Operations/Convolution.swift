@@ -5,7 +5,7 @@ import CSwiftNN
 /// Shapes: x (n,c,h,w) or (c,h,w), weight (o, c/groups, r, s), y (n,o,p,q) with p = (h + pads - dilation*(r-1) - 1) / stride + 1; one
 /// dimension less for a 1-D convolution, which is the same with h = r = 1.
 /// Threads: images, groups and blocks of output pixels. Each group is a GEMM of the filters (packed once) with the windows (im2col panels
-/// packed block by block from an image that is padded once, where it needs padding at all). Windows in place: ConvolutionInPlace.swift;
+/// packed block by block: ConvolutionWindows.swift). Windows in place: ConvolutionInPlace.swift;
 /// pixels as rows, where they fill no vectors: ConvolutionByPixels.swift; 3x3 filters: Winograd.swift, of few channels WinogradLines.swift.
 @_cdecl("snn_conv_forward") @implementation
 public func snn_conv_forward(_ args: UnsafePointer<snn_conv_forward_args>!) -> snn_status {
@@ -295,7 +295,7 @@ func convolve<T: Element>(
 
     // The filters: a matrix of m rows and k columns for every group.
     let vectors = PixelVectors(shape, m: m, k: k, chainLength: chainLength, nr: nr)
-    let byPixels = vectors == nil && PixelRows.suit(shape, m: m, k: k, nr: nr)
+    let byPixels = vectors == nil && PixelRows.suit(shape, m: m, k: k, nr: nr, inPlace: PixelRows.inPlace(source, shape))
     let filterWidth = byPixels ? nr : mr
     let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: filterWidth)
     let filters = try prepared(array, PreparedKey(kind: .filterPanels, a: groups, b: filterWidth), count: packedSize * groups) {
@@ -313,16 +313,9 @@ func convolve<T: Element>(
         return try convolveInPlace(
             source, filters: filters.base, packedSize: packedSize, shape, vectors, whole, y, chainLength: chainLength, threads: threads)
     }
-    // The image is copied where it is padded and where pixels side by side in the result lie apart in it: the columns of every residue
-    // modulo the stride then stand together.
-    let phases = shape.phases, phase = shape.phase
-    let width = phases * phase
-    let copied = shape.isPadded || phases > 1 || (source.strides[3] != 1 && shape.w > 1)
-    let image = copied ? shape.c * shape.paddedH * width : 0
     if byPixels {
         return try convolveByPixels(
-            source, filters: filters.base, packedSize: packedSize, shape, whole, y, copied: copied, chainLength: chainLength,
-            threads: threads)
+            source, filters: filters.base, packedSize: packedSize, shape, whole, y, chainLength: chainLength, threads: threads)
     }
     // Columns of a task: two tasks a thread at least, four panels where the image has them. The pixels of small images follow each other,
     // so that a panel is shared by images; such a block of results goes through scratch memory.
@@ -332,16 +325,16 @@ func convolve<T: Element>(
     let wanted = ceilDivide(pixels &* shape.n &* groups, tasksWanted)
     var nc = min(min(Blocking.nc, roundUp(perTask, nr)), max(nr, roundUp(min(wanted, perTask), nr)))
     if shared { nc = max(2 * nr, min(nc, Blocking.cacheBytes / 2 / (m * MemoryLayout<T>.stride) / nr * nr)) }
-    let blockSize = min(max(k, 1), packedDepth) * nc
-    let perWorker = blockSize + mr * nr + (shared ? m * nc : 0)
-    let scratch = try Scratch<T>(image * shape.n + perWorker * threads)
+    // Without taps rows come from far away, as much of each as there is; else what a cache near by holds is gathered at a time.
+    let gathered = shape.r * shape.s == 1 ? roundUp(nc, 2 * nr) : 2 * nr
+    let blockSize = min(max(k, 1), packedDepth) * gathered
+    let windows = Windows(source, shape, block: nc, acrossImages: shared, rows: packedDepth)
+    let perWorker = blockSize + mr * nr + windows.room + (shared ? m * nc : 0)
+    let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
-    let runsSize = 3 * nc + packedDepth
+    let runsSize = 3 * gathered + packedDepth + 8
     let runs = try Scratch<Int64>(runsSize * threads)
     defer { runs.release() }
-    let padded = scratch.base
-    if copied { source = padImages(source, shape, padded, threads: threads) }
-    let blocks = padded + image * shape.n
     let perImage = ceilDivide(perTask, nc)
     // A result too large for the caches to hold until somebody reads it is written past them, which saves reading it first.
     let size = MemoryLayout<T>.stride
@@ -349,7 +342,8 @@ func convolve<T: Element>(
         k <= chainLength && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
         && shape.n * shape.o * pixels * size >= Blocking.streamBytes
     ThreadPool.run((shared ? 1 : shape.n) * groups * perImage, threads: threads) { task, worker in
-        let block = blocks + worker * perWorker
+        let block = scratch.base + worker * perWorker
+        let tile = block + blockSize, image = tile + mr * nr
         let j = task % perImage * nc
         let columns = min(nc, perTask - j)
         let g = task / perImage % groups
@@ -357,25 +351,24 @@ func convolve<T: Element>(
         let first = shared ? j % pixels : j
         // Whether the block lies inside one image.
         let direct = first + columns <= pixels
-        let result = direct ? y + ((n * shape.o + g * m) * pixels + first) : block + blockSize + mr * nr
+        let result = direct ? y + ((n * shape.o + g * m) * pixels + first) : image + windows.room
         let ldc = direct ? pixels : nc
         var epilogue = whole
         epilogue.rowBias = whole.rowBias.map { $0 + g * m }
         var k0 = 0
         repeat {
             let kb = min(packedDepth, k - k0)
-            var window = snn_im2col(
-                src: source.data + g * channels * source.strides[1], ns: Int64(source.strides[0]), cs: Int64(source.strides[1]),
-                hs: Int64(source.strides[2]), ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s),
-                stride_h: Int64(shape.stride.h), stride_w: 1, dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w),
-                phases: Int64(phases), phase: Int64(phase), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(k0), k: Int64(kb),
-                p0: Int64(n * pixels + first), p: Int64(columns), dst: block, width: Int64(nr), row: Int64(nr), panel: Int64(kb * nr),
-                runs: runs.base + worker * runsSize)
-            T.kernels.pointee.im2col(&window)
-            // Two panels at a time: the part of C that the chains add to stays near. Where there are no more, the filters are read once, in
-            // memory's order.
+            var window = windows.panels(group: g, first: n * pixels + first, count: columns, k0: k0, k: kb, memory: image)
+            (window.dst, window.width, window.row) = (UnsafeMutableRawPointer(block), Int64(nr), Int64(nr))
+            (window.panel, window.runs) = (Int64(kb * nr), runs.base + worker * runsSize)
+            // Two panels at a time: they, and the part of C that the chains add to, stay near. Where there are no more, the filters are read
+            // once, in memory's order.
             let rows = columns <= 2 * nr ? mr : m
             for part in stride(from: 0, to: columns, by: 2 * nr) {
+                if part % gathered == 0 {
+                    (window.p0, window.p) = (Int64(n * pixels + first + part), Int64(min(gathered, columns - part)))
+                    T.kernels.pointee.im2col(&window)
+                }
                 for row in stride(from: 0, to: m, by: rows) {
                     var chain = 0
                     repeat {
@@ -383,9 +376,9 @@ func convolve<T: Element>(
                         gemmBlock(
                             m: min(rows, m - row), n: min(2 * nr, columns - part), k: depth,
                             a: filters.base + (g * packedSize + row * k + (k0 + chain) * mr), aPanel: mr * k,
-                            b: block + (part / nr * kb + chain) * nr, bPanel: kb * nr, c: result + (row * ldc + part), ldc: ldc, row: row,
-                            column: 0, first: k0 + chain == 0, last: k0 + chain + depth == k, epilogue: epilogue,
-                            stream: stream && direct, tile: block + blockSize)
+                            b: block + (part % gathered / nr * kb + chain) * nr, bPanel: kb * nr, c: result + (row * ldc + part), ldc: ldc,
+                            row: row, column: 0, first: k0 + chain == 0, last: k0 + chain + depth == k, epilogue: epilogue,
+                            stream: stream && direct, tile: tile)
                         chain += depth
                     } while chain < kb
                 }
@@ -430,6 +423,7 @@ func padPlane<T: Element>(
     let phase = ceilDivide(shape.paddedW, phases)
     var p = snn_pad(
         src: x, hs: Int64(hs), ws: Int64(ws), h: Int64(shape.h), w: Int64(shape.w), top: Int64(shape.top), bottom: Int64(shape.bottom),
-        left: Int64(shape.left), phases: Int64(phases), phase: Int64(phase), dst: out, row: Int64(phases * phase), step: Int64(phase))
+        left: Int64(shape.left), phases: Int64(phases), phase: Int64(phase), dst: out, row: Int64(phases * phase), step: Int64(phase),
+        ahead: 0)
     T.kernels.pointee.pad(&p)
 }

@@ -454,7 +454,7 @@ private func weightGradient<T: Element>(
     let scratch = try Scratch<T>(image + perWorker * threads + results + shared)
     defer { scratch.release() }
     let packedGradient = scratch.base + (image + perWorker * threads + results)
-    let runsSize = 3 * nr + max(mc, nc)
+    let runsSize = 3 * nr + max(mc, nc) + 8
     let runs = try Scratch<Int64>(runsSize * threads)
     defer { runs.release() }
     let source = copied ? padImages(x, shape, scratch.base, threads: threads) : x
@@ -523,7 +523,8 @@ private func weightGradient<T: Element>(
                     src: from, ns: Int64(source.strides[0]), cs: Int64(source.strides[1]), hs: Int64(source.strides[2]),
                     ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s), stride_h: Int64(shape.stride.h), stride_w: 1,
                     dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w), phases: Int64(shape.phases),
-                    phase: Int64(shape.phase), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(first), k: Int64(count),
+                    phase: Int64(shape.phase), row_phases: 1, row_phase: 0, q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(first),
+                    k: Int64(count),
                     p0: Int64(k0 + done), p: Int64(length), dst: stage, width: Int64(nr), row: Int64(nr), panel: 0,
                     runs: runs.base + worker * runsSize)
                 T.kernels.pointee.im2col(&window)

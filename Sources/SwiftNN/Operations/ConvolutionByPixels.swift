@@ -6,9 +6,18 @@ import CSwiftNN
 enum PixelRows {
     /// Whether pixels as rows leave so much less of the tiles empty than pixels as columns that it pays to transpose the result, where a
     /// number costs about as much as twelve multiply-adds.
-    static func suit(_ shape: ConvolutionShape, m: Int, k: Int, nr: Int) -> Bool {
+    static func suit(_ shape: ConvolutionShape, m: Int, k: Int, nr: Int, inPlace: Bool) -> Bool {
         let pixels = shape.p * shape.q
-        return 16 &* roundUp(pixels, 2) &* roundUp(m, nr) &* (k &+ 12) < 15 &* roundUp(m, 2) &* roundUp(pixels, nr) &* k
+        let gathered = inPlace ? 10 &* pixels &* k : 0
+        return 16 &* roundUp(pixels, 2) &* roundUp(m, nr) &* (k &+ 12) < 15 &* (roundUp(m, 2) &* roundUp(pixels, nr) &* k &+ gathered)
+    }
+
+    /// Whether the image itself is the product's left side: the pixels that a filter sees for each k stand side by side. Many filters read
+    /// it so often that panels, which are read in memory's order, are ahead.
+    static func inPlace<T>(_ x: ArrayView<T>, _ shape: ConvolutionShape) -> Bool {
+        shape.o <= 256 * shape.groups && shape.r * shape.s == 1 && !shape.isPadded && shape.p * shape.q > 1
+            && (x.strides[3] == 1 || shape.w == 1)
+            && (x.strides[2] == shape.w || shape.h == 1) && max(shape.stride.h, shape.stride.w) == 1
     }
 
     /// The rows of each tile for m of them: the most, unless a last tile of two rows, whose few chains wait for each other, can be avoided.
@@ -20,49 +29,78 @@ enum PixelRows {
 /// filters: packed panels of nr columns of each group, `packedSize` numbers. Threads: groups, blocks of pixels, counted over all images, and
 /// where those are few of filters.
 func convolveByPixels<T: Element>(
-    _ x: ArrayView<T>, filters: UnsafePointer<T>, packedSize: Int, _ shape: ConvolutionShape, _ whole: Epilogue<T>,
-    _ y: UnsafeMutablePointer<T>, copied: Bool, chainLength: Int, threads: Int
+    _ x: ArrayView<T>, filters: UnsafePointer<T>, packedSize: Int, _ shape: ConvolutionShape, _ given: Epilogue<T>,
+    _ y: UnsafeMutablePointer<T>, chainLength: Int, threads: Int
 ) throws(Failure) {
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let groups = shape.groups
     let channels = shape.c / groups, m = shape.o / groups
     let k = channels * shape.r * shape.s
-    let pixels = shape.p * shape.q, count = pixels * shape.n
-    // A block of pixels is packed whole, and all filters come past it once: the more pixels, the less often they do.
+    let pixels = shape.p * shape.q
+    let inPlace = PixelRows.inPlace(x, shape)
+    // A block of pixels, of one image where they are read in place, is packed whole otherwise. All filters come past it once: the more
+    // pixels, the less often they do.
+    let images = inPlace ? shape.n : 1
+    let count = pixels * shape.n / images
     let rowsPerTask = roundUp(ceilDivide(count, ceilDivide(count, 108)), 2)
-    let blocks = ceilDivide(count, rowsPerTask)
+    let perImage = ceilDivide(count, rowsPerTask), blocks = images * perImage
     let splits = threads == 1 ? 1 : min(ceilDivide(m, 2 * nr), ceilDivide(2 * threads, blocks * groups))
     let columnsPerTask = roundUp(ceilDivide(m, splits), 2 * nr)
-    let image = copied ? shape.c * shape.paddedH * shape.phases * shape.phase : 0
-    let panels = ceilDivide(rowsPerTask, mr - 2) * mr * k
-    let perWorker = roundUp(panels + rowsPerTask * 2 * nr + mr * nr, 2 * nr)
-    let scratch = try Scratch<T>(image * shape.n + perWorker * threads)
+    let panels = inPlace ? 0 : ceilDivide(rowsPerTask, mr - 2) * mr * k
+    // Blocks whose filters are split are packed once for all tasks.
+    let shared = splits > 1
+    let depthAtOnce = 4 * chainLength
+    let windows = Windows(x, shape, block: rowsPerTask, acrossImages: true, rows: depthAtOnce)
+    let perWorker = roundUp((shared ? 0 : panels) + rowsPerTask * 2 * nr + mr * nr + windows.room, 2 * nr)
+    let scratch = try Scratch<T>((shared ? panels * groups * blocks : 0) + perWorker * threads)
     defer { scratch.release() }
-    let runsSize = 3 * rowsPerTask + chainLength
+    let workers = scratch.base + (shared ? panels * groups * blocks : 0)
+    let runsSize = 3 * rowsPerTask + chainLength + 8
     let runs = try Scratch<Int64>(runsSize * threads)
     defer { runs.release() }
-    let source = copied ? padImages(x, shape, scratch.base, threads: threads) : x
-    ThreadPool.run(groups * blocks * splits, threads: threads) { task, worker in
-        let a = scratch.base + (image * shape.n + worker * perWorker)
-        let c = a + panels
-        let split = task % splits, g = task / splits / blocks
-        let first = task / splits % blocks * rowsPerTask
-        let rows = min(rowsPerTask, count - first)
-        let height = PixelRows.height(roundUp(rows, 2), mr: mr)
-        let tiles = ceilDivide(rows, height)
-        for k0 in stride(from: 0, to: k, by: chainLength) {
-            let depth = min(chainLength, k - k0)
-            var window = snn_im2col(
-                src: source.data + g * channels * source.strides[1], ns: Int64(source.strides[0]), cs: Int64(source.strides[1]),
-                hs: Int64(source.strides[2]), ws: Int64(source.strides[3]), r: Int64(shape.r), s: Int64(shape.s),
-                stride_h: Int64(shape.stride.h), stride_w: 1, dilation_h: Int64(shape.dilation.h), dilation_w: Int64(shape.dilation.w),
-                phases: Int64(shape.phases), phase: Int64(shape.phase), q: Int64(shape.q), pixels: Int64(pixels), k0: Int64(k0),
-                k: Int64(depth), p0: Int64(first), p: Int64(rows), dst: a + k0 * mr * tiles, width: Int64(height), row: Int64(mr),
-                panel: Int64(mr * depth), runs: runs.base + worker * runsSize)
-            T.kernels.pointee.im2col(&window)
+
+    /// Rows of a block's tiles.
+    func height(_ rows: Int) -> Int { PixelRows.height(roundUp(rows, 2), mr: mr) }
+
+    func pack(g: Int, first: Int, rows: Int, _ k0: Int, _ packed: UnsafeMutablePointer<T>, worker: Int) {
+        let height = height(rows), end = min(k, k0 + depthAtOnce)
+        var call = windows.panels(
+            group: g, first: first, count: rows, k0: k0, k: end - k0, memory: workers + ((worker + 1) * perWorker - windows.room))
+        (call.width, call.row, call.runs) = (Int64(height), Int64(mr), runs.base + worker * runsSize)
+        for at in stride(from: k0, to: end, by: chainLength) {
+            let depth = min(chainLength, end - at)
+            (call.k0, call.k, call.panel) = (Int64(at), Int64(depth), Int64(mr * depth))
+            call.dst = UnsafeMutableRawPointer(packed + at * mr * ceilDivide(rows, height))
+            T.kernels.pointee.im2col(&call)
         }
-        var epilogue = whole
-        epilogue.columnBias = whole.rowBias.map { $0 + g * m }
+    }
+    if shared && !inPlace {
+        let parts = ceilDivide(k, depthAtOnce)
+        ThreadPool.run(groups * blocks * parts, threads: threads) { task, worker in
+            let block = task / parts, first = block % blocks * rowsPerTask
+            pack(
+                g: block / blocks, first: first, rows: min(rowsPerTask, count - first), task % parts * depthAtOnce,
+                scratch.base + block * panels, worker: worker)
+        }
+    }
+    ThreadPool.run(groups * blocks * splits, threads: threads) { task, worker in
+        let own = workers + worker * perWorker
+        let packed = shared ? scratch.base + task / splits * panels : own
+        let c = shared ? own : own + panels
+        let split = task % splits, g = task / splits / blocks
+        let block = task / splits % blocks
+        let start = block % perImage * rowsPerTask, first = block / perImage * count + start
+        let rows = min(rowsPerTask, count - start)
+        let height = height(rows)
+        let tiles = ceilDivide(rows, height)
+        // An odd number of rows in place: the last tile begins one row earlier, lest it reads behind the image.
+        let whole = (tiles - 1) * height, odd = inPlace ? rows % 2 : 0
+        let a = inPlace ? x.data + (first / pixels * x.strides[0] + g * channels * x.strides[1] + first % pixels) : UnsafePointer(packed)
+        if !inPlace && !shared {
+            for k0 in stride(from: 0, to: k, by: depthAtOnce) { pack(g: g, first: first, rows: rows, k0, packed, worker: worker) }
+        }
+        var epilogue = given
+        epilogue.columnBias = given.rowBias.map { $0 + g * m }
         epilogue.rowBias = nil
         for j in stride(from: split * columnsPerTask, to: min(m, (split + 1) * columnsPerTask), by: 2 * nr) {
             let columns = min(2 * nr, m - j)
@@ -73,12 +111,16 @@ func convolveByPixels<T: Element>(
                 let depth = min(chainLength, k - k0)
                 // Each chain asks for its share of the result's lines, too short for the hardware to see them coming.
                 for i in (columns * k0 / max(k, 1))..<(columns * (k0 + depth) / max(k, 1)) {
-                    for p in stride(from: 0, to: min(rows, pixels - first % pixels), by: 64 / MemoryLayout<T>.stride) {
+                    var p = 0
+                    while p < min(rows, pixels - first % pixels) {
                         snn_prefetch(result + (i * pixels + p))
+                        p += 64 / MemoryLayout<T>.stride
                     }
                 }
                 gemmBlock(
-                    m: roundUp(rows, 2), n: columns, k: depth, height: height, a: a + k0 * mr * tiles, aPanel: mr * depth,
+                    m: roundUp(rows, 2), n: columns, k: depth, height: height,
+                    a: inPlace ? a + k0 * x.strides[1] : a + k0 * mr * tiles, aPanel: inPlace ? height : mr * depth,
+                    aStep: inPlace ? x.strides[1] : mr, aLast: inPlace ? whole - odd : .max,
                     b: filters + (g * packedSize + j * k + k0 * nr), bPanel: nr * k, c: c, ldc: 2 * nr, row: 0, column: j, first: k0 == 0,
                     last: k0 + depth == k, epilogue: epilogue, tile: c + rowsPerTask * 2 * nr)
                 k0 += depth
@@ -86,10 +128,10 @@ func convolveByPixels<T: Element>(
             var done = 0
             while done < rows {
                 let n = (first + done) / pixels, pixel = (first + done) % pixels
-                let some = min(rows - done, pixels - pixel)
+                let some = min((odd > 0 && done < whole ? whole : rows) - done, pixels - pixel)
                 T.kernels.pointee.transpose(
-                    c + done * 2 * nr, Int64(2 * nr), y + ((n * shape.o + g * m + j) * pixels + pixel), Int64(pixels), Int64(some),
-                    Int64(columns))
+                    c + (done < whole ? done : done + odd) * 2 * nr, Int64(2 * nr), y + ((n * shape.o + g * m + j) * pixels + pixel),
+                    Int64(pixels), Int64(some), Int64(columns))
                 done += some
             }
         }

@@ -49,7 +49,7 @@ struct PhasePlanes {
             var p = snn_pad(
                 src: x + (r + above * step - shape.top) * hs, hs: Int64(step * hs), ws: Int64(ws), h: Int64(inside), w: Int64(shape.w),
                 top: Int64(above), bottom: Int64(all - above - inside), left: Int64(shape.left), phases: Int64(shape.phases),
-                phase: Int64(width), dst: out + r * shape.phases * plane, row: Int64(width), step: Int64(plane))
+                phase: Int64(width), dst: out + r * shape.phases * plane, row: Int64(width), step: Int64(plane), ahead: 0)
             T.kernels.pointee.pad(&p)
         }
     }
