@@ -1,4 +1,4 @@
-// How pooling and depthwise convolution read their windows: a vector of neighbouring outputs at a time, tap by tap. Along a row most
+// How pooling reads its windows: a vector of neighbouring outputs at a time, tap by tap. Along a row most
 // vectors lie inside the image; those at the borders ask which of their lanes do. Planes so narrow that they have only borders are taken
 // column by column, where the answer is the same for all rows. Small functions throughout: in large ones the registers run out.
 import CSwiftNN
@@ -12,13 +12,15 @@ protocol TapVisitor {
 /// The taps of a vector of windows in one row of the image.
 protocol Taps {
     associatedtype T: Real
+    var kernel: Int { get set }
     /// Calls visitor.take(v, s) for the taps s = 0, 1, ...; `row` is the image's row, lanes beyond it are filled.
     func each<X: TapVisitor>(_ row: UnsafePointer<T>, _ visitor: inout X) where X.V == T.Vector
 }
 
 /// Windows at the distance of 1.
 struct DenseTaps<T: Real>: Taps {
-    let column: Int, kernel: Int, dilation: Int
+    let column: Int, dilation: Int
+    var kernel: Int
     @_transparent func each<X: TapVisitor>(_ row: UnsafePointer<T>, _ visitor: inout X) where X.V == T.Vector {
         let from = row + column
         if kernel == 3 {
@@ -34,7 +36,8 @@ struct DenseTaps<T: Real>: Taps {
 
 /// Windows at the distance of 2: two neighbouring taps come from one pair of vectors.
 struct PairTaps<T: Real>: Taps {
-    let column: Int, kernel: Int
+    let column: Int
+    var kernel: Int
     @_transparent func each<X: TapVisitor>(_ row: UnsafePointer<T>, _ visitor: inout X) where X.V == T.Vector {
         let from = row + column
         var s = 0
@@ -60,7 +63,8 @@ private func everyNumber<V: Wide>(_ stride: Int, _ vector: (Int) -> V) -> V? {
 
 /// Windows at any distance.
 struct StridedTaps<T: Real>: Taps {
-    let column: Int, kernel: Int, stride: Int, dilation: Int
+    let column: Int, stride: Int, dilation: Int
+    var kernel: Int
     @_transparent func each<X: TapVisitor>(_ row: UnsafePointer<T>, _ visitor: inout X) where X.V == T.Vector {
         for s in 0..<kernel {
             let from = row + (column &+ s &* dilation)
@@ -90,7 +94,8 @@ struct Inside {
 
 struct DenseBorderTaps<T: Real>: Taps {
     private let inside: Inside
-    let kernel: Int, dilation: Int, fill: T
+    var kernel: Int
+    let dilation: Int, fill: T
     @inline(__always) init(column: Int, w: Int, kernel: Int, dilation: Int, fill: T) {
         inside = Inside(column, w)
         (self.kernel, self.dilation, self.fill) = (kernel, dilation, fill)
@@ -103,7 +108,8 @@ struct DenseBorderTaps<T: Real>: Taps {
 
 struct PairBorderTaps<T: Real>: Taps {
     private let inside: Inside
-    let kernel: Int, fill: T
+    var kernel: Int
+    let fill: T
     @inline(__always) init(column: Int, w: Int, kernel: Int, fill: T) {
         inside = Inside(column, w)
         (self.kernel, self.fill) = (kernel, fill)
@@ -124,7 +130,8 @@ struct PairBorderTaps<T: Real>: Taps {
 }
 
 struct StridedBorderTaps<T: Real>: Taps {
-    let column: Int, w: Int, kernel: Int, stride: Int, dilation: Int, fill: T
+    let column: Int, w: Int, stride: Int, dilation: Int, fill: T
+    var kernel: Int
     @_transparent func each<X: TapVisitor>(_ row: UnsafePointer<T>, _ visitor: inout X) where X.V == T.Vector {
         typealias V = T.Vector
         for s in 0..<kernel {
@@ -155,6 +162,8 @@ struct WindowColumns<T: Real> {
     let w: Int, kernel: Int, stride: Int, padding: Int, dilation: Int
     /// The outputs whose vectors lie inside the row, whole vectors of them.
     let innerBegin: Int, innerEnd: Int
+    /// The numbers that a vector of windows reads.
+    let reach: Int
 
     @inline(__always) init(w: Int64, kernel: Int64, stride: Int64, padding: Int64, dilation: Int64, q: Int64) {
         (self.w, self.kernel, self.stride) = (Int(w), Int(kernel), Int(stride))
@@ -162,7 +171,7 @@ struct WindowColumns<T: Real> {
         let lanes = T.Vector.lanes
         // Taps are picked out of whole vectors; those of stride 2 come in pairs.
         let last = self.stride == 2 && dilation == 1 ? (self.kernel &- 1) & ~1 : (self.kernel &- 1) &* self.dilation
-        let reach = last &+ lanes &* self.stride
+        reach = last &+ lanes &* self.stride
         innerBegin = ((self.padding &+ self.stride &- 1) / self.stride &+ lanes &- 1) / lanes &* lanes
         let room = self.w &+ self.padding &- reach
         let fitting = room < 0 ? 0 : (room / self.stride) / lanes &* lanes &+ lanes
@@ -200,13 +209,14 @@ protocol TapKind {
     associatedtype T: Real
     associatedtype Inner: Taps where Inner.T == T
     associatedtype Border: Taps where Border.T == T
-    static func inner(_ c: WindowColumns<T>, _ j: Int) -> Inner
+    /// For windows from `column` on.
+    static func inner(_ c: WindowColumns<T>, _ column: Int) -> Inner
     static func border(_ c: WindowColumns<T>, _ j: Int, _ fill: T) -> Border
 }
 
 enum Dense<T: Real>: TapKind {
-    @inline(__always) static func inner(_ c: WindowColumns<T>, _ j: Int) -> DenseTaps<T> {
-        DenseTaps(column: c.column(j), kernel: c.kernel, dilation: c.dilation)
+    @inline(__always) static func inner(_ c: WindowColumns<T>, _ column: Int) -> DenseTaps<T> {
+        DenseTaps(column: column, dilation: c.dilation, kernel: c.kernel)
     }
     @inline(__always) static func border(_ c: WindowColumns<T>, _ j: Int, _ fill: T) -> DenseBorderTaps<T> {
         DenseBorderTaps(column: c.column(j), w: c.w, kernel: c.kernel, dilation: c.dilation, fill: fill)
@@ -214,8 +224,8 @@ enum Dense<T: Real>: TapKind {
 }
 
 enum Pairs<T: Real>: TapKind {
-    @inline(__always) static func inner(_ c: WindowColumns<T>, _ j: Int) -> PairTaps<T> {
-        PairTaps(column: c.column(j), kernel: c.kernel)
+    @inline(__always) static func inner(_ c: WindowColumns<T>, _ column: Int) -> PairTaps<T> {
+        PairTaps(column: column, kernel: c.kernel)
     }
     @inline(__always) static func border(_ c: WindowColumns<T>, _ j: Int, _ fill: T) -> PairBorderTaps<T> {
         PairBorderTaps(column: c.column(j), w: c.w, kernel: c.kernel, fill: fill)
@@ -223,11 +233,11 @@ enum Pairs<T: Real>: TapKind {
 }
 
 enum Strided<T: Real>: TapKind {
-    @inline(__always) static func inner(_ c: WindowColumns<T>, _ j: Int) -> StridedTaps<T> {
-        StridedTaps(column: c.column(j), kernel: c.kernel, stride: c.stride, dilation: c.dilation)
+    @inline(__always) static func inner(_ c: WindowColumns<T>, _ column: Int) -> StridedTaps<T> {
+        StridedTaps(column: column, stride: c.stride, dilation: c.dilation, kernel: c.kernel)
     }
     @inline(__always) static func border(_ c: WindowColumns<T>, _ j: Int, _ fill: T) -> StridedBorderTaps<T> {
-        StridedBorderTaps(column: c.column(j), w: c.w, kernel: c.kernel, stride: c.stride, dilation: c.dilation, fill: fill)
+        StridedBorderTaps(column: c.column(j), w: c.w, stride: c.stride, dilation: c.dilation, fill: fill, kernel: c.kernel)
     }
 }
 
@@ -253,5 +263,25 @@ struct WindowRows {
         }
         end = end < kernel ? end : kernel
         return (first, end > first ? end : first)
+    }
+}
+
+/// The planes and rows of a call.
+struct PoolPlanes<T: Real> {
+    let x: UnsafePointer<T>, cs: Int, hs: Int
+    let rows: WindowRows, columns: WindowColumns<T>
+    let planes: Int, p: Int, q: Int, p0: Int, p1: Int
+    let y: UnsafeMutablePointer<T>, indices: UnsafeMutablePointer<Int64>?, scratch: UnsafeMutablePointer<T>
+
+    @inline(__always) init(_ a: snn_pool) {
+        x = a.x.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+        (cs, hs) = (Int(a.cs), Int(a.hs))
+        rows = WindowRows(h: a.h, kernel: a.kernel_h, stride: a.stride_h, padding: a.pad_h, dilation: a.dilation_h)
+        columns = WindowColumns(
+            w: a.w, kernel: a.kernel_w, stride: a.stride_w, padding: a.pad_w, dilation: a.dilation_w, q: a.q)
+        (planes, p, q, p0, p1) = (Int(a.planes), Int(a.p), Int(a.q), Int(a.p0), Int(a.p1))
+        y = a.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+        indices = a.indices
+        scratch = a.scratch.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     }
 }

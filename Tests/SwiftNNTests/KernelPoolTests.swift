@@ -109,7 +109,7 @@ private struct PoolCase {
         _ x: Fenced<T>, _ kernels: Kernels<T>, _ indices: Fenced<Int64>?, _ entry: (UnsafePointer<snn_pool>?) -> Void
     ) -> [T] {
         let y = Fenced<T>(planes * p * q, -99)
-        let size = snn_pool_scratch(Int64(h), Int64(kernelH), Int64(strideH), Int64(dilation), Int64(w), Int64(q))
+        let size = snn_pool_scratch(Int64(kernelH), Int64(kernel), Int64(stride), Int64(dilation), Int64(w), Int64(q))
         let scratch = Fenced<T>(Int(size), .nan)
         var a = snn_pool()
         a.x = UnsafeRawPointer(x.pointer)

@@ -154,7 +154,7 @@ typedef struct snn_depthwise_gradient {
     void *sums;
 } snn_depthwise_gradient;
 
-/* Rows p0 ..< p1 of the pooled planes of some channels (Pool.swift). No window lies outside of its image, unless it is dilated. */
+/* Rows p0 ..< p1 of the pooled planes of some channels (MaxPool.swift, AvgPool.swift). No window lies outside of its image, unless it is dilated. */
 typedef struct snn_pool {
     const void *x; int64_t cs, hs;            /* the first plane, the distances of planes and of rows; columns are contiguous */
     int64_t h, w;
@@ -165,6 +165,29 @@ typedef struct snn_pool {
     void *scratch;                            /* snn_pool_scratch numbers */
 } snn_pool;
 
+/* How max_pool lays its work out: `columns` of the result at once; a row of the input takes `pitch` numbers for them in a copy of at most
+ * `rows` rows, and its maxima over windows' columns `line` numbers of `lines` such lines. */
+typedef struct snn_max_pool_layout {
+    int64_t columns, pitch, line, rows, lines;
+} snn_max_pool_layout;
+static inline __attribute__((always_inline)) snn_max_pool_layout snn_max_pool_lay_out(
+    int64_t kernel_h, int64_t kernel_w, int64_t stride_w, int64_t dilation_w, int64_t q) {
+    snn_max_pool_layout a;
+    a.columns = q < 512 ? q : 512;
+    a.line = ((a.columns - 1) * stride_w + (kernel_w - 1) * dilation_w + stride_w) / stride_w;
+    a.pitch = a.line * stride_w;
+    a.rows = a.pitch < 2048 ? 2048 / a.pitch : 1;
+    a.lines = kernel_h + 2 * a.rows;
+    return a;
+}
+static inline __attribute__((always_inline)) int64_t snn_pool_scratch(
+    int64_t kernel_h, int64_t kernel_w, int64_t stride_w, int64_t dilation_w, int64_t w, int64_t q) {
+    snn_max_pool_layout a = snn_max_pool_lay_out(kernel_h, kernel_w, stride_w, dilation_w, q);
+    int64_t copy = a.rows * a.pitch + 16 * stride_w + kernel_w * dilation_w + 16;
+    int64_t max = a.columns + 16 + 2 * (a.lines * a.line + 16) + copy, mean = (q + 15) / 16 * 16 + w;
+    return max > mean ? max : mean;
+}
+
 /* The gradient of a plane (h, w) from those of its maxima in windows of 2 by 2, a vector of them (p, q) in a row at least: dx[places[i]] =
  * dy[i], zero elsewhere. */
 typedef struct snn_max_pool_pairs {
@@ -173,12 +196,6 @@ typedef struct snn_max_pool_pairs {
     const int64_t *places;
     void *dx;
 } snn_max_pool_pairs;
-
-/* Whether neighbouring windows of a maximum have rows in common that are worth keeping. */
-static inline __attribute__((always_inline)) int64_t snn_pool_shares_rows(
-    int64_t h, int64_t kernel_h, int64_t stride_h, int64_t dilation_h) {
-    return stride_h % dilation_h == 0 && stride_h / dilation_h < kernel_h && kernel_h <= h;
-}
 
 /* A recurrent layer's weight (gates * units, k) in strips: for every k, one vector (16 float or 8 double) of units of each gate, or with
  * one gate up to four vectors of units; zeros behind the last unit. The last strip of four gates is one vector where its units are a quarter
@@ -284,12 +301,6 @@ typedef struct snn_optimizer_step {
     void *states[3];
     double lr, decay, shrink, a, b, eps, correction;
 } snn_optimizer_step;
-static inline __attribute__((always_inline)) int64_t snn_pool_scratch(
-    int64_t h, int64_t kernel_h, int64_t stride_h, int64_t dilation_h, int64_t w, int64_t q) {
-    int64_t line = (q + 15) / 16 * 16;
-    return line + w + (snn_pool_shares_rows(h, kernel_h, stride_h, dilation_h) ? 2 * line * kernel_h : 0);
-}
-
 /* Means over a grid of p x q windows on contiguous planes. */
 typedef struct snn_adaptive_pool {
     const void *x; int64_t cs;                /* the first plane and their distance */

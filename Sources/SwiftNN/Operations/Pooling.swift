@@ -180,7 +180,8 @@ private func poolPlanes<T>(_ x: ArrayView<T>, _ s: PoolingShape, _ body: (inout 
     let runs = PlaneRuns(x, rowSize: s.w * s.stride.h, rows: s.p)
     let threads = ThreadPool.threads(forWork: s.n * s.c * s.p * s.q * min(s.kernel.h * s.kernel.w, 64))
     let kernelScratch = Int(
-        snn_pool_scratch(Int64(s.h), Int64(s.kernel.h), Int64(s.stride.h), Int64(s.dilation.h), Int64(s.w), Int64(s.q)))
+        snn_pool_scratch(
+            Int64(s.kernel.h), Int64(s.kernel.w), Int64(s.stride.w), Int64(s.dilation.w), Int64(s.w), Int64(s.q)))
     let perWorker = kernelScratch + runs.copySize(windowRows: (s.kernel.h - 1) * s.dilation.h + 1, stride: s.stride.h)
     let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
