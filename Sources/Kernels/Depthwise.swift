@@ -217,28 +217,110 @@ private func threeRowsInPlace<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ bloc
     }
 }
 
-/// Any filter, strides and dilations.
+/// Tap number t of a window is at[t] numbers behind its first one.
 @inline(never)
-private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>) {
+private func findTaps(_ a: UnsafePointer<snn_depthwise>, _ at: UnsafeMutablePointer<Int>) {
+    let r = Int(a.pointee.r), s = Int(a.pointee.s), step = Int(a.pointee.dilation_h &* a.pointee.stride_w &* a.pointee.phase)
+    TapColumns(a.pointee).each(s) { t, column in
+        for row in 0..<r { at[row &* s &+ t] = row &* step &+ column }
+    }
+}
+
+/// Two vectors in each of four neighbouring rows of outputs, whose windows begin a row of the image after each other: what is loaded of a row
+/// serves all that see it.
+private struct FourRows<T: Real> {
     typealias V = T.Vector
-    let q = Int(a.pointee.q), r = Int(a.pointee.r), s = Int(a.pointee.s), hs = Int(a.pointee.stride_w &* a.pointee.phase)
-    let advance = Int(a.pointee.stride_h) &* hs, rowStep = Int(a.pointee.dilation_h) &* hs
-    let columns = TapColumns(a.pointee)
+    let filter: UnsafePointer<T>, s: Int, taps: Int, hs: Int, at: UnsafePointer<Int>
+
+    /// Taps begin ..< end of the window at x.
+    @inline(__always)
+    private func add(_ begin: Int, _ end: Int, _ x: UnsafePointer<T>, _ v: inout V, _ u: inout V) {
+        var (a, b) = (v, u)
+        for t in begin..<end {
+            let tap = V(filter[t]), from = x + at[t]
+            a = .fma(tap, .load(from), a)
+            b = .fma(tap, .load(from + V.lanes), b)
+        }
+        (v, u) = (a, b)
+    }
+
+    @inline(__always)
+    func put(_ x: UnsafePointer<T>, _ bias: T, _ y: UnsafeMutablePointer<T>, q: Int, left: Int) {
+        var v0 = V(bias), v1 = v0, v2 = v0, v3 = v0
+        var u0 = v0, u1 = v0, u2 = v0, u3 = v0
+        // the rows of the image above those that all see
+        add(0, 3 &* s, x, &v0, &u0)
+        add(0, 2 &* s, x + hs, &v1, &u1)
+        add(0, s, x + 2 &* hs, &v2, &u2)
+        let w1 = filter - s, w2 = w1 - s, w3 = w2 - s
+        for t in (3 &* s)..<taps {
+            let from = x + at[t]
+            let v = V.load(from), u = V.load(from + V.lanes)
+            var tap = V(filter[t])
+            v0 = .fma(tap, v, v0)
+            u0 = .fma(tap, u, u0)
+            tap = V(w1[t])
+            v1 = .fma(tap, v, v1)
+            u1 = .fma(tap, u, u1)
+            tap = V(w2[t])
+            v2 = .fma(tap, v, v2)
+            u2 = .fma(tap, u, u2)
+            tap = V(w3[t])
+            v3 = .fma(tap, v, v3)
+            u3 = .fma(tap, u, u3)
+        }
+        add(taps &- s, taps, x + hs, &v1, &u1)
+        add(taps &- 2 &* s, taps, x + 2 &* hs, &v2, &u2)
+        add(taps &- 3 &* s, taps, x + 3 &* hs, &v3, &u3)
+        v0.put(y, left)
+        v1.put(y + q, left)
+        v2.put(y + 2 &* q, left)
+        v3.put(y + 3 &* q, left)
+        if left <= V.lanes { return }
+        let y = y + V.lanes, left = left &- V.lanes
+        u0.put(y, left)
+        u1.put(y + q, left)
+        u2.put(y + 2 &* q, left)
+        u3.put(y + 3 &* q, left)
+    }
+}
+
+/// The first rows, a multiple of four, for a stride and a dilation of one row, filters of four rows at least and whole pairs of vectors.
+@inline(never)
+private func rowsByFour<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>, _ at: UnsafePointer<Int>) {
+    typealias V = T.Vector
+    let q = Int(a.pointee.q), s = Int(a.pointee.s), hs = Int(a.pointee.stride_w &* a.pointee.phase)
+    let taps = Int(a.pointee.r) &* s
+    eachOutput(a, block) { x, filter, bias, y in
+        let rows = FourRows<T>(filter: filter, s: s, taps: taps, hs: hs, at: at)
+        var j = 0
+        while j < q {
+            var i = 0
+            while i &+ 4 <= block.rows {
+                rows.put(x + (i &* hs &+ j), bias, y + (i &* q &+ j), q: q, left: q &- j)
+                i &+= 4
+            }
+            j &+= 2 &* V.lanes
+        }
+    }
+}
+
+/// Rows `begun` and on, for any filter, strides and dilations.
+@inline(never)
+private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>, _ at: UnsafePointer<Int>, begun: Int) {
+    typealias V = T.Vector
+    let q = Int(a.pointee.q), taps = Int(a.pointee.r &* a.pointee.s)
+    let advance = Int(a.pointee.stride_h &* a.pointee.stride_w &* a.pointee.phase)
     eachOutput(a, block) { x, filter, bias, y in
         /// Four vectors, whose windows are `next` apart.
         @inline(__always) func four(_ x: UnsafePointer<T>, _ next: Int, _ y: UnsafeMutablePointer<T>, _ yNext: Int, _ left: Int) {
             var v0 = V(bias), v1 = v0, v2 = v0, v3 = v0
-            var from = x, w = filter
-            for _ in 0..<r {
-                columns.each(s) { s, column in
-                    let tap = V(w[s]), x = from + column
-                    v0 = .fma(tap, .load(x), v0)
-                    v1 = .fma(tap, .load(x + next), v1)
-                    v2 = .fma(tap, .load(x + 2 &* next), v2)
-                    v3 = .fma(tap, .load(x + 3 &* next), v3)
-                }
-                from += rowStep
-                w += s
+            for t in 0..<taps {
+                let tap = V(filter[t]), x = x + at[t]
+                v0 = .fma(tap, .load(x), v0)
+                v1 = .fma(tap, .load(x + next), v1)
+                v2 = .fma(tap, .load(x + 2 &* next), v2)
+                v3 = .fma(tap, .load(x + 3 &* next), v3)
             }
             v0.put(y, left)
             v1.put(y + yNext, left)
@@ -247,7 +329,7 @@ private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: Depthw
         }
         var j = 0
         while j < q {
-            var i = 0
+            var i = begun
             while i < block.rows {
                 let from = x + (i &* advance &+ j), to = y + (i &* q &+ j)
                 if i &+ 4 <= block.rows {
@@ -261,12 +343,7 @@ private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: Depthw
                     break
                 }
                 var v = V(bias)
-                var row = from, w = filter
-                for _ in 0..<r {
-                    columns.each(s) { s, column in v = .fma(V(w[s]), .load(row + column), v) }
-                    row += rowStep
-                    w += s
-                }
+                for t in 0..<taps { v = .fma(V(filter[t]), .load(from + at[t]), v) }
                 v.put(to, q &- j)
                 i &+= 1
             }
@@ -275,13 +352,13 @@ private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: Depthw
     }
 }
 
-/// Image rows first ..< first + count of a plane to padded rows, those outside of it as zeros.
+/// Image rows first ..< first + count of a plane to padded rows, those outside of it as zeros. Columns side by side, strides 1 and 2.
 @inline(never)
 private func padRows<T: Real>(
     _ a: UnsafePointer<snn_depthwise>, _ x: UnsafePointer<T>, first: Int, count: Int, _ padded: UnsafeMutablePointer<T>
 ) {
     typealias V = T.Vector
-    let h = Int(a.pointee.h), w = Int(a.pointee.w), hs = Int(a.pointee.hs), ws = Int(a.pointee.ws), left = Int(a.pointee.left)
+    let h = Int(a.pointee.h), w = Int(a.pointee.w), hs = Int(a.pointee.hs), left = Int(a.pointee.left)
     let phases = Int(a.pointee.stride_w), phase = Int(a.pointee.phase), width = phases &* phase
     let begin = min(max(0, -first), count), end = max(begin, min(count, h &- first))
     // Whole planes have their borders at the same places, which are zeros from the start.
@@ -292,7 +369,7 @@ private func padRows<T: Real>(
     var row = x + (first &+ begin) &* hs, to = padded + begin &* width
     let rows = end &- begin
     // Whole vectors are written: what is behind a row is zeros, or written after it.
-    if ws == 1 && phases == 1 {
+    if phases == 1 {
         let whole = w & -V.lanes, rest = w &- whole
         to += left
         for _ in 0..<rows {
@@ -305,7 +382,7 @@ private func padRows<T: Real>(
             row += hs
             to += width
         }
-    } else if ws == 1 && phases == 2 {
+    } else {
         // where the columns 0, 2, ... and 1, 3, ... of the image begin
         let even = left % 2 &* phase &+ left / 2, odd = (left &+ 1) % 2 &* phase &+ (left &+ 1) / 2
         let whole = w & -(2 &* V.lanes), rest = w &- whole
@@ -326,21 +403,23 @@ private func padRows<T: Real>(
             row += hs
             to += width
         }
-    } else {
-        for f in 0..<min(phases, w) {
-            var to = to + ((left &+ f) % phases &* phase &+ (left &+ f) / phases), row = row + f &* ws
-            for _ in 0..<rows {
-                var i = 0, j = 0
-                while f &+ j < w {
-                    to[i] = row[j &* ws]
-                    i &+= 1
-                    j &+= phases
-                }
-                row += hs
-                to += width
-            }
-        }
     }
+}
+
+/// The same for all strides and distances of columns, in planes `plane` apart.
+@inline(never)
+private func padAnyRows<T: Real>(
+    _ a: UnsafePointer<snn_depthwise>, _ x: UnsafePointer<T>, first: Int, count: Int, _ padded: UnsafeMutablePointer<T>, planes: Int,
+    plane: Int
+) {
+    let begin = min(max(0, -first), count), end = max(begin, min(count, Int(a.pointee.h) &- first))
+    let phases = a.pointee.stride_w
+    var p = snn_pad(
+        src: x + (first &+ begin) &* Int(a.pointee.hs), cs: a.pointee.cs, hs: a.pointee.hs, ws: a.pointee.ws, planes: Int64(planes),
+        h: Int64(end &- begin), w: a.pointee.w, top: Int64(begin), bottom: Int64(count &- end), left: a.pointee.left, phases: phases,
+        residues: a.pointee.dilation_w == 1 ? min(a.pointee.s, phases) : phases, phase: a.pointee.phase, dst: padded,
+        plane: Int64(plane), row: phases &* a.pointee.phase, step: a.pointee.phase)
+    pad(&p, T.self)
 }
 
 @inline(never)
@@ -372,14 +451,28 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
             let rows = min(Int(a.pointee.rows), p &- row)
             let lines = (rows &- 1) &* stride &+ last &+ 1
             let plane = lines &* Int(a.pointee.stride_w &* a.pointee.phase)
-            for i in 0..<count {
-                padRows(
-                    a, x + (c &+ i) &* Int(a.pointee.cs), first: row &* stride &- Int(a.pointee.top), count: lines, padded + i &* plane)
+            let from = x + c &* Int(a.pointee.cs), first = row &* stride &- Int(a.pointee.top)
+            if a.pointee.ws == 1 && a.pointee.stride_w <= 2 {
+                for i in 0..<count { padRows(a, from + i &* Int(a.pointee.cs), first: first, count: lines, padded + i &* plane) }
+            } else {
+                padAnyRows(a, from, first: first, count: lines, padded, planes: count, plane: plane)
             }
             let block = DepthwiseBlock(
                 x: UnsafePointer(padded), plane: plane, channels: count, rows: rows, o: c &* multiplier,
                 y: y + (c &* multiplier &* p &+ row) &* q)
-            if three { threeRows(a, block) } else { anyRows(a, block) }
+            if three {
+                threeRows(a, block)
+            } else {
+                // Eight accumulators leave room for what they add only where there are 32 registers as wide as a vector.
+                let pairs = (q &+ T.Vector.lanes &- 1) / T.Vector.lanes % 2 == 0
+                let shared = Level.masksLoads && pairs && a.pointee.r >= 4 && stride == 1 && a.pointee.dilation_h == 1 ? rows & ~3 : 0
+                withUnsafeTemporaryAllocation(of: Int.self, capacity: Int(a.pointee.r &* a.pointee.s)) { buffer in
+                    let at = buffer.baseAddress.unsafelyUnwrapped
+                    findTaps(a, at)
+                    if Level.masksLoads && shared > 0 { rowsByFour(a, block, UnsafePointer(at)) }
+                    if shared < rows { anyRows(a, block, UnsafePointer(at), begun: shared) }
+                }
+            }
             row &+= rows
         }
         c &+= count

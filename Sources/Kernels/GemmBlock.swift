@@ -41,6 +41,11 @@ private protocol BlockColumns {
     associatedtype T: Real
     associatedtype Columns: TileColumns where Columns.V == T.Tile
     static func columns(_ g: GemmBlock<T>, _ j: Int) -> Columns
+    /// The same for a single row.
+    associatedtype RowColumns: TileColumns where RowColumns.V == T.Tile
+    static func rowColumns(_ g: GemmBlock<T>, _ j: Int) -> RowColumns
+    /// Whether vectors behind the last column may be read.
+    static var readsOn: Bool { get }
 }
 
 private enum Panels<T: Real>: BlockColumns {
@@ -49,6 +54,10 @@ private enum Panels<T: Real>: BlockColumns {
         // Rows in place are as far apart as the matrix is wide: few of them fit the nearest cache's sets.
         return PanelColumns(b: g.b + (j / nr) &* g.bPanel, stride: g.bStride, near: g.bStride == nr ? 40 &* nr : 8 &* g.bStride)
     }
+    @inline(__always) static func rowColumns(_ g: GemmBlock<T>, _ j: Int) -> RowOfPanel<T.Tile> {
+        RowOfPanel(b: g.b + (j / (2 &* T.Tile.lanes)) &* g.bPanel, stride: g.bStride)
+    }
+    @inline(__always) static var readsOn: Bool { false }
 }
 
 private enum InPlace<T: Real>: BlockColumns {
@@ -56,6 +65,8 @@ private enum InPlace<T: Real>: BlockColumns {
         let starts = g.bStarts.unsafelyUnwrapped + j / T.Tile.lanes
         return PixelColumns(left: g.b + Int(starts[0]), right: g.b + Int(starts[1]), offset: g.bOffsets.unsafelyUnwrapped)
     }
+    @inline(__always) static func rowColumns(_ g: GemmBlock<T>, _ j: Int) -> PixelColumns<T.Tile> { columns(g, j) }
+    @inline(__always) static var readsOn: Bool { true }
 }
 
 @inline(never)
@@ -74,8 +85,8 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
     var j = 0
     while j < g.n {
         let columns = min(nr, g.n &- j)
-        if g.m == 1 && g.n &- j >= 4 &* nr && g.bOffsets == nil {
-            oneRow(g, j)
+        if g.m == 1 && (B.readsOn || g.n &- j >= 4 &* nr) {
+            oneRow(g, j, B.self)
             j &+= 4 &* nr
             continue
         }
@@ -135,15 +146,26 @@ private struct Ahead<T: Real> {
     }
 }
 
-/// One row against four panels.
+/// One row against eight vectors, which may be more than are left.
 @inline(__always)
-private func oneRow<T: Real>(_ g: GemmBlock<T>, _ j: Int) {
+private func oneRow<B: BlockColumns>(_ g: GemmBlock<B.T>, _ j: Int, _: B.Type) {
+    typealias T = B.T
     let nr = 2 * T.Tile.lanes
+    let columns = B.readsOn ? min(4 &* nr, g.n &- j) : 4 &* nr
+    let whole = columns == 4 &* nr
+    let c = g.c + j
+    if !whole {
+        // as in oneTile
+        if g.chained || g.adds { map(c, g.tile, columns) { (v: T.Vector) in v } }
+        if g.first, let bias = g.columnBias { map(bias + j, g.tile, columns) { (v: T.Vector) in v } }
+    }
+    var start = tileStart(g, 0, j)
+    if !whole, case .rows = start { start = .rows(g.tile, 0) }
     gemmRow(
-        k: g.k, a: g.a, ks: g.aStep, b: g.b + (j / nr) &* g.bPanel, panel: g.bPanel, bStride: g.bStride, start: tileStart(g, 0, j),
-        c: g.c + j,
-        accumulate: g.adds, zero: T.Tile(0))
-    if g.last { epilogue(g, 0, j, 1, 4 &* nr) }
+        k: g.k, a: g.a, ks: g.aStep, B.rowColumns(g, j), B.rowColumns(g, j &+ nr), B.rowColumns(g, j &+ 2 &* nr),
+        B.rowColumns(g, j &+ 3 &* nr), start: start, c: whole ? c : g.tile, accumulate: g.adds, zero: T.Tile(0))
+    if !whole { map(g.tile, c, columns) { (v: T.Vector) in v } }
+    if g.last { epilogue(g, 0, j, 1, columns) }
 }
 
 /// Rows i ..< i + 4 against four vectors.

@@ -88,6 +88,19 @@ struct NarrowColumns<V: TileVector>: TileColumns {
     @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) { snn_prefetch(p) }
 }
 
+/// The same for a single row, which the caches' prefetchers follow.
+struct RowOfPanel<V: TileVector>: TileColumns {
+    var b: UnsafePointer<V.Scalar>
+    let stride: Int
+    @_transparent mutating func next() -> (V, V) {
+        let vectors = (V.load(b), V.load(b + V.lanes))
+        b += stride
+        return vectors
+    }
+    @_transparent static var isPair: Bool { true }
+    @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) {}
+}
+
 /// Pixels of an image in place: two vectors of them, anywhere, the same offsets from both for each k.
 struct PixelColumns<V: TileVector>: TileColumns {
     let left, right: UnsafePointer<V.Scalar>
@@ -235,12 +248,13 @@ func gemmTile<B: TileColumns>(
     if rows > 11 { r11b.store(c + 11 * ldc + w) }
 }
 
-/// One row against four panels at once: a single row of one panel would wait for the latency of its two chains.
+/// One row against eight vectors at once: a single row of two would wait for the latency of its two chains.
 @inline(__always)
-func gemmRow<V: TileVector>(
-    k: Int, a: UnsafePointer<V.Scalar>, ks: Int, b: UnsafePointer<V.Scalar>, panel: Int, bStride: Int, start: TileStart<V.Scalar>,
-    c: UnsafeMutablePointer<V.Scalar>, accumulate: Bool, zero: V
+func gemmRow<B: TileColumns>(
+    k: Int, a: UnsafePointer<B.V.Scalar>, ks: Int, _ first: B, _ second: B, _ third: B, _ fourth: B, start: TileStart<B.V.Scalar>,
+    c: UnsafeMutablePointer<B.V.Scalar>, accumulate: Bool, zero: B.V
 ) {
+    typealias V = B.V
     let w = V.lanes
     var r0 = zero, r1 = zero, r2 = zero, r3 = zero, r4 = zero, r5 = zero, r6 = zero, r7 = zero
     switch start {
@@ -252,21 +266,18 @@ func gemmRow<V: TileVector>(
         r0 = V(p[0]); r1 = r0; r2 = r0; r3 = r0; r4 = r0; r5 = r0; r6 = r0; r7 = r0
     }
     var a = a
-    var b0 = b
-    var b1 = b + panel
-    var b2 = b + 2 * panel
-    var b3 = b + 3 * panel
+    var first = first, second = second, third = third, fourth = fourth
     for _ in 0..<k {
         let s = V(a[0])
-        r0 = .fma(s, .load(b0), r0); r1 = .fma(s, .load(b0 + w), r1)
-        r2 = .fma(s, .load(b1), r2); r3 = .fma(s, .load(b1 + w), r3)
-        r4 = .fma(s, .load(b2), r4); r5 = .fma(s, .load(b2 + w), r5)
-        r6 = .fma(s, .load(b3), r6); r7 = .fma(s, .load(b3 + w), r7)
+        var (u, v) = first.next()
+        r0 = .fma(s, u, r0); r1 = .fma(s, v, r1)
+        (u, v) = second.next()
+        r2 = .fma(s, u, r2); r3 = .fma(s, v, r3)
+        (u, v) = third.next()
+        r4 = .fma(s, u, r4); r5 = .fma(s, v, r5)
+        (u, v) = fourth.next()
+        r6 = .fma(s, u, r6); r7 = .fma(s, v, r7)
         a += ks
-        b0 += bStride
-        b1 += bStride
-        b2 += bStride
-        b3 += bStride
     }
     if accumulate {
         r0 = r0 + .load(c); r1 = r1 + .load(c + w); r2 = r2 + .load(c + 2 * w); r3 = r3 + .load(c + 3 * w)

@@ -146,60 +146,119 @@ func transposePanel<T: Real>(
     }
 }
 
-/// Rows side by side of one or two residues are columns of vectors of them, of which only the lanes inside of the image are read.
+/// A vector of a residue at a time in all rows of the planes that the nearest cache holds: which of its lanes lie in the image is the same for
+/// them. Numbers a few apart are picked out of whole vectors.
 @inline(never)
 func pad<T: Real>(_ argument: UnsafePointer<snn_pad>, _: T.Type) {
     typealias V = T.Vector
     let p = argument.pointee
     let src = p.src.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     let dst = p.dst.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-    let hs = Int(p.hs), ws = Int(p.ws), h = Int(p.h), w = Int(p.w), top = Int(p.top), left = Int(p.left)
-    let phases = Int(p.phases), phase = Int(p.phase), row = Int(p.row), step = Int(p.step), ahead = Int(p.ahead)
-    let all: UInt64 = (1 &<< UInt64(V.lanes)) &- 1
-    @inline(__always) func part(_ from: UnsafePointer<T>, _ bits: UInt64) -> V {
-        bits & all == all ? .load(from) : .load(from, lanes: bits, 0)
-    }
-    let end = top &+ h &+ Int(p.bottom)
-    if ws != 1 || phases > 2 {
-        for i in 0..<end {
-            let inside = i >= top && i < top &+ h
-            let from = src + (i &- top) &* hs
-            for f in 0..<phases {
-                let to = dst + (i &* row &+ f &* step)
-                // the first column of the image with this residue, and how many there are
-                let first = (f &+ phases &- left % phases) % phases
-                let count = inside && first < w ? (w &- first &+ phases &- 1) / phases : 0
-                let before = count > 0 ? (left &+ first) / phases : 0
-                fill(to, 0, before)
-                copyRun(from + first &* ws, phases &* ws, to + before, count)
-                fill(to + (before &+ count), 0, phase &- before &- count)
+    let w = Int(p.w), ws = Int(p.ws), left = Int(p.left), phases = Int(p.phases), phase = Int(p.phase), step = Int(p.step)
+    let pairs = ws == 1 && phases == 2 && p.residues == 2
+    let h = Int(p.h), pitch = Int(p.row)
+    eachBlock(Int(p.planes), size: h &* w) { first, count in
+        // Of larger planes so many rows.
+        let atOnce = h &* w <= 4096 ? h : max(8, 4096 / w)
+        var done = 0
+        repeat {
+            let some = min(atOnce, h &- done)
+            let from = src + (first &* Int(p.cs) &+ done &* Int(p.hs))
+            let to = dst + (first &* Int(p.plane) &+ (done == 0 ? 0 : Int(p.top) &+ done) &* pitch)
+            for f in 0..<(pairs ? 1 : Int(p.residues)) {
+                var j = 0
+                while j < phase {
+                    let column = phases &* j &+ f &- left
+                    let rows = PadRows<T>(
+                        from: from + column &* ws, cs: Int(p.cs), hs: Int(p.hs), h: some, to: to + (f &* step &+ j), plane: Int(p.plane),
+                        row: pitch, top: done == 0 ? Int(p.top) : 0, bottom: done &+ some == h ? Int(p.bottom) : 0, planes: count,
+                        n: min(V.lanes, phase &- j))
+                    if pairs {
+                        padPairs(rows, Inside.bits(column, w), step)
+                    } else {
+                        padColumn(rows, column, w, ws, phases)
+                    }
+                    j &+= V.lanes
+                }
             }
+            done &+= some
+        } while done < h
+    }
+}
+
+/// A column of n numbers, in planes with rows of zeros above and below.
+private struct PadRows<T: Real> {
+    let from: UnsafePointer<T>, cs: Int, hs: Int, h: Int
+    let to: UnsafeMutablePointer<T>, plane: Int, row: Int, top: Int, bottom: Int
+    let planes: Int, n: Int
+
+    @inline(__always) func put(_ v: T.Vector, _ to: UnsafeMutablePointer<T>) { v.put(to, n) }
+    /// Calls copy(from, to) for the rows of the image.
+    @inline(__always) func each(_ copy: (UnsafePointer<T>, UnsafeMutablePointer<T>) -> Void) {
+        for c in 0..<planes {
+            var from = from + c &* cs, to = to + (c &* plane &+ top &* row)
+            for _ in 0..<h {
+                copy(from, to)
+                from += hs
+                to += row
+            }
+        }
+    }
+    @inline(never) func zeros(_ offset: Int) {
+        for c in 0..<planes {
+            var to = to + (c &* plane &+ offset)
+            for i in 0..<(top &+ bottom) {
+                if i == top { to += h &* row }
+                put(.zero, to)
+                to += row
+            }
+        }
+        j &+= V.lanes
+    }
+}
+
+@inline(__always)
+private func part<V: Wide>(_ from: UnsafePointer<V.Scalar>, _ bits: UInt64) -> V {
+    let all: UInt64 = (1 &<< UInt64(V.lanes)) &- 1
+    return !Level.masksLoads && bits & all == all ? .load(from) : .load(from, lanes: bits, 0)
+}
+
+/// Both residues modulo 2, `step` apart.
+@inline(never)
+private func padPairs<T: Real>(_ rows: PadRows<T>, _ bits: UInt64, _ step: Int) {
+    typealias V = T.Vector
+    rows.zeros(0)
+    rows.zeros(step)
+    rows.each { from, to in
+        let (even, odd) = V.unzip(part(from, bits), part(from + V.lanes, bits &>> UInt64(V.lanes)))
+        rows.put(even, to)
+        rows.put(odd, to + step)
+    }
+}
+
+/// Columns `column`, column + phases, ... of w that are ws apart.
+@inline(never)
+private func padColumn<T: Real>(_ rows: PadRows<T>, _ column: Int, _ w: Int, _ ws: Int, _ phases: Int) {
+    typealias V = T.Vector
+    let step = phases &* ws, lanes = V.lanes
+    rows.zeros(0)
+    if ws > 0 && (step == 1 || step <= 3 && Level.masksLoads) {
+        let bits = Inside.bits(column &* ws, (w &- 1) &* ws &+ 1)
+        @inline(__always) func vector(_ from: UnsafePointer<T>, _ i: Int) -> V {
+            part(from + i &* lanes, bits &>> UInt64(i &* lanes))
+        }
+        switch step {
+        case 1: rows.each { rows.put(vector($0, 0), $1) }
+        case 2: rows.each { rows.put(V.unzip(vector($0, 0), vector($0, 1)).even, $1) }
+        default: rows.each { rows.put(V.everyThird(vector($0, 0), vector($0, 1), vector($0, 2)), $1) }
         }
         return
     }
-    for i in 0..<end where i < top || i >= top &+ h {
-        for f in 0..<phases { fill(dst + (i &* row &+ f &* step), 0, phase) }
-    }
-    var j = 0
-    while j < phase {
-        let column = phases &* j &- left
-        let bits = Inside.bits(column, w)
-        var from = src + column, to = dst + (top &* row &+ j)
-        for _ in 0..<h {
-            let first = part(from, bits)
-            snn_prefetch_near(from + ahead)
-            if phases == 1 {
-                first.put(to, phase &- j)
-            } else {
-                snn_prefetch_near(from + (ahead &+ V.lanes))
-                let (even, odd) = V.unzip(first, part(from + V.lanes, bits &>> UInt64(V.lanes)))
-                even.put(to, phase &- j)
-                odd.put(to + step, phase &- j)
-            }
-            from += hs
-            to += row
-        }
-        j &+= V.lanes
+    let before = min(max((phases &- 1 &- column) / phases, 0), rows.n)
+    let end = max(min((w &- column &+ phases &- 1) / phases, rows.n), before)
+    rows.each { from, to in
+        if end &- before < rows.n { rows.put(.zero, to) }
+        for i in before..<end { to[i] = from[i &* step] }
     }
 }
 

@@ -341,26 +341,31 @@ private func borders<T: Number>(_: T.Type) {
 private func padCase<T: Number>(
     _ h: Int, _ w: Int, _ phases: Int, _ border: (top: Int, bottom: Int, left: Int, right: Int), _ ws: Int, _: T.Type
 ) {
-    let phase = (border.left + w + border.right + phases - 1) / phases
-    let step = phase + 1, row = phases * step + 1, rows = border.top + h + border.bottom
-    let hs = w * abs(ws) + 1, start = ws < 0 ? (w - 1) * -ws : 0
+    // Some residues and some of their numbers are left out.
+    let planes = h % 2 + 1, residues = border.right > 0 ? phases : max(1, phases - 1)
+    let phase = max(1, (border.left + w + border.right + phases - 1) / phases - border.top % 2)
+    let step = phase + 1, row = residues * step + 1, rows = border.top + h + border.bottom, plane = rows * row + 2
+    let hs = w * abs(ws) + 1, cs = h * hs + 1, start = ws < 0 ? (w - 1) * -ws : 0
     var draw = Draw(h * 100 + w)
-    let image = Fenced<T>(draw.numbers((h - 1) * hs + (w - 1) * abs(ws) + 1))
-    var expected = [T](repeating: 7, count: (rows - 1) * row + (phases - 1) * step + phase)
-    for i in 0..<rows {
-        for f in 0..<phases {
-            for j in 0..<phase {
-                let y = i - border.top, x = j * phases + f - border.left
-                expected[i * row + f * step + j] = y >= 0 && y < h && x >= 0 && x < w ? image[start + y * hs + x * ws] : 0
+    let image = Fenced<T>(draw.numbers((planes - 1) * cs + (h - 1) * hs + (w - 1) * abs(ws) + 1))
+    var expected = [T](repeating: 7, count: (planes - 1) * plane + (rows - 1) * row + (residues - 1) * step + phase)
+    for c in 0..<planes {
+        for i in 0..<rows {
+            for f in 0..<residues {
+                for j in 0..<phase {
+                    let y = i - border.top, x = j * phases + f - border.left
+                    let inside = y >= 0 && y < h && x >= 0 && x < w
+                    expected[c * plane + i * row + f * step + j] = inside ? image[start + c * cs + y * hs + x * ws] : 0
+                }
             }
         }
     }
     onEveryLevel("pad \(h) x \(w) phases \(phases) \(border) ws \(ws)") { (kernels: Kernels<T>) in
         let out = Fenced<T>(expected.count, 7)
         var p = snn_pad(
-            src: image.pointer + start, hs: Int64(hs), ws: Int64(ws), h: Int64(h), w: Int64(w), top: Int64(border.top),
-            bottom: Int64(border.bottom), left: Int64(border.left), phases: Int64(phases), phase: Int64(phase), dst: out.pointer,
-            row: Int64(row), step: Int64(step), ahead: 64)
+            src: image.pointer + start, cs: Int64(cs), hs: Int64(hs), ws: Int64(ws), planes: Int64(planes), h: Int64(h), w: Int64(w),
+            top: Int64(border.top), bottom: Int64(border.bottom), left: Int64(border.left), phases: Int64(phases),
+            residues: Int64(residues), phase: Int64(phase), dst: out.pointer, plane: Int64(plane), row: Int64(row), step: Int64(step))
         kernels.table.pad(&p)
         if !out.isIntact { report("pad \(kernels.name) wrote in front of its memory") }
         return out.values

@@ -16,7 +16,7 @@ typedef struct snn_gemm_block {
     const void *a; int64_t a_panel, a_rs, a_ks, a_last;
     const void *b; int64_t b_panel, b_stride; /* element (k,j) at b[(j/nr)*b_panel + k*b_stride + j%nr]; b_stride is nr where it is packed */
     /* not NULL: B is read where it lies: element (k,j) at b[b_starts[j / (nr/2)] + b_offsets[k] + j % (nr/2)]; whole vectors are read, and
-     * b_starts has four numbers for every 2*nr columns begun */
+     * b_starts has four numbers for every 2*nr columns begun, for a single row eight for every 4*nr */
     const int64_t *b_starts, *b_offsets;
     void *c; int64_t ldc;
     const void *row_bias;           /* m values or NULL */
@@ -62,15 +62,14 @@ typedef struct snn_im2col {
     int64_t *runs;                            /* scratch for 3*p + k + 8 numbers */
 } snn_im2col;
 
-/* Rows of an image between `top` and `bottom` rows of zeros and behind `left` columns of them, cut into the columns of each residue modulo
- * `phases`: column w of row h at dst[(top + h)*row + (left + w) % phases * step + (left + w) / phases], zeros in the rest of each residue's
- * `phase` numbers. */
+/* Rows of the planes of an image between `top` and `bottom` rows of zeros and behind `left` columns of them, cut into the columns of each
+ * residue modulo `phases`, of which the first `residues` are copied: column w of row h at dst[(top + h)*row + (left + w) % phases * step +
+ * (left + w) / phases], as far as it is one of a residue's first `phase` numbers, which are zeros otherwise. */
 typedef struct snn_pad {
-    const void *src; int64_t hs, ws;
-    int64_t h, w, top, bottom, left;
-    int64_t phases, phase;
-    void *dst; int64_t row, step;
-    int64_t ahead;                            /* how far behind each number the memory is asked for one */
+    const void *src; int64_t cs, hs, ws;
+    int64_t planes, h, w, top, bottom, left;
+    int64_t phases, residues, phase;
+    void *dst; int64_t plane, row, step;
 } snn_pad;
 
 /* Tiles side by side of a Winograd convolution, 4x4 outputs and 36 numbers each of which stands in a plane of its own:

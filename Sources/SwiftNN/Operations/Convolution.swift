@@ -61,6 +61,10 @@ struct ConvolutionShape {
     /// Residues of columns modulo the stride, and the room for the columns of each.
     var phases: Int { stride.w }
     var phase: Int { ceilDivide(paddedW, stride.w) }
+    /// Residues of rows and columns modulo the stride that windows see: the first of them.
+    var residues: Spatial {
+        Spatial(h: dilation.h == 1 ? min(r, stride.h) : stride.h, w: dilation.w == 1 ? min(s, stride.w) : stride.w)
+    }
     /// One input channel for each group; with more filters for a channel than these a GEMM, which loads each window once for all of them,
     /// is ahead.
     var isDepthwise: Bool { c == groups && o <= 4 * c }
@@ -197,7 +201,7 @@ struct DepthwisePadding {
         let width = phases * phase, span = (shape.r - 1) * shape.dilation.h + 1
         let numbers = 4096
         let whole = ((shape.p - 1) * shape.stride.h + span) * width
-        rows = whole <= 2 * numbers ? shape.p : min(shape.p, max(8, (numbers / width - span) / shape.stride.h))
+        rows = whole <= 2 * numbers ? shape.p : min(shape.p, max(8, (numbers / width - span) / shape.stride.h & ~3))
         planes = rows < shape.p ? 1 : min(shape.c, max(1, numbers / whole))
         lead = phases == 1 ? roundUp(shape.left, line) - shape.left : 0
         room = roundUp(lead + planes * ((rows - 1) * shape.stride.h + span) * width + shape.left + 2 * line, line)
@@ -276,7 +280,6 @@ func convolve<T: Element>(
     _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ given: ConvolutionShape, _ whole: Epilogue<T>,
     _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
-    if given.isDepthwise { return try convolveDepthwise(x, weight, given, whole, y) }
     var source = x
     var shape = given
     if shape.r == 1 && shape.s == 1 && !shape.isPadded && max(shape.stride.h, shape.stride.w) > 1 {
@@ -285,6 +288,7 @@ func convolve<T: Element>(
             data: x.data, shape: Shape(shape.n, shape.c, shape.p, shape.q),
             strides: Shape(x.strides[0], x.strides[1], x.strides[2] * given.stride.h, x.strides[3] * given.stride.w))
     }
+    if shape.isDepthwise { return try convolveDepthwise(source, weight, shape, whole, y) }
     let mr = Int(T.kernels.pointee.mr), nr = Int(T.kernels.pointee.nr)
     let groups = shape.groups
     let channels = shape.c / groups, m = shape.o / groups
@@ -404,26 +408,28 @@ func padImages<T: Element>(
 ) -> ArrayView<T> {
     let width = shape.phases * shape.phase
     let plane = shape.paddedH * width
-    ThreadPool.run(shape.n * shape.c, threads: threads) { task, _ in
-        let channel = x.data + ((task / shape.c) * x.strides[0] + (task % shape.c) * x.strides[1])
-        padPlane(channel, x.strides[2], x.strides[3], shape, phases: shape.phases, out + task * plane)
+    // Planes of a task.
+    let count = max(1, min(ceilDivide(shape.c * shape.n, threads == 1 ? 1 : threads * 4), 16384 / max(1, shape.h * shape.w)))
+    let tasks = ceilDivide(shape.c, count)
+    ThreadPool.run(shape.n * tasks, threads: threads) { task, _ in
+        let n = task / tasks, c = task % tasks * count
+        padPlanes(
+            x.data + (n * x.strides[0] + c * x.strides[1]), cs: x.strides[1], x.strides[2], x.strides[3], min(count, shape.c - c), shape,
+            phases: shape.phases, out + (n * shape.c + c) * plane)
     }
     return ArrayView(data: UnsafePointer(out), shape: Shape(shape.n, shape.c, shape.paddedH, width))
 }
 
-/// One channel with its border of zeros, columns of each residue modulo `phases` together: column w at w % phases * phase + w / phases.
-func padPlane<T: Element>(
-    _ x: UnsafePointer<T>, _ hs: Int, _ ws: Int, _ shape: ConvolutionShape, phases: Int, _ out: UnsafeMutablePointer<T>
+/// Channels with their borders of zeros, columns of each residue modulo `phases` together: column w at w % phases * phase + w / phases.
+func padPlanes<T: Element>(
+    _ x: UnsafePointer<T>, cs: Int, _ hs: Int, _ ws: Int, _ planes: Int, _ shape: ConvolutionShape, phases: Int,
+    _ out: UnsafeMutablePointer<T>
 ) {
-    // Rows of single numbers: copied one by one this is faster.
-    if phases == 1 && ws != 1 && !shape.isPadded {
-        for i in 0..<shape.h { T.kernels.pointee.copy(x + i * hs, Int64(ws), out + i * shape.w, Int64(shape.w)) }
-        return
-    }
     let phase = ceilDivide(shape.paddedW, phases)
     var p = snn_pad(
-        src: x, hs: Int64(hs), ws: Int64(ws), h: Int64(shape.h), w: Int64(shape.w), top: Int64(shape.top), bottom: Int64(shape.bottom),
-        left: Int64(shape.left), phases: Int64(phases), phase: Int64(phase), dst: out, row: Int64(phases * phase), step: Int64(phase),
-        ahead: 0)
+        src: x, cs: Int64(cs), hs: Int64(hs), ws: Int64(ws), planes: Int64(planes), h: Int64(shape.h), w: Int64(shape.w),
+        top: Int64(shape.top), bottom: Int64(shape.bottom), left: Int64(shape.left), phases: Int64(phases),
+        residues: Int64(phases == 1 ? 1 : shape.residues.w), phase: Int64(phase), dst: out,
+        plane: Int64(shape.paddedH * phases * phase), row: Int64(phases * phase), step: Int64(phase))
     T.kernels.pointee.pad(&p)
 }

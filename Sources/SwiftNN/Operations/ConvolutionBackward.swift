@@ -388,7 +388,7 @@ private func depthwiseGradients<T: Element>(
         for i in 0..<(multiplier * (taps + 1)) { total[i] = 0 }
         for n in 0..<shape.n {
             let from = x.data + (n * x.strides[0] + c * x.strides[1])
-            if copied { padPlane(from, x.strides[2], x.strides[3], shape, phases: shape.phases, sums + taps) }
+            if copied { padPlanes(from, cs: 0, x.strides[2], x.strides[3], 1, shape, phases: shape.phases, sums + taps) }
             for i in 0..<multiplier {
                 let gradient = dy + (n * shape.o + c * multiplier + i) * pixels
                 for t in 0..<taps { sums[t] = 0 }

@@ -53,12 +53,10 @@ struct Windows<T: Element> {
             strides = (n: planes.count * size, c: size, h: shape.phase, w: 1)
             for n in images.0...images.1 {
                 let p = n == images.0 ? rows.0 : 0, last = n == images.1 ? rows.1 : shape.p - 1
-                for c in planes {
-                    copy(
-                        source + (n * x.strides[0] + c * x.strides[1]), row: p * shape.stride.h, rows: Windows.rows(shape, last - p + 1),
-                        memory + ((n - images.0) * strides.n + (c - planes.lowerBound) * strides.c + (p - above) * strides.h),
-                        plane: plane)
-                }
+                copy(
+                    source + (n * x.strides[0] + planes.lowerBound * x.strides[1]), channels: planes.count, row: p * shape.stride.h,
+                    rows: Windows.rows(shape, last - p + 1), memory + ((n - images.0) * strides.n + (p - above) * strides.h),
+                    channel: strides.c, plane: plane)
             }
             source = UnsafePointer(memory - (images.0 * strides.n + planes.lowerBound * strides.c + above * strides.h))
         }
@@ -71,18 +69,21 @@ struct Windows<T: Element> {
             runs: nil)
     }
 
-    /// Rows of a padded channel; the first is one of residue 0.
-    private func copy(_ channel: UnsafePointer<T>, row: Int, rows: Int, _ out: UnsafeMutablePointer<T>, plane: Int) {
-        let step = shape.stride.h
-        for f in 0..<min(step, rows) {
+    /// Rows of padded channels; the first is one of residue 0.
+    private func copy(
+        _ from: UnsafePointer<T>, channels: Int, row: Int, rows: Int, _ out: UnsafeMutablePointer<T>, channel: Int, plane: Int
+    ) {
+        let step = shape.stride.h, residues = shape.residues
+        for f in 0..<min(residues.h, rows) {
             let first = row + f, all = ceilDivide(rows - f, step)
             let above = min(ceilDivide(max(shape.top - first, 0), step), all)
             let inside = max(min(ceilDivide(max(shape.top + shape.h - first, 0), step), all) - above, 0)
             var p = snn_pad(
-                src: channel + (inside > 0 ? (first + above * step - shape.top) * x.strides[2] : 0), hs: Int64(step * x.strides[2]),
-                ws: Int64(x.strides[3]), h: Int64(inside), w: Int64(shape.w), top: Int64(above), bottom: Int64(all - above - inside),
-                left: Int64(shape.left), phases: Int64(shape.phases), phase: Int64(shape.phase), dst: out + f * shape.phases * plane,
-                row: Int64(shape.phase), step: Int64(plane), ahead: Int64(2 * x.strides[1]))
+                src: from + (inside > 0 ? (first + above * step - shape.top) * x.strides[2] : 0), cs: Int64(x.strides[1]),
+                hs: Int64(step * x.strides[2]), ws: Int64(x.strides[3]), planes: Int64(channels), h: Int64(inside), w: Int64(shape.w),
+                top: Int64(above), bottom: Int64(all - above - inside), left: Int64(shape.left), phases: Int64(shape.phases),
+                residues: Int64(residues.w), phase: Int64(shape.phase), dst: out + f * shape.phases * plane, plane: Int64(channel),
+                row: Int64(shape.phase), step: Int64(plane))
             T.kernels.pointee.pad(&p)
         }
     }
