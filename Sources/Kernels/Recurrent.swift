@@ -97,6 +97,8 @@ private struct Sums<T: Real> {
 private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointer<T>, _ target: Sums<T>) {
     let lanes = T.Vector.lanes
     var sums = target
+    // Eight rows are one tile of two vectors: as two tiles of four they would read the strip twice, which is more than the nearest cache.
+    let width = Level.stripVectors == 4 ? (count == 4 && p.rows == 8 ? 2 : count) : Level.rowVectors == 4 && p.rows == 1 ? count : 1
     var k0 = 0
     repeat {
         let depth = min(blockDepth, p.k &- k0)
@@ -104,23 +106,18 @@ private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointe
         // What is multiplied next: the strip's next block, or the next strip, which in reverse lies before this one.
         let size = count &* lanes
         sums.next = p.reverse && k0 &+ depth == p.k ? strip - p.k &* size : b + depth &* size
-        if Level.stripVectors == 4 {
-            switch count {
-            case 4: fourVectors(p, k0, depth, b, sums)
-            case 3: threeVectors(p, k0, depth, b, sums)
-            case 2: twoVectors(p, k0, depth, b, sums)
-            default: oneVector(p, k0, depth, b, lanes, sums)
+        let step = count &* lanes
+        if width == count { vectors(width, p, k0, depth, b, count &* lanes, sums) }
+        for j in stride(from: 0, to: width == count ? 0 : count, by: width) {
+            var part = sums
+            part.start += j &* lanes
+            part.out += j &* lanes
+            part.next += j &* depth &* lanes
+            if j &+ width < count {
+                part.last = part.start + (width &- 1) &* lanes
+                part.ldLast = part.ldStart
             }
-        } else {
-            for j in 0..<count {
-                var part = sums
-                if j < count &- 1 {
-                    part.last = part.start + j &* lanes
-                    part.ldLast = part.ldStart
-                }
-                part.out += j &* lanes
-                oneVector(p, k0, depth, b + j &* lanes, count &* lanes, part)
-            }
+            vectors(width, p, k0, depth, b + j &* lanes, count &* lanes, part)
         }
         // The next block adds to this one's sums.
         sums.start = UnsafePointer(target.out)
@@ -131,21 +128,34 @@ private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointe
     } while k0 < p.k
 }
 
+/// All rows against `count` vectors of a strip, whose vectors of each k are `step` numbers from those of the next one.
+@inline(__always)
+private func vectors<T: Real>(
+    _ count: Int, _ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>
+) {
+    switch count {
+    case 4: fourVectors(p, k0, depth, b, step, sums)
+    case 3: threeVectors(p, k0, depth, b, step, sums)
+    case 2: twoVectors(p, k0, depth, b, step, sums)
+    default: oneVector(p, k0, depth, b, step, sums)
+    }
+}
+
 @inline(never)
 private func oneVector<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
     rowTiles(p, 1, k0, depth, b, step, sums)
 }
 @inline(never)
-private func twoVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ sums: Sums<T>) {
-    rowTiles(p, 2, k0, depth, b, 2 &* T.Vector.lanes, sums)
+private func twoVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
+    rowTiles(p, 2, k0, depth, b, step, sums)
 }
 @inline(never)
-private func threeVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ sums: Sums<T>) {
-    rowTiles(p, 3, k0, depth, b, 3 &* T.Vector.lanes, sums)
+private func threeVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
+    rowTiles(p, 3, k0, depth, b, step, sums)
 }
 @inline(never)
-private func fourVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ sums: Sums<T>) {
-    rowTiles(p, 4, k0, depth, b, 4 &* T.Vector.lanes, sums)
+private func fourVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
+    rowTiles(p, 4, k0, depth, b, step, sums)
 }
 
 /// All rows against `vectors` vectors, a constant at every call.
@@ -153,28 +163,46 @@ private func fourVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: U
 private func rowTiles<T: Real>(
     _ p: Steps<T>, _ vectors: Int, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>
 ) {
+    typealias V = T.Vector
+    // Where registers are few, more vectors than a strip's tile has are for one row alone.
+    let one = vectors > Level.stripVectors
+    let tiles = (p.rows &+ tallest(vectors) &- 1) / tallest(vectors)
+    let share = (vectors &* V.lanes &+ tiles &- 1) / tiles
+    // The input's sums have been written for some steps at once, and a large weight has been read since then.
+    let far = k0 == 0 && p.mode >= 0 && p.k >= blockDepth
     var i = 0
-    let share = vectors &* T.Vector.lanes &* 6 / (p.rows &+ 5)
     while i < p.rows {
-        let rows = tileRows(p.rows &- i)
+        let rows = one ? 1 : tileRows(p.rows &- i, vectors)
         let a = p.a + (i &* p.lda &+ k0)
         var at = sums.row(i)
-        at.next += i / 6 &* depth &* share
+        at.next += (i &+ tallest(vectors) &- 1) / tallest(vectors) &* depth &* share
+        if far && rows > 3 {
+            for r in 0..<rows {
+                for j in 0..<vectors { snn_prefetch(at.start + (r &* at.ldStart &+ j &* V.lanes)) }
+            }
+        }
+        let w = (b: b, step: step, share: share)
         switch rows {
-        case 1: tile(rows: 1, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
-        case 2: tile(rows: 2, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
-        case 3: tile(rows: 3, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
-        case 4: tile(rows: 4, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
-        default: tile(rows: 6, vectors: vectors, k: depth, a: a, lda: p.lda, b: b, step: step, sums: at, share: share, zero: T.Vector.zero)
+        case 1: tile(1, vectors, depth, a, p.lda, w, at, V.zero)
+        case 2 where !one: tile(2, vectors, depth, a, p.lda, w, at, V.zero)
+        case 3 where !one: tile(3, vectors, depth, a, p.lda, w, at, V.zero)
+        case 4 where !one && tallest(vectors) > 3: tile(4, vectors, depth, a, p.lda, w, at, V.zero)
+        case 6 where !one && tallest(vectors) > 3: tile(6, vectors, depth, a, p.lda, w, at, V.zero)
+        default: if tallest(vectors) == 8 { tile(8, vectors, depth, a, p.lda, w, at, V.zero) }
         }
         i &+= rows
     }
 }
 
+/// Rows of the tallest tile of so many vectors.
+@_transparent
+private func tallest(_ vectors: Int) -> Int { vectors < Level.stripVectors ? 8 : Level.stripRows }
+
 /// Rows of the next tile when `rest` are left: no row is computed for nothing, and no tile of one is left behind a large one.
-@inline(__always)
-private func tileRows(_ rest: Int) -> Int {
+@_transparent
+private func tileRows(_ rest: Int, _ vectors: Int) -> Int {
     if Level.stripRows < 6 { return min(rest, Level.stripRows) }
+    if tallest(vectors) == 8 && (rest == 8 || rest >= 11) { return 8 }
     if rest == 6 || rest >= 9 { return 6 }
     return rest == 5 ? 3 : min(rest, 4)
 }
@@ -183,8 +211,8 @@ private func tileRows(_ rest: Int) -> Int {
 /// an array of them would live in memory. Transparent, because the optimiser leaves a call to an always-inline function of this size.
 @_transparent
 private func tile<V: Wide>(
-    rows: Int, vectors: Int, k: Int, a: UnsafePointer<V.Scalar>, lda: Int, b: UnsafePointer<V.Scalar>, step: Int, sums: Sums<V.Scalar>,
-    share: Int, zero: V
+    _ rows: Int, _ vectors: Int, _ k: Int, _ a: UnsafePointer<V.Scalar>, _ lda: Int,
+    _ weights: (b: UnsafePointer<V.Scalar>, step: Int, share: Int), _ sums: Sums<V.Scalar>, _ zero: V
 ) {
     let w = V.lanes
     var r0a = zero, r0b = zero, r0c = zero, r0d = zero
@@ -193,15 +221,17 @@ private func tile<V: Wide>(
     var r3a = zero, r3b = zero, r3c = zero, r3d = zero
     var r4a = zero, r4b = zero, r4c = zero, r4d = zero
     var r5a = zero, r5b = zero, r5c = zero, r5d = zero
+    var r6a = zero, r6b = zero, r6c = zero
+    var r7a = zero, r7b = zero, r7c = zero
     var a = a
-    var b = b
+    var b = weights.b
     var next = sums.next
     for _ in 0..<k {
         // Smaller tiles are alone, and go through the weights as fast as the hardware's prefetcher.
         if rows > 3 {
             snn_prefetch(next)
             snn_prefetch(next + w)
-            next += share
+            next += weights.share
         }
         let ba = V.load(b)
         let bb = vectors > 1 ? V.load(b + w) : zero
@@ -247,8 +277,18 @@ private func tile<V: Wide>(
             if vectors > 2 { r5c = .fma(s, bc, r5c) }
             if vectors > 3 { r5d = .fma(s, bd, r5d) }
         }
+        if rows > 6 {
+            s = V(a[6 &* lda])
+            r6a = .fma(s, ba, r6a)
+            if vectors > 1 { r6b = .fma(s, bb, r6b) }
+            if vectors > 2 { r6c = .fma(s, bc, r6c) }
+            s = V(a[7 &* lda])
+            r7a = .fma(s, ba, r7a)
+            if vectors > 1 { r7b = .fma(s, bb, r7b) }
+            if vectors > 2 { r7c = .fma(s, bc, r7c) }
+        }
         a += 1
-        b += step
+        b += weights.step
     }
     finish(0, vectors, r0a, r0b, r0c, r0d, sums)
     if rows > 1 { finish(1, vectors, r1a, r1b, r1c, r1d, sums) }
@@ -256,6 +296,10 @@ private func tile<V: Wide>(
     if rows > 3 { finish(3, vectors, r3a, r3b, r3c, r3d, sums) }
     if rows > 4 { finish(4, vectors, r4a, r4b, r4c, r4d, sums) }
     if rows > 5 { finish(5, vectors, r5a, r5b, r5c, r5d, sums) }
+    if rows > 6 {
+        finish(6, vectors, r6a, r6b, r6c, zero, sums)
+        finish(7, vectors, r7a, r7b, r7c, zero, sums)
+    }
 }
 
 @_transparent
@@ -282,18 +326,20 @@ private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: 
     switch p.mode {
     case Int(SNN_LSTM):
         let c = p.c.unsafelyUnwrapped + first &* w
+        // The states first: the CPU has more rows under way where their outputs do not stand between them.
         for i in 0..<p.rows {
             let g = UnsafePointer(sums.out) + i &* sums.ldOut
             let cell = c + i &* p.ldc
-            let forget = V.sigmoid(.load(g + w))
-            let input = V.sigmoidTimesTanh(.load(g), .load(g + 2 &* w))
-            let state = V.fma(forget, .load(cell), input)
-            state.store(cell)
+            V.fma(V.sigmoid(.load(g + w)), .load(cell), V.sigmoidTimesTanh(.load(g), .load(g + 2 &* w))).store(cell)
+        }
+        for i in 0..<p.rows {
+            let g = UnsafePointer(sums.out) + i &* sums.ldOut
+            let state = V.load(UnsafePointer(c) + i &* p.ldc)
             put(V.sigmoidTimesTanh(.load(g + 3 &* w), state), y + i &* p.ldy, units)
             if let saved = p.saved {
                 let to = saved + (i &* p.ldSaved &+ first &* w)
                 put(V.sigmoid(.load(g)), to, units)
-                put(forget, to + p.gateStride, units)
+                put(V.sigmoid(.load(g + w)), to + p.gateStride, units)
                 put(V.tanh(.load(g + 2 &* w)), to + 2 &* p.gateStride, units)
                 put(V.sigmoid(.load(g + 3 &* w)), to + 3 &* p.gateStride, units)
                 put(state, to + 4 &* p.gateStride, units)
@@ -301,17 +347,23 @@ private func cells<T: Real>(_ p: Steps<T>, _ first: Int, _ count: Int, _ units: 
         }
     case Int(SNN_GRU):
         let h = p.h + first &* w
-        for i in (units == w / 4 ? narrowGates(p, first, sums) : 0)..<p.rows {
+        let done = units == w / 4 ? narrowGates(p, first, sums) : 0
+        // As above, what the candidates are of first. They stand where the reset gates' sums were.
+        for i in done..<p.rows {
+            let g = sums.out + i &* sums.ldOut
+            let reset = V.sigmoid(.load(g))
+            if let saved = p.saved { put(reset, saved + (i &* p.ldSaved &+ first &* w), units) }
+            V.fma(reset, .load(g + 2 &* w), .load(sums.start + (i &* sums.ldStart &+ 2 &* w))).store(g)
+        }
+        for i in done..<p.rows {
             let g = UnsafePointer(sums.out) + i &* sums.ldOut
             let previous = get(h + i &* p.lda, units, V.self)
-            let reset = V.sigmoid(.load(g))
             let update = V.sigmoid(.load(g + w))
-            let candidate = V.tanh(V.fma(reset, .load(g + 2 &* w), .load(sums.start + (i &* sums.ldStart &+ 2 &* w))))
+            let candidate = V.tanh(.load(g))
             // (1 - z) n + z h
             put(V.fma(update, previous - candidate, candidate), y + i &* p.ldy, units)
             if let saved = p.saved {
                 let to = saved + (i &* p.ldSaved &+ first &* w)
-                put(reset, to, units)
                 put(update, to + p.gateStride, units)
                 put(candidate, to + 2 &* p.gateStride, units)
                 put(V.load(g + 2 &* w), to + 3 &* p.gateStride, units)

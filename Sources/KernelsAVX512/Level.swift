@@ -10,6 +10,8 @@ enum Level {
     /// The tile of the recurrent layers: virtual vectors of a strip and rows that it takes at once.
     @inline(__always) static var stripVectors: Int { 4 }
     @inline(__always) static var stripRows: Int { 6 }
+    /// Vectors of a strip that one row alone takes at once.
+    @inline(__always) static var rowVectors: Int { 4 }
     /// Whether the machine has a fused multiply-add (without it addingProduct is a library call for each lane).
     @inline(__always) static var hasFMA: Bool { true }
     /// Whether loading some lanes of a vector costs no more than loading all.
