@@ -93,6 +93,40 @@ def test_many_python_threads_call_one_module(name: str) -> None:
             assert together == alone
 
 
+@pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 1), nn.MaxPool2d(1), nn.RNN(3, 4)], ids=lambda layer: type(layer).__name__)
+def test_a_change_while_a_layer_prepares_its_arguments(layer: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread changes what has been read already: the next call knows."""
+    recurrent = isinstance(layer, nn.RNN)
+
+    def change() -> None:
+        if recurrent:
+            layer.weight_hh_l0 = nn.Parameter(np.zeros((4, 4), np.float32))
+        else:
+            layer.stride = (2, 2)
+
+    def then_change(read):
+        def both(*arguments):
+            value = read(*arguments)
+            other = threading.Thread(target=change)
+            other.start()
+            other.join()
+            return value
+
+        return both
+
+    if recurrent:
+        layer._read_weights = then_change(layer._read_weights)
+    else:
+        monkeypatch.setattr(nn.functional, "_ints", then_change(nn.functional._ints))
+    x = np.ones((2, 1, 3) if recurrent else (1, 1, 4, 4), np.float32)
+    layer(x)
+    y = layer(x)
+    if recurrent:
+        np.testing.assert_array_equal(y[0][1], y[0][0])
+    else:
+        assert y.shape == (1, 1, 2, 2)
+
+
 def test_results_may_die_on_another_thread() -> None:
     before = nn.memory_stats()["blocks_in_use"]
     results = [nn.ReLU()(np.ones((64, 64), np.float32)) for _ in range(20)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Conv1d", "Conv2d"]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-# What _arguments and _border are computed from.
+# What _arguments are computed from.
 _GEOMETRY = frozenset(("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "_reversed_padding_repeated_twice"))
 
 
@@ -42,8 +42,7 @@ class _ConvNd(Module):
     bias: Parameter | None
     _reversed_padding_repeated_twice: list[int]
     # What forward passes on, recomputed after an attribute has been set; None: not computed yet.
-    _arguments: tuple[Any, ...] | None = None
-    _border: tuple[int, ...] | None = None
+    _arguments: list[Any] | None = None
 
     def __init__(
         self,
@@ -104,12 +103,15 @@ class _ConvNd(Module):
             self.__dict__["_arguments"] = None
 
     def _prepare(self) -> tuple[Any, ...]:
+        # In place before the attributes are read: a list that another thread's change takes away meanwhile is filled for nobody.
+        kept = self.__dict__["_arguments"] = []
         n = self._dimensions
         zeros = self.padding_mode == "zeros"
         padding = (0,) * n if not zeros else self._sides() if isinstance(self.padding, str) else F._conv_padding(self.padding, n)
-        arguments = (F._ints(self.stride, n, "stride"), padding, F._ints(self.dilation, n, "dilation"), size(self.groups, "groups"), -1)
-        self.__dict__["_border"] = None if zeros else tuple(self._reversed_padding_repeated_twice)
-        self.__dict__["_arguments"] = arguments
+        border = None if zeros else tuple(self._reversed_padding_repeated_twice)
+        stride, dilation = F._ints(self.stride, n, "stride"), F._ints(self.dilation, n, "dilation")
+        arguments = (stride, padding, dilation, size(self.groups, "groups"), -1, border)
+        kept.extend(arguments)
         return arguments
 
     def reset_parameters(self) -> None:
@@ -122,9 +124,9 @@ class _ConvNd(Module):
 
     def _conv_forward(self, input: Array, weight: Array, bias: Array | None) -> Array:
         # Named, not passed on as *arguments: making a list and a tuple of them costs as much as a small convolution's checks.
-        stride, padding, dilation, groups, activation = self._arguments or self._prepare()
-        if self._border is not None:
-            input = F.pad(input, self._border, self.padding_mode)
+        stride, padding, dilation, groups, activation, border = self._arguments or self._prepare()
+        if border is not None:
+            input = F.pad(input, border, self.padding_mode)
         return conv_forward(input, weight, bias, stride, padding, dilation, groups, activation)
 
     @one_input

@@ -19,15 +19,17 @@ class _Pool(Module):
 
     _dimensions: int
     # What forward passes on, recomputed after an attribute has been set; None: not computed yet.
-    _arguments: tuple[Any, ...] | None = None
+    _arguments: list[Any] | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         self.__dict__["_arguments"] = None
 
     def _prepare(self) -> tuple[Any, ...]:
+        # In place before the attributes are read: a list that another thread's change takes away meanwhile is filled for nobody.
+        kept = self.__dict__["_arguments"] = []
         arguments = self._operands()
-        self.__dict__["_arguments"] = arguments
+        kept.extend(arguments)
         return arguments
 
     def _operands(self) -> tuple[Any, ...]:

@@ -90,7 +90,7 @@ class RNNBase(Module):
     _read_weights: attrgetter[tuple[Any, ...]]
     _absent = None
     # What forward passes on beside the input: made anew after an attribute or parameter has changed.
-    _arguments: tuple[Any, ...] | None = None
+    _arguments: list[Any] | None = None
 
     def __init__(
         self,
@@ -225,12 +225,14 @@ class RNNBase(Module):
         return state
 
     def _prepare(self) -> tuple[Any, ...]:
+        # In place before the attributes are read: a list that another thread's change takes away meanwhile is filled for nobody.
+        kept = self.__dict__["_arguments"] = []
         number, weights, lstm = _MODES[self.mode][0], self._read_weights(self), self.mode == "LSTM"
         drops = self.training and self.dropout > 0 and self.num_layers > 1
         arguments = (number, weights, self.num_layers, self.bidirectional, self.batch_first, lstm, self.input_size, drops)
         # A weight that the class makes anew each time, as a property, is not kept.
         if not any(hasattr(type(self), name) for name in self._flat_weights_names):
-            self.__dict__["_arguments"] = arguments
+            kept.extend(arguments)
         return arguments
 
     def _compute(self, input: Any, states: tuple[Any, ...] | None) -> tuple[Any, Any, Any]:
