@@ -213,7 +213,6 @@ private struct PadRows<T: Real> {
                 to += row
             }
         }
-        j &+= V.lanes
     }
 }
 

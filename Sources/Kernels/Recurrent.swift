@@ -106,7 +106,6 @@ private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointe
         // What is multiplied next: the strip's next block, or the next strip, which in reverse lies before this one.
         let size = count &* lanes
         sums.next = p.reverse && k0 &+ depth == p.k ? strip - p.k &* size : b + depth &* size
-        let step = count &* lanes
         if width == count { vectors(width, p, k0, depth, b, count &* lanes, sums) }
         for j in stride(from: 0, to: width == count ? 0 : count, by: width) {
             var part = sums
