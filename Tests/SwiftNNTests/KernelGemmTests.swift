@@ -78,9 +78,10 @@ private struct Pixels<T: Number> {
     let image: Fenced<T>
     let starts, offsets: Fenced<Int64>
 
-    init(depth: Int, columns: Int, nr: Int, _ b: (Int, Int) -> T) {
-        let lanes = nr / 2
-        let vectors = (columns + 2 * nr - 1) / (2 * nr) * 4
+    /// For tiles of several rows or of a single one, which takes twice as many columns at a time.
+    init(depth: Int, columns: Int, nr: Int, single: Bool, _ b: (Int, Int) -> T) {
+        let lanes = nr / 2, step = single ? 4 * nr : 2 * nr
+        let vectors = (columns + step - 1) / step * (step / lanes)
         var numbers = [T](repeating: .nan, count: max(1, vectors * depth * lanes))
         for j in 0..<columns {
             for k in 0..<depth { numbers[((vectors - 1 - j / lanes) * depth + depth - 1 - k) * lanes + j % lanes] = b(k, j) }
@@ -133,7 +134,8 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.b = UnsafeRawPointer(bPacked.pointer)
             block.b_panel = Int64(bPanel)
             block.b_stride = Int64(kernels.nr)
-            let pixels = options.inPlace ? Pixels<T>(depth: depth, columns: n, nr: kernels.nr) { b[(from + $0) * n + $1] } : nil
+            let pixels =
+                options.inPlace ? Pixels<T>(depth: depth, columns: n, nr: kernels.nr, single: m == 1) { b[(from + $0) * n + $1] } : nil
             // rows that end where their numbers do: of the last panel whole vectors are read
             let panels = (n + kernels.nr - 1) / kernels.nr * kernels.nr
             let inRows: [T] = (0..<(options.rows ? depth * panels : 0)).map {
@@ -141,7 +143,8 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             }
             let asRows = Fenced<T>(inRows + [0])
             // columns of A in place, of which tiles read an even number
-            let inColumns = Fenced<T>((0..<(options.rows && m % 2 == 0 ? m * depth : 1)).map { a[$0 % m * k + from + $0 / m] })
+            let columns: [T] = (0..<(options.rows && m % 2 == 0 ? m * depth : 0)).map { a[$0 % m * k + from + $0 / m] }
+            let inColumns = Fenced<T>(columns.isEmpty ? [0] : columns)
             if options.rows && m % 2 == 0 {
                 (block.a, block.a_panel, block.a_rs, block.a_ks) = (UnsafeRawPointer(inColumns.pointer), Int64(height), 1, Int64(m))
             }
