@@ -54,6 +54,14 @@ protocol TileColumns {
     static func prefetch(_ p: UnsafePointer<V.Scalar>)
 }
 
+/// Calls `ask` with an address in each cache line of n numbers, of which there are one or two. Where they are not aligned, a line that
+/// they begin in was one of their left neighbours'.
+@_transparent
+func cacheLines<T>(_ p: UnsafePointer<T>, _ n: Int, _ ask: (UnsafeRawPointer) -> Void) {
+    if n * MemoryLayout<T>.stride > 64 { ask(p + (n / 2 - 1)) }
+    ask(p + (n - 1))
+}
+
 /// A packed panel, or rows of a matrix in the caches. It comes from the second-level cache or beyond: a panel is used once by every tile of
 /// its column.
 struct PanelColumns<V: TileVector>: TileColumns {
@@ -63,16 +71,12 @@ struct PanelColumns<V: TileVector>: TileColumns {
     let near: Int
     @_transparent mutating func next() -> (V, V) {
         let vectors = (V.load(b), V.load(b + V.lanes))
-        snn_prefetch_near(b + near)
-        snn_prefetch_near(b + near + V.lanes)
+        cacheLines(b + near, 2 * V.lanes) { snn_prefetch_near($0) }
         b += stride
         return vectors
     }
     @_transparent static var isPair: Bool { true }
-    @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) {
-        snn_prefetch(p)
-        snn_prefetch(p + V.lanes)
-    }
+    @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) { cacheLines(p, 2 * V.lanes) { snn_prefetch($0) } }
 }
 
 /// The first vectors of a panel whose second ones are zeros.

@@ -22,6 +22,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.mr = Int64(Level.mr)
     s.nr = Int64(2 * FloatTile.lanes)
     s.lanes = Int64(FloatVector.lanes)
+    s.strip_vectors = Int64(Level.stripVectors)
     s.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Float.self) }
     s.small_product = { smallProduct($0.unsafelyUnwrapped, Float.self) }
     s.pack = { pack($0.unsafelyUnwrapped, Float.self) }
@@ -106,6 +107,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.mr = Int64(Level.mr)
     d.nr = Int64(2 * DoubleTile.lanes)
     d.lanes = Int64(DoubleVector.lanes)
+    d.strip_vectors = Int64(Level.stripVectors)
     d.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Double.self) }
     d.small_product = { smallProduct($0.unsafelyUnwrapped, Double.self) }
     d.pack = { pack($0.unsafelyUnwrapped, Double.self) }

@@ -3,13 +3,21 @@
 // A strip is what a unit needs: for each k one vector of every gate of as many units (LSTM 4, GRU 3), so that a strip's product is followed
 // by its cell at once; with one gate (RNN) up to four vectors of units. A last strip of so few LSTM units that their four gates fit one
 // vector is that vector, and its cells are those of four rows at a time, as those of the last vector of an RNN or GRU are where a quarter
-// has room for its units. Vectors are the virtual ones, so that every level packs alike.
+// has room for its units. Vectors are the virtual ones, so that a strip has the same units on every level. Where a tile takes one vector of
+// a strip at a time, each lies in one piece for every block of k: from among the others its lines would meet in few sets of the nearest
+// cache, which then does not keep them from one tile to the next.
 // Every sum is start + (block 0) + (block 1) + ..., each block a chain of fused multiply-adds over its part of k from zero: neither the
 // number of rows nor the tile can change a bit, and short chains round less than one long one.
 import CSwiftNN
 
 /// Depth of a block, that of every product.
 private var blockDepth: Int { 256 }
+
+/// How far apart the numbers of a block of a strip are: from k to k, and from vector to vector.
+@inline(__always)
+private func distances<V: Wide>(_ count: Int, _ depth: Int, _: V.Type) -> (step: Int, apart: Int) {
+    Level.stripVectors > 1 ? (count &* V.lanes, V.lanes) : (V.lanes, depth &* V.lanes)
+}
 
 @inline(never)
 func recurrent<T: Real>(_ argument: UnsafePointer<snn_recurrent>, _: T.Type) {
@@ -106,7 +114,8 @@ private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointe
         // What is multiplied next: the strip's next block, or the next strip, which in reverse lies before this one.
         let size = count &* lanes
         sums.next = p.reverse && k0 &+ depth == p.k ? strip - p.k &* size : b + depth &* size
-        if width == count { vectors(width, p, k0, depth, b, count &* lanes, sums) }
+        let (step, apart) = distances(count, depth, T.Vector.self)
+        if width == count { vectors(width, p, k0, depth, (b, step, apart), sums) }
         for j in stride(from: 0, to: width == count ? 0 : count, by: width) {
             var part = sums
             part.start += j &* lanes
@@ -116,7 +125,7 @@ private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointe
                 part.last = part.start + (width &- 1) &* lanes
                 part.ldLast = part.ldStart
             }
-            vectors(width, p, k0, depth, b + j &* lanes, count &* lanes, part)
+            vectors(width, p, k0, depth, (b + j &* apart, step, apart), part)
         }
         // The next block adds to this one's sums.
         sums.start = UnsafePointer(target.out)
@@ -127,41 +136,40 @@ private func product<T: Real>(_ p: Steps<T>, _ count: Int, _ strip: UnsafePointe
     } while k0 < p.k
 }
 
-/// All rows against `count` vectors of a strip, whose vectors of each k are `step` numbers from those of the next one.
+/// Vectors of a block of a strip: number k of vector j at b + k * step + j * apart.
+private typealias Vectors<T> = (b: UnsafePointer<T>, step: Int, apart: Int)
+
+/// All rows against `count` vectors of a strip.
 @inline(__always)
-private func vectors<T: Real>(
-    _ count: Int, _ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>
-) {
+private func vectors<T: Real>(_ count: Int, _ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: Vectors<T>, _ sums: Sums<T>) {
     switch count {
-    case 4: fourVectors(p, k0, depth, b, step, sums)
-    case 3: threeVectors(p, k0, depth, b, step, sums)
-    case 2: twoVectors(p, k0, depth, b, step, sums)
-    default: oneVector(p, k0, depth, b, step, sums)
+    case 4: fourVectors(p, k0, depth, b, sums)
+    case 3: threeVectors(p, k0, depth, b, sums)
+    case 2: twoVectors(p, k0, depth, b, sums)
+    default: oneVector(p, k0, depth, b, sums)
     }
 }
 
 @inline(never)
-private func oneVector<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
-    rowTiles(p, 1, k0, depth, b, step, sums)
+private func oneVector<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: Vectors<T>, _ sums: Sums<T>) {
+    rowTiles(p, 1, k0, depth, b, sums)
 }
 @inline(never)
-private func twoVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
-    rowTiles(p, 2, k0, depth, b, step, sums)
+private func twoVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: Vectors<T>, _ sums: Sums<T>) {
+    rowTiles(p, 2, k0, depth, b, sums)
 }
 @inline(never)
-private func threeVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
-    rowTiles(p, 3, k0, depth, b, step, sums)
+private func threeVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: Vectors<T>, _ sums: Sums<T>) {
+    rowTiles(p, 3, k0, depth, b, sums)
 }
 @inline(never)
-private func fourVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>) {
-    rowTiles(p, 4, k0, depth, b, step, sums)
+private func fourVectors<T: Real>(_ p: Steps<T>, _ k0: Int, _ depth: Int, _ b: Vectors<T>, _ sums: Sums<T>) {
+    rowTiles(p, 4, k0, depth, b, sums)
 }
 
 /// All rows against `vectors` vectors, a constant at every call.
 @_transparent
-private func rowTiles<T: Real>(
-    _ p: Steps<T>, _ vectors: Int, _ k0: Int, _ depth: Int, _ b: UnsafePointer<T>, _ step: Int, _ sums: Sums<T>
-) {
+private func rowTiles<T: Real>(_ p: Steps<T>, _ vectors: Int, _ k0: Int, _ depth: Int, _ b: Vectors<T>, _ sums: Sums<T>) {
     typealias V = T.Vector
     // Where registers are few, more vectors than a strip's tile has are for one row alone.
     let one = vectors > Level.stripVectors
@@ -180,7 +188,7 @@ private func rowTiles<T: Real>(
                 for j in 0..<vectors { snn_prefetch(at.start + (r &* at.ldStart &+ j &* V.lanes)) }
             }
         }
-        let w = (b: b, step: step, share: share)
+        let w = (at: b, share: share)
         switch rows {
         case 1: tile(1, vectors, depth, a, p.lda, w, at, V.zero)
         case 2 where !one: tile(2, vectors, depth, a, p.lda, w, at, V.zero)
@@ -211,7 +219,7 @@ private func tileRows(_ rest: Int, _ vectors: Int) -> Int {
 @_transparent
 private func tile<V: Wide>(
     _ rows: Int, _ vectors: Int, _ k: Int, _ a: UnsafePointer<V.Scalar>, _ lda: Int,
-    _ weights: (b: UnsafePointer<V.Scalar>, step: Int, share: Int), _ sums: Sums<V.Scalar>, _ zero: V
+    _ weights: (at: Vectors<V.Scalar>, share: Int), _ sums: Sums<V.Scalar>, _ zero: V
 ) {
     let w = V.lanes
     var r0a = zero, r0b = zero, r0c = zero, r0d = zero
@@ -223,19 +231,20 @@ private func tile<V: Wide>(
     var r6a = zero, r6b = zero, r6c = zero
     var r7a = zero, r7b = zero, r7c = zero
     var a = a
-    var b = weights.b
+    var (b, step, apart) = weights.at
     var next = sums.next
-    for _ in 0..<k {
+    @inline(__always) func multiply() {
+        // Loads of a later k would need registers of their own.
+        snn_keep_order()
         // Smaller tiles are alone, and go through the weights as fast as the hardware's prefetcher.
         if rows > 3 {
-            snn_prefetch(next)
-            snn_prefetch(next + w)
+            cacheLines(next, vectors > 1 ? 2 * w : w) { snn_prefetch($0) }
             next += weights.share
         }
         let ba = V.load(b)
-        let bb = vectors > 1 ? V.load(b + w) : zero
-        let bc = vectors > 2 ? V.load(b + 2 * w) : zero
-        let bd = vectors > 3 ? V.load(b + 3 * w) : zero
+        let bb = vectors > 1 ? V.load(b + apart) : zero
+        let bc = vectors > 2 ? V.load(b + 2 * apart) : zero
+        let bd = vectors > 3 ? V.load(b + 3 * apart) : zero
         var s = V(a[0])
         r0a = .fma(s, ba, r0a)
         if vectors > 1 { r0b = .fma(s, bb, r0b) }
@@ -287,7 +296,14 @@ private func tile<V: Wide>(
             if vectors > 2 { r7c = .fma(s, bc, r7c) }
         }
         a += 1
-        b += weights.step
+        b += step
+    }
+    if Level.stripVectors > 1 {
+        for _ in 0..<k { multiply() }
+    } else {
+        // as in the tile of the GEMM
+        for _ in 0..<(k / 4) { multiply(); multiply(); multiply(); multiply() }
+        for _ in 0..<(k % 4) { multiply() }
     }
     finish(0, vectors, r0a, r0b, r0c, r0d, sums)
     if rows > 1 { finish(1, vectors, r1a, r1b, r1c, r1d, sums) }
@@ -493,36 +509,43 @@ func packStrips<T: Real>(_ argument: UnsafePointer<snn_strip_pack>, _: T.Type) {
             }
             return
         }
-        let width = count &* lanes
+        var k0 = 0
+        while k0 < depth {
+            let block = min(blockDepth, depth &- k0)
+            packBlock(p, src + k0 &* ks, first, count, block, out)
+            out += count &* lanes &* block
+            k0 &+= block
+        }
+    }
+}
+
+/// A block of k of the strip from vector `first` on.
+@inline(__always)
+private func packBlock<T: Real>(
+    _ p: snn_strip_pack, _ src: UnsafePointer<T>, _ first: Int, _ count: Int, _ depth: Int, _ out: UnsafeMutablePointer<T>
+) {
+    let rs = Int(p.rs), ks = Int(p.ks), gates = Int(p.gates), units = Int(p.units)
+    let lanes = T.Vector.lanes
+    let (step, apart) = distances(count, depth, T.Vector.self)
+    for j in 0..<count {
+        let unit = (gates == 1 ? first &+ j : first) &* lanes
+        let valid = min(lanes, units &- unit)
+        let from = src + ((gates == 1 ? unit : j &* units &+ unit) &* rs)
+        let to = out + j &* apart
         if rs == 1 {
-            // Rows of k are contiguous in units: the strip's part of each at once.
-            for k in 0..<depth {
-                let from = src + (k &* ks &+ first &* lanes)
-                for j in 0..<count {
-                    let unit = gates == 1 ? j &* lanes : j &* units
-                    let valid = min(lanes, units &- (gates == 1 ? first &+ j : first) &* lanes)
-                    get(from + unit, valid, T.Vector.self).store(out + (k &* width &+ j &* lanes))
-                }
-            }
-            out += width &* depth
+            // Rows of k are contiguous in units.
+            for k in 0..<depth { get(from + k &* ks, valid, T.Vector.self).store(to + k &* step) }
             continue
         }
-        for j in 0..<count {
-            let unit = (gates == 1 ? first &+ j : first) &* lanes
-            let valid = min(lanes, units &- unit)
-            let from = src + ((gates == 1 ? unit : j &* units &+ unit) &* rs)
-            let to = out + j &* lanes
-            if valid < lanes {
-                for k in 0..<depth { T.Vector.zero.store(to + k &* width) }
-            }
-            if ks == 1 {
-                transposePanel(from, rs, to, depth, width, valid)
-            } else {
-                for k in 0..<depth {
-                    for i in 0..<valid { to[k &* width &+ i] = from[i &* rs &+ k &* ks] }
-                }
+        if valid < lanes {
+            for k in 0..<depth { T.Vector.zero.store(to + k &* step) }
+        }
+        if ks == 1 {
+            transposePanel(from, rs, to, depth, step, valid)
+        } else {
+            for k in 0..<depth {
+                for i in 0..<valid { to[k &* step &+ i] = from[i &* rs &+ k &* ks] }
             }
         }
-        out += width &* depth
     }
 }

@@ -197,8 +197,9 @@ typedef struct snn_max_pool_pairs {
 } snn_max_pool_pairs;
 
 /* A recurrent layer's weight (gates * units, k) in strips: for every k, one vector (16 float or 8 double) of units of each gate, or with
- * one gate up to four vectors of units; zeros behind the last unit. The last strip of four gates is one vector where its units are a quarter
- * of one at most: gate j's in quarter j. Strip `first` and the count - 1 after it go to dst. */
+ * one gate up to four vectors of units; zeros behind the last unit. The vectors of a strip alternate where the level's strip_vectors is more
+ * than one; else the first one's of 256 k come first, then the second one's. The last strip of four gates is one vector where its units are
+ * a quarter of one at most: gate j's in quarter j. Strip `first` and the count - 1 after it go to dst. */
 typedef struct snn_strip_pack {
     const void *src; int64_t rs, ks;
     int64_t gates, units, k;
@@ -347,6 +348,7 @@ typedef struct snn_dropout {
 typedef struct snn_kernels {
     int64_t mr, nr;
     int64_t lanes;                                                              /* numbers of a vector, the same on every level */
+    int64_t strip_vectors;                                                      /* of a strip, that a tile takes at once */
     void (*gemm_block)(const snn_gemm_block *);
     void (*small_product)(const snn_small_product *);
     void (*pack)(const snn_pack *);

@@ -451,6 +451,9 @@ static inline __attribute__((always_inline)) void snn_prefetch(const void *p) { 
 /* Asks for the cache line at p to be read into the first-level cache. */
 static inline __attribute__((always_inline)) void snn_prefetch_near(const void *p) { __builtin_prefetch(p, 0, 3); }
 
+/* Loads and stores before it stay before it, in the compiler's order of instructions; the CPU's is not its business. */
+static inline __attribute__((always_inline)) void snn_keep_order(void) { __asm__ __volatile__("" : : : "memory"); }
+
 /* p, of which the compiler no longer knows how it came about. */
 static inline __attribute__((always_inline)) const void *snn_hide(const void *p) {
     __asm__("" : "+r"(p));
