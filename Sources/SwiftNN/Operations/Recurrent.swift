@@ -75,6 +75,8 @@ private struct Direction<T: Element> {
     let ih: Prepared<T>
     let hh: Prepared<T>
     let hr: Prepared<T>?
+    /// Whether steps from the initial state leave out W_hh, whose product is zero.
+    let skips: Bool
     let bias: UnsafeMutablePointer<T>
     /// GRU: b_hn; the bias of W_hr, zeros.
     let candidate: UnsafeMutablePointer<T>
@@ -400,13 +402,15 @@ private func rowSteps(_ timeline: Timeline, _ b: Int) -> Int {
     return n
 }
 
-/// A weight (gates * units, depth), or where transposed its transpose, in strips.
+/// A weight (gates * units, depth), or where transposed its transpose, in strips. Behind them stands 0 if all its numbers are known to be
+/// finite, else NaN.
 func strips<T: Element>(
     _ array: UnsafePointer<snn_array>, _ kind: PreparedKey.Kind, gates: Int, units: Int, depth: Int, threads: Int
 ) throws(Failure) -> Prepared<T> {
     let lanes = lanes(T.self)
     let padded = roundUp(units, lanes)
-    return try prepared(array, PreparedKey(kind: kind, a: gates), count: gates * padded * depth) { out in
+    let size = gates * padded * depth
+    return try prepared(array, PreparedKey(kind: kind, a: gates), count: size + 1) { out in
         let weight = ArrayView<T>(array)
         let transposed = kind == .recurrentTransposed
         let strip = (gates == 1 ? 4 : gates) * lanes
@@ -420,6 +424,9 @@ func strips<T: Element>(
                 dst: out + first * strip * depth)
             T.kernels.pointee.pack_strips(&p)
         }
+        // The last strip of an LSTM may be shorter. Large numbers whose squares are infinite do not count as known.
+        let short = gates == 4 && units % lanes > 0 && units % lanes <= lanes / 4
+        out[size] = T(0 * T.kernels.pointee.dot(out, out, Int64(size - (short ? 3 * lanes * depth : 0))))
     }
 }
 
@@ -483,8 +490,10 @@ private func prepare<T: Element>(
         hh = states
         var hr: Prepared<T>?
         if s.projected { hr = try strips(set + 4, .recurrentPanels, gates: 1, units: s.out, depth: s.hidden, threads: threads) }
+        // Products of the zeros that absent states are with infinity or NaN are NaN, as PyTorch's; others are left out.
+        let skips = h0 == nil && states.base[s.gates * hp * s.out] == 0
         return Direction(
-            reverse: d == 1, column: d * s.out, ih: ih, hh: states, hr: hr, bias: bias, candidate: candidate,
+            reverse: d == 1, column: d * s.out, ih: ih, hh: states, hr: hr, skips: skips, bias: bias, candidate: candidate,
             saved: s.saved == 0 ? nil : reserve.map { $0 + (s.innerSize + index * s.savedSize) }, h0: h, c: c)
     } catch {
         ih.release()
@@ -605,7 +614,9 @@ private func runSteps<T: Element>(
             if continued < n {
                 step.a = UnsafeRawPointer(d.h0 + (rows.lowerBound + continued) * s.out)
                 step.lda = Int64(s.out)
+                if d.skips { step.k = 0 }
                 runStep(s, layer, d, timeline, t, rows.lowerBound + continued, n - continued, first, at + continued, &step, work)
+                step.k = Int64(s.out)
             }
             if !d.reverse { at += n }
             if !ThreadPool.meet(&meetings, members) { return }
