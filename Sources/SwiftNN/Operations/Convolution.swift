@@ -366,25 +366,28 @@ func convolve<T: Element>(
             (window.dst, window.width, window.row) = (UnsafeMutableRawPointer(block), Int64(nr), Int64(nr))
             (window.panel, window.runs) = (Int64(kb * nr), runs.base + worker * runsSize)
             // Two panels at a time: they, and the part of C that the chains add to, stay near. Where there are no more, the filters are read
-            // once, in memory's order.
-            let rows = columns <= 2 * nr ? mr : m
-            for part in stride(from: 0, to: columns, by: 2 * nr) {
-                if part % gathered == 0 {
-                    (window.p0, window.p) = (Int64(n * pixels + first + part), Int64(min(gathered, columns - part)))
-                    T.kernels.pointee.im2col(&window)
-                }
+            // once, in memory's order. Where there are, and they do not fit the second-level cache beside the panels, rows that do are
+            // used for all panels.
+            let large = m * kb * size > Blocking.cacheBytes / 8
+            let rows = columns <= 2 * nr ? mr : gathered > 2 * nr && large ? Blocking.mc : m
+            for from in stride(from: 0, to: columns, by: gathered) {
+                let end = min(columns, from + gathered)
+                (window.p0, window.p) = (Int64(n * pixels + first + from), Int64(end - from))
+                T.kernels.pointee.im2col(&window)
                 for row in stride(from: 0, to: m, by: rows) {
-                    var chain = 0
-                    repeat {
-                        let depth = min(chainLength, kb - chain)
-                        gemmBlock(
-                            m: min(rows, m - row), n: min(2 * nr, columns - part), k: depth,
-                            a: filters.base + (g * packedSize + row * k + (k0 + chain) * mr), aPanel: mr * k,
-                            b: block + (part % gathered / nr * kb + chain) * nr, bPanel: kb * nr, c: result + (row * ldc + part), ldc: ldc,
-                            row: row, column: 0, first: k0 + chain == 0, last: k0 + chain + depth == k, epilogue: epilogue,
-                            stream: stream && direct, tile: tile)
-                        chain += depth
-                    } while chain < kb
+                    for part in stride(from: from, to: end, by: 2 * nr) {
+                        var chain = 0
+                        repeat {
+                            let depth = min(chainLength, kb - chain)
+                            gemmBlock(
+                                m: min(rows, m - row), n: min(2 * nr, end - part), k: depth,
+                                a: filters.base + (g * packedSize + row * k + (k0 + chain) * mr), aPanel: mr * k,
+                                b: block + ((part - from) / nr * kb + chain) * nr, bPanel: kb * nr, c: result + (row * ldc + part), ldc: ldc,
+                                row: row, column: 0, first: k0 + chain == 0, last: k0 + chain + depth == k, epilogue: epilogue,
+                                stream: stream && direct, tile: tile)
+                            chain += depth
+                        } while chain < kb
+                    }
                 }
             }
             k0 += kb
