@@ -406,3 +406,30 @@ def test_recurrent_weight_that_a_class_makes():
     before = layer(x)[0]
     Halved.factor = 0.5
     assert not np.array_equal(layer(x)[0], before)
+
+
+STEPS = [
+    pytest.param(lambda: nn.RNN(6, 20), id="RNN"),
+    pytest.param(lambda: nn.LSTM(6, 20, 2, bidirectional=True), id="LSTM"),
+    pytest.param(lambda: nn.LSTM(6, 300, proj_size=7), id="LSTM-projected"),
+    pytest.param(lambda: nn.GRU(6, 33, dtype=np.float64), id="GRU"),
+]
+
+
+@pytest.mark.parametrize("make", STEPS)
+def test_steps_from_no_state_are_those_from_zeros(make):
+    """Where W_hh is known to be finite its product with no state is left out."""
+    layer = make()
+    x = numbers(3, 2, 6).astype(layer.weight_ih_l0.dtype)
+    directions = layer.num_layers * (2 if layer.bidirectional else 1)
+    h = np.zeros((directions, 2, layer.weight_hh_l0.shape[1]), x.dtype)
+    zeros = (h, np.zeros((directions, 2, layer.hidden_size), x.dtype)) if isinstance(layer, nn.LSTM) else h
+    for _ in range(3):  # before and after the weight is kept
+        assert_array_equal(call(layer, x), layer(x, zeros)[0], strict=True)
+    for value in (np.inf, np.nan, 1e38):
+        layer.weight_hh_l0.data[-1, -1] = value
+        for _ in range(3):
+            y = call(layer, x)
+            assert_array_equal(y, layer(x, zeros)[0], strict=True)
+            # infinity times zero
+            assert np.isnan(y[0]).any() == (not np.isfinite(value))
