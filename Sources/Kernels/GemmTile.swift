@@ -176,7 +176,7 @@ func gemmTile<B: TileColumns>(
     var a = TileRows(a, rs: rs, ks: ks)
     var b = b
     var ahead = ahead
-    for _ in 0..<k {
+    @inline(__always) func step() {
         B.prefetch(ahead)
         ahead += aheadStep
         let (ba, bb) = b.next()
@@ -195,6 +195,17 @@ func gemmTile<B: TileColumns>(
         if rows > 10 { s = V(a.third[2 * a.rs]); r10a = .fma(s, ba, r10a); r10b = .fma(s, bb, r10b) }
         if rows > 11 { s = V(a.third[a.rs3]); r11a = .fma(s, ba, r11a); r11b = .fma(s, bb, r11b) }
         a.next(rows)
+    }
+    if 2 * w * MemoryLayout<V.Scalar>.stride > 64 {
+        for _ in 0..<k { step() }
+    } else {
+        // What a loop costs besides multiply-adds a core's other thread, if there is one, makes dear.
+        for _ in 0..<(k / 2) {
+            step()
+            snn_keep_order()
+            step()
+        }
+        if k & 1 == 1 { step() }
     }
     if accumulate && B.isPair {
         r0a = r0a + .load(c); r0b = r0b + .load(c + w)
