@@ -17,7 +17,8 @@ extension AllTests {
         @Test func everyEntryHasATest() throws {
             let entries = Mirror(reflecting: snn_kernels()).children.compactMap(\.label)
             let tested = [
-                "mr", "nr", "lanes", "strip_vectors", "gemm_block", "small_product", "pack", "im2col", "pad", "winograd_input", "winograd_product",
+                "mr", "nr", "lanes", "strip_vectors", "gemm_block", "small_product", "pack", "im2col", "pad", "winograd_input",
+                "winograd_product",
                 "winograd_output", "winograd_filter", "winograd_turn", "winograd_gradient",
                 "winograd_outer", "winograd_filter_gradient", "winograd_line", "winograd_line_product", "depthwise", "depthwise_gradient",
                 "copy", "copy_rows", "transpose", "unary", "stream",

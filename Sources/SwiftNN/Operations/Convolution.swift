@@ -382,7 +382,8 @@ func convolve<T: Element>(
                             gemmBlock(
                                 m: min(rows, m - row), n: min(2 * nr, end - part), k: depth,
                                 a: filters.base + (g * packedSize + row * k + (k0 + chain) * mr), aPanel: mr * k,
-                                b: block + ((part - from) / nr * kb + chain) * nr, bPanel: kb * nr, c: result + (row * ldc + part), ldc: ldc,
+                                b: block + ((part - from) / nr * kb + chain) * nr, bPanel: kb * nr, c: result + (row * ldc + part),
+                                ldc: ldc,
                                 row: row, column: 0, first: k0 + chain == 0, last: k0 + chain + depth == k, epilogue: epilogue,
                                 stream: stream && direct, tile: tile)
                             chain += depth
