@@ -31,13 +31,18 @@ def _process(*arguments: str) -> str:
 
 
 def test_an_import_takes_little_longer_than_numpys(tmp_path: Path) -> None:
-    """At most 15 ms with compiled files at hand; one process of many that meets a quiet moment is enough."""
-    code = "import time, numpy; start = time.perf_counter(); import swiftnn; print(1e3 * (time.perf_counter() - start))"
+    """At most 15 ms with compiled files at hand, or a fifth of NumPy's own time where that is more, on a slower or busier machine; one
+    process of many that meets a quiet moment is enough."""
+    code = (
+        "import time; start = time.perf_counter(); import numpy; middle = time.perf_counter(); import swiftnn; "
+        "print(1e3 * (middle - start), 1e3 * (time.perf_counter() - middle))"
+    )
     kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
-    times: list[float] = []
-    while len(times) < 30 and min(times, default=99) > 15:
-        times.append(float(_run("-c", code, **kept)))
-    assert min(times) <= 15, times
+    times: list[tuple[float, float]] = []
+    while len(times) < 30 and not any(ours <= max(15, numpys / 5) for numpys, ours in times):
+        numpys, ours = map(float, _run("-c", code, **kept).split())
+        times.append((numpys, ours))
+    assert any(ours <= max(15, numpys / 5) for numpys, ours in times), times
 
 
 @linux
