@@ -231,7 +231,10 @@ private func tile<V: Wide>(
     var r6a = zero, r6b = zero, r6c = zero
     var r7a = zero, r7b = zero, r7c = zero
     var a = a
-    var (b, step, apart) = weights.at
+    var b = weights.at.b
+    let step = weights.at.step
+    // a constant where vectors alternate
+    let apart = Level.stripVectors > 1 ? w : weights.at.apart
     var next = sums.next
     @inline(__always) func multiply() {
         // Loads of a later k would need registers of their own.
