@@ -146,17 +146,20 @@ private struct RowMaxima<K: TapKind, L: Largest> where L.V == K.T.Vector {
         var row = x - lead
         var to = copy
         var place = place
+        @inline(__always) func next() {
+            row += rowStep
+            to += pitch
+            place &+= 1
+            if place == group {
+                place = 0
+                row += skip
+            }
+        }
         if pitch <= V.lanes {
             // Narrow planes have many rows: each is a vector, its border a mask.
             for _ in 0..<n {
                 V.load(row, lanes: headBits, -.infinity).store(to)
-                row += rowStep
-                to += pitch
-                place &+= 1
-                if place == group {
-                    place = 0
-                    row += skip
-                }
+                next()
             }
             return
         }
@@ -179,13 +182,7 @@ private struct RowMaxima<K: TapKind, L: Largest> where L.V == K.T.Vector {
                 V(-.infinity).store(to + i)
                 i &+= V.lanes
             }
-            row += rowStep
-            to += pitch
-            place &+= 1
-            if place == group {
-                place = 0
-                row += skip
-            }
+            next()
         }
     }
 

@@ -402,8 +402,8 @@ private func rowSteps(_ timeline: Timeline, _ b: Int) -> Int {
     return n
 }
 
-/// A weight (gates * units, depth), or where transposed its transpose, in strips. Behind them stands 0 if all its numbers are known to be
-/// finite, else NaN.
+/// A weight (gates * units, depth), or where transposed its transpose, in strips. Behind those of a weight of states stands 0 if all its
+/// numbers are known to be finite, else NaN.
 func strips<T: Element>(
     _ array: UnsafePointer<snn_array>, _ kind: PreparedKey.Kind, gates: Int, units: Int, depth: Int, threads: Int
 ) throws(Failure) -> Prepared<T> {
@@ -424,6 +424,7 @@ func strips<T: Element>(
                 dst: out + first * strip * depth)
             T.kernels.pointee.pack_strips(&p)
         }
+        guard kind == .recurrentPanels else { return }
         // The last strip of an LSTM may be shorter. Large numbers whose squares are infinite do not count as known.
         let short = gates == 4 && units % lanes > 0 && units % lanes <= lanes / 4
         out[size] = T(0 * T.kernels.pointee.dot(out, out, Int64(size - (short ? 3 * lanes * depth : 0))))
