@@ -8,6 +8,31 @@ private struct DepthwiseBlock<T: Real> {
     let channels: Int, rows: Int
     /// The first output plane, and where its first row of the block is.
     let o: Int, y: UnsafeMutablePointer<T>
+    /// Behind what the call writes.
+    let end: UnsafeMutablePointer<T>
+}
+
+/// How a vector of outputs is written, of whose row `left` numbers are still to come.
+private protocol RowStore {
+    associatedtype V: Lanes
+    func put(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ left: Int)
+}
+
+private struct ExactRows<V: Lanes>: RowStore {
+    @inline(__always) func put(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ left: Int) { v.put(p, left) }
+}
+
+/// Rows of at most a vector, in order, where masks are dear: they are written whole up to `end`, and what is behind one is computed
+/// after it.
+private struct OverlappingRows<V: Lanes>: RowStore {
+    private let lastWhole: UInt
+    @inline(__always) init(upTo end: UnsafeMutablePointer<V.Scalar>, q: Int) {
+        lastWhole = Self.suit(q: q, step: 1) ? UInt(bitPattern: end - V.lanes) : 0
+    }
+    @inline(__always) static func suit(q: Int, step: Int) -> Bool { !Level.masksLoads && q <= V.lanes && step == 1 }
+    @inline(__always) func put(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ left: Int) {
+        if UInt(bitPattern: p) <= lastWhole { v.store(p) } else { v.put(p, left) }
+    }
 }
 
 /// Calls body(x, filter, bias, y) for the outputs of a block.
@@ -54,11 +79,11 @@ private struct TapColumns {
 
 /// The three taps of a vector of outputs in a row of their windows.
 private protocol ThreeTaps {
-    associatedtype V: Wide
+    associatedtype V: Lanes
     func row(_ i: Int) -> (V, V, V)
 }
 
-private struct PaddedTaps<V: Wide>: ThreeTaps {
+private struct PaddedTaps<V: Lanes>: ThreeTaps {
     let x: UnsafePointer<V.Scalar>, hs: Int, second: Int, third: Int
     @inline(__always) func row(_ i: Int) -> (V, V, V) {
         let from = x + i &* hs
@@ -122,19 +147,20 @@ private struct ImagePairTaps<V: Wide>: ThreeTaps {
 }
 
 /// A row of a filter of three columns.
-private struct FilterRow<V: Wide> {
+private struct FilterRow<V: Lanes> {
     let a: V, b: V, c: V
     @inline(__always) init(_ w: UnsafePointer<V.Scalar>) { (a, b, c) = (V(w[0]), V(w[1]), V(w[2])) }
     @inline(__always) func add(_ x: (V, V, V), to v: V) -> V { .fma(c, x.2, .fma(b, x.1, .fma(a, x.0, v))) }
 }
 
 /// A filter of 3 by 3 with its taps in registers, and what it makes of a vector of outputs in rows q apart, `left` numbers of which exist.
-private struct ThreeRows<V: Wide> {
+private struct ThreeRows<Output: RowStore> {
+    typealias V = Output.V
     let top: FilterRow<V>, middle: FilterRow<V>, bottom: FilterRow<V>, bias: V
-    let q: Int, rows: Int
-    @inline(__always) init(_ filter: UnsafePointer<V.Scalar>, _ bias: V.Scalar, q: Int, rows: Int) {
+    let q: Int, rows: Int, output: Output
+    @inline(__always) init(_ filter: UnsafePointer<V.Scalar>, _ bias: V.Scalar, q: Int, rows: Int, _ output: Output) {
         (top, middle, bottom) = (FilterRow(filter), FilterRow(filter + 3), FilterRow(filter + 6))
-        (self.bias, self.q, self.rows) = (V(bias), q, rows)
+        (self.bias, self.q, self.rows, self.output) = (V(bias), q, rows, output)
     }
     /// Rows start, start + step, ...: a row of the image is loaded once for the three that see it.
     @inline(__always)
@@ -148,7 +174,7 @@ private struct ThreeRows<V: Wide> {
         var to = y + i &* q
         while i < rows {
             v = x.row(i &+ 2 &* step)
-            bottom.add(v, to: nearly).put(to, left)
+            output.put(bottom.add(v, to: nearly), to, left)
             nearly = middle.add(v, to: begun)
             begun = top.add(v, to: bias)
             to += step &* q
@@ -163,30 +189,31 @@ private struct ThreeRows<V: Wide> {
         for i in 0..<rows {
             let v = middle.add(x.row(2 &* i &+ 1), to: top.add(shared, to: bias))
             shared = x.row(2 &* i &+ 2)
-            bottom.add(shared, to: v).put(to, left)
+            output.put(bottom.add(shared, to: v), to, left)
             to += q
         }
     }
 }
 
 @inline(never)
-private func threeRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>) {
+private func threeRows<Output: RowStore>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<Output.V.Scalar>, _ output: Output) {
+    typealias V = Output.V
     let q = Int(a.pointee.q), step = Int(a.pointee.dilation_h), hs = Int(a.pointee.stride_w &* a.pointee.phase)
     let byTwo = a.pointee.stride_h == 2
     var second = 0, third = 0
     TapColumns(a.pointee).each(3) { s, column in (second, third) = (third, column) }
     eachOutput(a, block) { x, filter, bias, y in
-        let filter = ThreeRows<T.Vector>(filter, bias, q: q, rows: block.rows)
+        let filter = ThreeRows(filter, bias, q: q, rows: block.rows, output)
         var j = 0
         while j < q {
-            let taps = PaddedTaps<T.Vector>(x: x + j, hs: hs, second: second, third: third)
+            let taps = PaddedTaps<V>(x: x + j, hs: hs, second: second, third: third)
             if byTwo {
                 filter.putByTwo(taps, y + j, left: q &- j)
             } else {
                 // Rows with a dilation are as many images, one between the rows of the other.
                 for start in 0..<min(step, block.rows) { filter.put(taps, y + j, left: q &- j, start: start, step: step) }
             }
-            j &+= T.Vector.lanes
+            j &+= V.lanes
         }
     }
 }
@@ -195,6 +222,7 @@ private func threeRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: Dept
 @inline(never)
 private func threeRowsInPlace<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>) {
     let q = Int(a.pointee.q), step = Int(a.pointee.dilation_h)
+    let output = ExactRows<T.Vector>()
     var j = 0
     while j < q {
         if a.pointee.stride_h == 2 {
@@ -202,14 +230,14 @@ private func threeRowsInPlace<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ bloc
             eachOutput(a, block) { x, filter, bias, y in
                 var taps = columns
                 taps.rows.x = x
-                ThreeRows(filter, bias, q: q, rows: block.rows).putByTwo(taps, y + j, left: q &- j)
+                ThreeRows(filter, bias, q: q, rows: block.rows, output).putByTwo(taps, y + j, left: q &- j)
             }
         } else {
             let columns = ImageTaps<T.Vector>(a.pointee, block.x, j)
             eachOutput(a, block) { x, filter, bias, y in
                 var taps = columns
                 taps.rows.x = x
-                let filter = ThreeRows<T.Vector>(filter, bias, q: q, rows: block.rows)
+                let filter = ThreeRows(filter, bias, q: q, rows: block.rows, output)
                 for start in 0..<min(step, block.rows) { filter.put(taps, y + j, left: q &- j, start: start, step: step) }
             }
         }
@@ -311,6 +339,7 @@ private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: Depthw
     typealias V = T.Vector
     let q = Int(a.pointee.q), taps = Int(a.pointee.r &* a.pointee.s)
     let advance = Int(a.pointee.stride_h &* a.pointee.stride_w &* a.pointee.phase)
+    let output = OverlappingRows<V>(upTo: block.end, q: q)
     eachOutput(a, block) { x, filter, bias, y in
         /// Four vectors, whose windows are `next` apart.
         @inline(__always) func four(_ x: UnsafePointer<T>, _ next: Int, _ y: UnsafeMutablePointer<T>, _ yNext: Int, _ left: Int) {
@@ -322,10 +351,10 @@ private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: Depthw
                 v2 = .fma(tap, .load(x + 2 &* next), v2)
                 v3 = .fma(tap, .load(x + 3 &* next), v3)
             }
-            v0.put(y, left)
-            v1.put(y + yNext, left)
-            v2.put(y + 2 &* yNext, left)
-            v3.put(y + 3 &* yNext, left)
+            output.put(v0, y, left)
+            output.put(v1, y + yNext, left)
+            output.put(v2, y + 2 &* yNext, left)
+            output.put(v3, y + 3 &* yNext, left)
         }
         var j = 0
         while j < q {
@@ -344,7 +373,7 @@ private func anyRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: Depthw
                 }
                 var v = V(bias)
                 for t in 0..<taps { v = .fma(V(filter[t]), .load(from + at[t]), v) }
-                v.put(to, q &- j)
+                output.put(v, to, q &- j)
                 i &+= 1
             }
             j &+= V.lanes
@@ -434,6 +463,7 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
     let inPlace =
         Level.masksLoads && three && a.pointee.ws == 1 && a.pointee.stride_w == a.pointee.stride_h
         && (stride == 1 || a.pointee.dilation_w == 1) && a.pointee.h &* a.pointee.w <= 4096
+    let end = y + channels &* multiplier &* p &* q
     var c = 0
     while c < channels {
         let count = min(Int(a.pointee.planes), channels &- c)
@@ -442,7 +472,8 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
             threeRowsInPlace(
                 a,
                 DepthwiseBlock(
-                    x: x + c &* plane, plane: plane, channels: count, rows: p, o: c &* multiplier, y: y + c &* multiplier &* p &* q))
+                    x: x + c &* plane, plane: plane, channels: count, rows: p, o: c &* multiplier, y: y + c &* multiplier &* p &* q,
+                    end: end))
             c &+= count
             continue
         }
@@ -459,9 +490,14 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
             }
             let block = DepthwiseBlock(
                 x: UnsafePointer(padded), plane: plane, channels: count, rows: rows, o: c &* multiplier,
-                y: y + (c &* multiplier &* p &+ row) &* q)
-            if three {
-                threeRows(a, block)
+                y: y + (c &* multiplier &* p &+ row) &* q, end: end)
+            let step = stride == 1 ? Int(a.pointee.dilation_h) : 1
+            if three && !Level.masksLoads && OverlappingRows<T.Tile>.suit(q: q, step: step) {
+                threeRows(a, block, OverlappingRows<T.Tile>(upTo: end, q: q))
+            } else if three && !Level.masksLoads && OverlappingRows<T.Vector>.suit(q: q, step: step) {
+                threeRows(a, block, OverlappingRows<T.Vector>(upTo: end, q: q))
+            } else if three {
+                threeRows(a, block, ExactRows<T.Vector>())
             } else {
                 // Eight accumulators leave room for what they add only where there are 32 registers as wide as a vector.
                 let pairs = (q &+ T.Vector.lanes &- 1) / T.Vector.lanes % 2 == 0

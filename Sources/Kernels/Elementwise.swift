@@ -36,7 +36,7 @@ func unary<T: Real>(
         }
         map(x, y, n, f)
     case SNN_SILU:
-        @inline(__always) func f(_ v: V) -> V { v / (.one + V.exp(-v)) }
+        @inline(__always) func f(_ v: V) -> V { v / V.onePlusExp(-v) }
         map(x, y, n, f)
     case SNN_MISH:
         @inline(__always) func f(_ v: V) -> V { v * V.tanh(V.softplus(v)) }
@@ -71,7 +71,7 @@ func unary<T: Real>(
         map(x, y, n, f)
     // log(sigmoid(x)) = min(x, 0) - log1p(exp(-|x|))
     case SNN_LOGSIGMOID:
-        @inline(__always) func f(_ v: V) -> V { V.min(v, .zero) - V.log1pPositive(V.exp(-v.abs())) }
+        @inline(__always) func f(_ v: V) -> V { V.min(v, .zero) - V.log1pPositive(V.expNegative(-v.abs())) }
         map(x, y, n, f)
     case SNN_SELU:
         @inline(__always) func f(_ v: V) -> V {

@@ -38,7 +38,8 @@ extension Wide {
     #endif
     static func expNegative(_ x: Self) -> Self {
         let gone = less(x, Self(Scalar.expUnderflow))
-        return exp(select(gone, .zero, x), gone)
+        let (k, r) = reduceExp(select(gone, .zero, x))
+        return select(gone, .zero, (one + expm1Polynomial(r)).scaled(byPowerOfTwoUpTo1: k))
     }
     @_transparent private static func exp(_ x: Self, _ gone: Mask) -> Self {
         let (k, r) = reduceExp(x)
@@ -127,16 +128,28 @@ extension Wide {
         return select(less(small, size), value, size).withSign(of: x)
     }
 
+    /// 1 + exp(x). What 1 swallows need not be exact: one factor of two instead of two, and no underflow. The factor is half of 2^k, whose
+    /// k goes to 128.
+    #if SMALL
+        @inline(never)
+    #else
+        @_transparent
+    #endif
+    static func onePlusExp(_ x: Self) -> Self {
+        let (k, r) = reduceExp(min(max(x, Self(-80)), Self(Scalar.expOverflow)))
+        return fma((one + expm1Polynomial(r)) * powerOfTwo(k - one), Self(2), one)
+    }
+
     /// 1 / (1 + exp(-x))
-    @_transparent static func sigmoid(_ x: Self) -> Self { one / (one + exp(-x)) }
+    @_transparent static func sigmoid(_ x: Self) -> Self { one / onePlusExp(-x) }
 
     /// sigmoid(a) tanh(b) with one division: m / ((1 + exp(-a)) (m + 2)), m = expm1(2|b|) with the sign of b.
     @_transparent static func sigmoidTimesTanh(_ a: Self, _ b: Self) -> Self {
         let t = min(b.abs(), Self(Scalar.tanhLimit))
         let m = expm1Positive(t + t)
-        return select(isNaN(b), b, (m / ((one + exp(-a)) * (m + Self(2)))).withSign(of: b))
+        return select(isNaN(b), b, (m / (onePlusExp(-a) * (m + Self(2)))).withSign(of: b))
     }
 
     /// log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))
-    @_transparent static func softplus(_ x: Self) -> Self { max(x, zero) + log1pPositive(exp(-x.abs())) }
+    @_transparent static func softplus(_ x: Self) -> Self { max(x, zero) + log1pPositive(expNegative(-x.abs())) }
 }

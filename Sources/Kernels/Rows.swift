@@ -14,8 +14,11 @@ extension Wide {
     @inline(__always) static func part(_ p: UnsafePointer<Scalar>, _ left: Int) -> Self {
         left >= lanes ? load(p) : withPadding(0, p, left, Self.self)
     }
+}
+
+extension Lanes {
     @inline(__always) func put(_ p: UnsafeMutablePointer<Scalar>, _ left: Int) {
-        if left >= Self.lanes { store(p) } else { storePartial(self, p, left) }
+        if left >= Self.lanes { store(p) } else { store(p, first: left) }
     }
 }
 

@@ -232,7 +232,7 @@ private func columnExp<T: Real>(_ x: UnsafeMutablePointer<T>, _ n: Int, _ stride
         var part = V.zero
         for _ in 0..<min(64, n &- s) {
             let row = x + s &* stride
-            let e = V.exp(V.load(row) - center)
+            let e = V.expNegative(V.load(row) - center)
             e.store(row)
             part = part + e
             s &+= 1

@@ -3,24 +3,31 @@
 // concrete body per type: the generic SIMD operators of the standard library would become outlined calls.
 import CSwiftNN
 
-/// A vector of `lanes` numbers. Arithmetic is lane by lane.
-protocol Wide {
-    associatedtype Scalar: Real where Scalar.Vector == Self
-    associatedtype Mask
-    /// An integer as wide as the scalar in every lane: places in a window.
-    associatedtype Places
-    associatedtype PlaceNumber: FixedWidthInteger
+/// What sums of products need of a vector of `lanes` numbers. Arithmetic is lane by lane.
+protocol Lanes {
+    associatedtype Scalar: Real
     static var lanes: Int { get }
     init(_ value: Scalar)
     static func load(_ p: UnsafePointer<Scalar>) -> Self
     func store(_ p: UnsafeMutablePointer<Scalar>)
+    /// The first n < lanes numbers.
+    func store(_ p: UnsafeMutablePointer<Scalar>, first n: Int)
+    /// a * b + c, fused where the level can.
+    static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
+    static func + (a: Self, b: Self) -> Self
+}
+
+/// A vector with as many lanes on every level.
+protocol Wide: Lanes where Scalar.Vector == Self {
+    associatedtype Mask
+    /// An integer as wide as the scalar in every lane: places in a window.
+    associatedtype Places
+    associatedtype PlaceNumber: FixedWidthInteger
     /// The first n < lanes numbers at p, and nothing behind them; the other lanes are 0.
     static func loadFirst(_ p: UnsafePointer<Scalar>, _ n: Int) -> Self
     func storeFirst(_ p: UnsafeMutablePointer<Scalar>, _ n: Int)
     /// p[i] in the lanes whose bit is set, `fill` in the others, of which nothing is read.
     static func load(_ p: UnsafePointer<Scalar>, lanes: UInt64, _ fill: Scalar) -> Self
-    /// The first n < lanes numbers.
-    func store(_ p: UnsafeMutablePointer<Scalar>, first n: Int)
     /// p[i * stride]
     static func load(_ p: UnsafePointer<Scalar>, stride: Int) -> Self
     /// Elements 0, 2, 4, ... and 1, 3, 5, ... of a and then b.
@@ -37,13 +44,10 @@ protocol Wide {
     ) -> Self
     /// The first `count` numbers of quarters 0 ..< n to p, p + stride, ...
     func storeQuarters(_ p: UnsafeMutablePointer<Scalar>, stride: Int, _ n: Int, count: Int)
-    static func + (a: Self, b: Self) -> Self
     static func - (a: Self, b: Self) -> Self
     static func * (a: Self, b: Self) -> Self
     static func / (a: Self, b: Self) -> Self
     static prefix func - (a: Self) -> Self
-    /// a * b + c, fused where the level can.
-    static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
     static func less(_ a: Self, _ b: Self) -> Mask
     static func isNaN(_ a: Self) -> Mask
     /// Which of the numbers at p are at least `threshold`.
@@ -85,6 +89,8 @@ protocol Wide {
     static func tanhPolynomial(_ t: Self) -> Self
     /// self * 2^k for integral k, rounded once.
     func scaled(byPowerOfTwo k: Self) -> Self
+    /// The same for -1100 <= k <= 0 (float: -160).
+    func scaled(byPowerOfTwoUpTo1 k: Self) -> Self
     /// 2^k for integral -(bias - 1) <= k <= bias.
     static func powerOfTwo(_ k: Self) -> Self
     /// (e, m) with x = 2^e m, sqrt(1/2) <= m < sqrt(2); x positive and normal.
@@ -123,16 +129,9 @@ protocol Real: BinaryFloatingPoint {
 }
 
 /// A machine vector of the GEMM tile: as wide as the level's registers.
-protocol TileVector {
-    associatedtype Scalar
-    static var lanes: Int { get }
-    init(_ value: Scalar)
-    static func load(_ p: UnsafePointer<Scalar>) -> Self
-    func store(_ p: UnsafeMutablePointer<Scalar>)
+protocol TileVector: Lanes {
     /// Writes past the caches; p is aligned to the vector.
     func stream(_ p: UnsafeMutablePointer<Scalar>)
-    static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self
-    static func + (_ a: Self, _ b: Self) -> Self
 }
 
 struct FloatTile: TileVector {
@@ -144,6 +143,9 @@ struct FloatTile: TileVector {
         Self(v: UnsafeRawPointer(p).loadUnaligned(as: TileFloat.self))
     }
     @inline(__always) func store(_ p: UnsafeMutablePointer<Float>) { UnsafeMutableRawPointer(p).storeBytes(of: v, as: TileFloat.self) }
+    @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, first n: Int) {
+        for i in 0..<n { p[i] = v[i] }
+    }
     @inline(__always) func stream(_ p: UnsafeMutablePointer<Float>) { Level.stream(p, v) }
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
@@ -160,6 +162,9 @@ struct DoubleTile: TileVector {
         Self(v: UnsafeRawPointer(p).loadUnaligned(as: TileDouble.self))
     }
     @inline(__always) func store(_ p: UnsafeMutablePointer<Double>) { UnsafeMutableRawPointer(p).storeBytes(of: v, as: TileDouble.self) }
+    @inline(__always) func store(_ p: UnsafeMutablePointer<Double>, first n: Int) {
+        for i in 0..<n { p[i] = v[i] }
+    }
     @inline(__always) func stream(_ p: UnsafeMutablePointer<Double>) { Level.stream(p, v) }
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
@@ -323,6 +328,7 @@ struct FloatVector: Wide {
         return fma(p * z, t, t)
     }
     @_transparent func scaled(byPowerOfTwo k: Self) -> Self { Level.scale(self, k) }
+    @_transparent func scaled(byPowerOfTwoUpTo1 k: Self) -> Self { Level.scaleDown(self, k) }
     @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
         let biased = (k + Self(12_582_912 + 127)).bits
         return Self(bits: biased &<< SIMD16(repeating: 23))
@@ -528,6 +534,7 @@ struct DoubleVector: Wide {
         return fma(p * z, t, t)
     }
     @_transparent func scaled(byPowerOfTwo k: Self) -> Self { Level.scale(self, k) }
+    @_transparent func scaled(byPowerOfTwoUpTo1 k: Self) -> Self { Level.scaleDown(self, k) }
     @inline(__always) static func powerOfTwo(_ k: Self) -> Self {
         let biased = (k + Self(6_755_399_441_055_744 + 1023)).bits
         return Self(bits: biased &<< SIMD8(repeating: 52))

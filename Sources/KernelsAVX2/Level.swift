@@ -27,6 +27,8 @@ enum Level {
         let (half, rest) = V.halves(k)
         return v * V.powerOfTwo(half) * V.powerOfTwo(rest)
     }
+    /// The same for k <= 0 as far as exp needs it: k + 64 is within the normal range.
+    @_transparent static func scaleDown<V: Wide>(_ v: V, _ k: V) -> V { v * V.powerOfTwo(k + V(64)) * V(0x1p-64) }
     /// The first n lanes of memory; zeros in the others.
     @inline(__always) static func loadFirst<V: Wide>(_ p: UnsafePointer<V.Scalar>, _ n: Int, _: V.Type) -> V {
         withPadding(0, p, n, V.self)

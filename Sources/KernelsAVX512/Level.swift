@@ -25,6 +25,8 @@ enum Level {
     /// v * 2^k for integral k.
     @_transparent static func scale(_ v: FloatVector, _ k: FloatVector) -> FloatVector { FloatVector(v: snn_scalef_f32(v.v, k.v)) }
     @_transparent static func scale(_ v: DoubleVector, _ k: DoubleVector) -> DoubleVector { DoubleVector(v: snn_scalef_f64(v.v, k.v)) }
+    @_transparent static func scaleDown(_ v: FloatVector, _ k: FloatVector) -> FloatVector { scale(v, k) }
+    @_transparent static func scaleDown(_ v: DoubleVector, _ k: DoubleVector) -> DoubleVector { scale(v, k) }
     /// The first n lanes of memory; zeros in the others.
     @_transparent static func loadFirst(_ p: UnsafePointer<Float>, _ n: Int, _: FloatVector.Type) -> FloatVector {
         FloatVector(v: snn_load_partial_f32(p, Int64(n)))
