@@ -1,36 +1,54 @@
 // Winograd's convolution along rows, F(4, 3): four outputs of a row from six inputs d and three numbers of a filter's row g as
-// y = A' [ Σ (G g) . (B' d) ], the sum over the filter's rows and all channels. Where channels are few this is ahead of the algorithm in two
+// y = A' [ Σ (G g) . (B' d) ], the sum over the filter's lines (its rows, three columns at a time) and all channels. Where channels are few this is ahead of the algorithm in two
 // dimensions (Winograd.swift), whose transforms of every output channel would cost more than the products that they save.
 //
 // Lanes are tiles side by side, so that results are rows again as soon as four vectors are zipped. The mathematics of a line, and why these
 // points: Winograd.swift.
 import CSwiftNN
 
-/// The six planes of a row of the image with its border, tile t from the numbers 4t ..< 4t + 6 of it. Whole vectors of tiles are written.
+/// The six planes of each line of a row of the image with its border: tile t of line g from the numbers 4t + 3g ..< 4t + 3g + 6 of it. Whole
+/// vectors of tiles are written.
 @inline(never)
 func winogradLine<T: Real>(_ argument: UnsafePointer<snn_winograd_line>, _: T.Type) {
     typealias V = T.Vector
     let p = argument.pointee
     let lanes = V.lanes
-    let tiles = Int(p.tiles), plane = Int(p.plane), left = Int(p.left), width = Int(p.width)
+    let tiles = Int(p.tiles), plane = Int(p.plane), left = Int(p.left), width = Int(p.width), lines = Int(p.lines)
     let planes = p.planes.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     guard let x = p.x?.assumingMemoryBound(to: T.self) else {
-        for j in 0..<6 { fill(planes + j &* plane, 0, tiles) }
+        for j in 0..<(6 &* lines) { fill(planes + j &* plane, 0, tiles) }
         return
     }
     let row = p.scratch.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
-    let end = 4 &* ((tiles &+ lanes &- 1) / lanes &* lanes) &+ 4
+    let columns = (tiles &+ (3 &* lines &+ 2) / 4 &+ lanes &- 1) / lanes &* lanes
     fill(row, 0, left)
     copy(x, Int(p.ws), row + left, width)
-    fill(row + (left &+ width), 0, end &- left &- width)
+    fill(row + (left &+ width), 0, 4 &* columns &- left &- width)
+    // Number 4t + i of the row is number t of parts[i].
+    let parts = row + 4 &* columns, part = columns &+ lanes
     var t = 0
-    while t < tiles {
-        let d = row + 4 &* t
-        let (d0, d1, d2, d3) = everyFourth(d, V.self)
-        // Tile t's last two numbers are the next one's first two.
-        let (d4, d5, _, _) = everyFourth(d + 4, V.self)
-        storeSix(inputLine(d0, d1, d2, d3, d4, d5), planes + t, plane)
+    while t < columns {
+        let (d0, d1, d2, d3) = everyFourth(row + 4 &* t, V.self)
+        d0.store(parts + t)
+        d1.store(parts + (part &+ t))
+        d2.store(parts + (2 &* part &+ t))
+        d3.store(parts + (3 &* part &+ t))
         t &+= lanes
+    }
+    // Tiles behind the last one read on.
+    for i in 0..<4 { V.zero.store(parts + (i &* part &+ columns)) }
+    for g in 0..<lines {
+        let to = planes + 6 &* g &* plane
+        @inline(__always) func number(_ j: Int) -> UnsafeMutablePointer<T> {
+            parts + ((3 &* g &+ j) % 4 &* part &+ (3 &* g &+ j) / 4)
+        }
+        let d0 = number(0), d1 = number(1), d2 = number(2), d3 = number(3), d4 = number(4), d5 = number(5)
+        t = 0
+        while t < tiles {
+            let u = inputLine(V.load(d0 + t), V.load(d1 + t), V.load(d2 + t), V.load(d3 + t), V.load(d4 + t), V.load(d5 + t))
+            storeSix(u, to + t, plane)
+            t &+= lanes
+        }
     }
 }
 

@@ -313,22 +313,24 @@ private func lines<T: Number>(_: T.Type) {
     for channels in [1, 2, 6, 8, 9, 17] {
         for k in [1, 3, 9] {
             // a border on the left, and where the row ends: inside, with and behind the last tile
-            for (left, missing) in [(0, 0), (1, 1), (3, 7), (0, 63)] { line(channels, k, left, missing, T.self) }
+            for (left, missing) in [(0, 0), (1, 1), (3, 7), (0, 63)] {
+                for lines in 1...3 { line(channels, k, lines: lines, left, missing, T.self) }
+            }
         }
     }
 }
 
-/// y[o] = relu(bias[o] + sum over k of row k with filter (o, k)): two vectors of tiles of one row each.
-private func line<T: Number>(_ channels: Int, _ k: Int, _ left: Int, _ missing: Int, _: T.Type) {
-    let tiles = 2 * Int(T.kernels[0].table.lanes)
-    let length = 4 * tiles + 2, width = max(1, length - left - missing)
+/// y[o] = relu(bias[o] + sum over rows of row i with filter (o, i), whose taps are `lines` times three): two vectors of tiles of one row each.
+private func line<T: Number>(_ channels: Int, _ rowCount: Int, lines: Int, _ left: Int, _ missing: Int, _: T.Type) {
+    let lanes = Int(T.kernels[0].table.lanes), tiles = 2 * lanes, taps = 3 * lines, k = rowCount * lines
+    let length = 4 * tiles + taps - 1, width = max(1, length - left - missing)
     var draw = Draw(7 + channels + k + left)
-    let rows = Fenced<T>(draw.numbers(k * width * 2))
+    let rows = Fenced<T>(draw.numbers(rowCount * width * 2))
     let filters: [T] = draw.numbers(channels * k * 3)
     let bias = Fenced<T>(draw.numbers(channels))
     // the last row is not there
-    let isThere = { (i: Int) in k == 1 || i < k - 1 }
-    onEveryLevel("winograd lines \(channels) of \(k), \(left) and \(missing)") { (kernels: Kernels<T>) in
+    let isThere = { (i: Int) in rowCount == 1 || i < rowCount - 1 }
+    onEveryLevel("winograd \(lines) lines, \(channels) of \(rowCount), \(left) and \(missing)") { (kernels: Kernels<T>) in
         let wide = kernels.table.nr == 2 * kernels.table.lanes
         let panel = wide ? 4 : min(Int(kernels.table.mr), 8), elements = wide ? 3 : 1
         var transformed = [T](repeating: 0, count: (channels + panel - 1) / panel * panel * 6 * k)
@@ -344,13 +346,14 @@ private func line<T: Number>(_ channels: Int, _ k: Int, _ left: Int, _ missing: 
         }
         let packed = Fenced<T>(transformed), sums = Fenced<T>(6 * panel * tiles, .nan)
         let plane = tiles + 5
-        let planes = Fenced<T>((6 * k - 1) * plane + tiles, .nan), scratch = Fenced<T>(4 * tiles + 4, .nan)
+        let planes = Fenced<T>((6 * k - 1) * plane + tiles, .nan), columns = tiles + lanes
+        let scratch = Fenced<T>(8 * columns + 4 * lanes, .nan)
         let offsets = Fenced<Int64>((0..<k).map { Int64($0 * 6 * plane) })
-        for i in 0..<k {
+        for i in 0..<rowCount {
             var line = snn_winograd_line()
             if isThere(i) { line.x = UnsafeRawPointer(rows.pointer + i * width * 2) }
-            (line.ws, line.left, line.width, line.tiles) = (2, Int64(left), Int64(width), Int64(tiles))
-            line.planes = UnsafeMutableRawPointer(planes.pointer + i * 6 * plane)
+            (line.ws, line.left, line.width, line.tiles, line.lines) = (2, Int64(left), Int64(width), Int64(tiles), Int64(lines))
+            line.planes = UnsafeMutableRawPointer(planes.pointer + i * lines * 6 * plane)
             line.plane = Int64(plane)
             line.scratch = UnsafeMutableRawPointer(scratch.pointer)
             kernels.table.winograd_line(&line)
@@ -377,9 +380,9 @@ private func line<T: Number>(_ channels: Int, _ k: Int, _ left: Int, _ missing: 
         for o in 0..<channels {
             for x in 0..<(4 * tiles) {
                 var sum = Double(bias[o])
-                for i in 0..<k where isThere(i) {
-                    for s in 0..<3 where (left..<(left + width)).contains(x + s) {
-                        sum += Double(rows[i * width * 2 + 2 * (x + s - left)]) * Double(filters[(o * k + i) * 3 + s])
+                for i in 0..<rowCount where isThere(i) {
+                    for s in 0..<taps where (left..<(left + width)).contains(x + s) {
+                        sum += Double(rows[i * width * 2 + 2 * (x + s - left)]) * Double(filters[(o * rowCount + i) * taps + s])
                     }
                 }
                 expected.append(max(0, sum))

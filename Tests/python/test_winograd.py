@@ -12,6 +12,7 @@ import pytest
 
 import swiftnn as nn
 import swiftnn.functional as F
+from Reference.conv import conv_forward
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +135,57 @@ def test_rounding_errors_along_rows(channels: int, size: int, positive: bool) ->
     mine, direct = F.conv2d(x, weight, padding=1), _directly(x, weight)
     assert mine.tobytes() != direct.tobytes()
     assert np.abs(mine - exact).max() <= 3 * np.abs(direct - exact).max()
+
+
+ANY_ROWS = {
+    "ResNet's first": ((1, 3, 60, 64), (64, 3, 7, 7), dict(stride=2, padding=3)),
+    "AlexNet's first": ((1, 3, 63, 255), (64, 3, 11, 11), dict(stride=4, padding=2)),
+    "5x5 on images": ((3, 6, 20, 64), (16, 6, 5, 5), dict(padding=2)),
+    "rows of nine, dilated below each other": ((2, 4, 40, 66), (32, 4, 3, 9), dict(padding=(0, 4), dilation=(3, 1))),
+    "strides of three and two": ((1, 4, 41, 67), (40, 4, 5, 6), dict(stride=(3, 1), padding=(1, 2))),
+    "a border wider than the filter": ((1, 3, 9, 20), (32, 3, 6, 6), dict(stride=1, padding=(3, 22))),
+    "cropped columns": ((1, 2, 70, 144), (64, 2, 9, 9), dict(stride=(1, 2), padding=(0, 3, 40, 1))),
+}
+
+
+@pytest.mark.parametrize("name", ANY_ROWS)
+def test_filters_of_any_columns_along_rows(name: str) -> None:
+    """Correct, errors at most four times those of the direct computation, the same bits for any number of threads and layout."""
+    shape, filters, options = ANY_ROWS[name]
+    rng = np.random.default_rng(5)
+    x, bias = rng.standard_normal(shape, dtype=np.float32), rng.standard_normal(filters[0], dtype=np.float32)
+    weight = (rng.standard_normal(filters) / np.sqrt(np.prod(filters[1:]))).astype(np.float32)
+    given = {key: (v if isinstance(v, tuple) else (v, v)) for key, v in options.items()}
+    exact = conv_forward(x.astype(np.float64), weight.astype(np.float64), bias.astype(np.float64), **given)
+    for dtype in (np.float32, np.float64):
+        arguments = [a.astype(dtype) for a in (x, weight, bias)]
+        nn.set_winograd(True)
+        mine = F.conv2d(*arguments, **options)
+        nn.set_winograd(False)
+        direct = F.conv2d(*arguments, **options)
+        nn.set_winograd(True)
+        assert mine.tobytes() != direct.tobytes()
+        if dtype == np.float32:
+            assert np.abs(mine - exact).max() <= 4 * np.abs(direct - exact).max()
+        else:
+            np.testing.assert_allclose(mine, exact, rtol=0, atol=1e-14 * np.abs(exact).max())
+        last = np.ascontiguousarray(arguments[0].transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+        for threads in (1, 2, 3, 5):
+            nn.set_num_threads(threads)
+            np.testing.assert_array_equal(F.conv2d(last, *arguments[1:], **options), mine)
+
+
+def test_one_weight_with_several_strides() -> None:
+    """What is kept of a weight says for which stride."""
+    rng = np.random.default_rng(6)
+    weight = nn.Parameter(rng.standard_normal((64, 3, 7, 7), dtype=np.float32))
+    x = rng.standard_normal((1, 3, 70, 128), dtype=np.float32)
+    for _ in range(3):
+        for stride in (1, 2, (1, 2)):
+            steps = (stride, stride) if isinstance(stride, int) else stride
+            expected = conv_forward(x.astype(np.float64), weight.numpy().astype(np.float64), stride=steps)
+            got = F.conv2d(nn.Tensor(x), weight, stride=stride).numpy()
+            np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
 def test_a_nan_reaches_tiles_along_rows() -> None:

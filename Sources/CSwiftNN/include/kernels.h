@@ -103,18 +103,20 @@ typedef struct snn_winograd_outer {
     int64_t first;
 } snn_winograd_outer;
 
-/* A row of an image for a Winograd convolution along rows: with `left` zeros before its `width` numbers, and zeros behind them, tile t is the
- * numbers 4*t ..< 4*t + 6, and number j of its transform goes to planes[j*plane + t]. Whole vectors of tiles are written. */
+/* A row of an image for a Winograd convolution along rows: with `left` zeros before its `width` numbers, and zeros behind them, tile t of
+ * line g is the numbers 4*t + 3*g ..< 4*t + 3*g + 6, and number j of its transform goes to planes[(6*g + j)*plane + t]. Whole vectors of
+ * tiles are written. */
 typedef struct snn_winograd_line {
     const void *x; int64_t ws;                /* the row, or NULL: zeros */
-    int64_t left, width, tiles;
+    int64_t left, width, tiles;               /* left + width: at most 4 * columns (see scratch) */
+    int64_t lines;
     void *planes; int64_t plane;
-    void *scratch;                            /* 4 numbers for every tile of whole vectors, and 4 more */
+    void *scratch;                            /* 8 * columns and 4 vectors; columns: tiles + (3*lines + 2) / 4 in whole vectors */
 } snn_winograd_line;
 
 /* y[o*ldy + 4*t + i] = act(bias[o] + A' of Σ over k in order of the filters' transforms times those of tile t), for two vectors of tiles. */
 typedef struct snn_winograd_line_product {
-    int64_t channels, k;                      /* k: input channels times rows of the filter */
+    int64_t channels, k;                      /* k: input channels times lines of the filter */
     const void *planes; int64_t plane;        /* number j of tile t at planes[offsets[k] + j*plane + t] */
     const int64_t *offsets;
     /* Panels of P channels and E elements: 4 and 3 where nr is 2*lanes, else min(mr, 8) and 1. Number j of (o, k) stands at
