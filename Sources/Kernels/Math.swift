@@ -15,9 +15,6 @@
 extension Wide {
     @_transparent static var zero: Self { Self(0) }
     @_transparent static var one: Self { Self(1) }
-    /// Smaller of a and b; NaN where a is NaN.
-    @_transparent static func min(_ a: Self, _ b: Self) -> Self { select(less(b, a), b, a) }
-    @_transparent static func max(_ a: Self, _ b: Self) -> Self { select(less(a, b), b, a) }
 
     /// exp(x) = 2^k (1 + expm1(r))
     #if SMALL

@@ -48,6 +48,9 @@ protocol Wide: Lanes where Scalar.Vector == Self {
     static func * (a: Self, b: Self) -> Self
     static func / (a: Self, b: Self) -> Self
     static prefix func - (a: Self) -> Self
+    /// The smaller of a and b; a where either is NaN, so NaN where a is.
+    static func min(_ a: Self, _ b: Self) -> Self
+    static func max(_ a: Self, _ b: Self) -> Self
     static func less(_ a: Self, _ b: Self) -> Mask
     static func isNaN(_ a: Self) -> Mask
     /// Which of the numbers at p are at least `threshold`.
@@ -260,6 +263,8 @@ struct FloatVector: Wide {
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
     }
+    @_transparent static func min(_ a: Self, _ b: Self) -> Self { Self(v: snn_min_f32(a.v, b.v)) }
+    @_transparent static func max(_ a: Self, _ b: Self) -> Self { Self(v: snn_max_f32(a.v, b.v)) }
     @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { snn_less_f32(a.v, b.v) }
     @inline(__always) static func isNaN(_ a: Self) -> Mask { snn_is_nan_f32(a.v) }
     @inline(__always) static func atLeast(_ p: UnsafePointer<UInt32>, _ threshold: UInt32) -> Mask { snn_at_least_x16(p, threshold) }
@@ -453,6 +458,8 @@ struct DoubleVector: Wide {
     @inline(__always) static func fma(_ a: Self, _ b: Self, _ c: Self) -> Self {
         Level.hasFMA ? Self(v: c.v.addingProduct(a.v, b.v)) : Self(v: a.v * b.v + c.v)
     }
+    @_transparent static func min(_ a: Self, _ b: Self) -> Self { Self(v: snn_min_f64(a.v, b.v)) }
+    @_transparent static func max(_ a: Self, _ b: Self) -> Self { Self(v: snn_max_f64(a.v, b.v)) }
     @inline(__always) static func less(_ a: Self, _ b: Self) -> Mask { snn_less_f64(a.v, b.v) }
     @inline(__always) static func isNaN(_ a: Self) -> Mask { snn_is_nan_f64(a.v) }
     @inline(__always) static func atLeast(_ p: UnsafePointer<UInt32>, _ threshold: UInt32) -> Mask { snn_at_least_x8(p, threshold) }

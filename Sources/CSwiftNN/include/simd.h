@@ -181,23 +181,31 @@ static inline __attribute__((always_inline)) snn_f64x8 snn_strided_f64(const dou
     return (snn_f64x8){p[0], p[d], p[2 * d], p[3 * d], p[4 * d], p[5 * d], p[6 * d], p[7 * d]};
 }
 
-/* The larger of a and b, and a where either is NaN or both are zero: what the instructions do with their operands in this order. */
-static inline __attribute__((always_inline)) snn_f32x16 snn_max_f32(snn_f32x16 a, snn_f32x16 b) {
+/* The larger (smaller) of a and b, and a where either is NaN or both are zero: what the instructions do with their operands in this order. */
 #if defined(__AVX512F__)
-    return __builtin_ia32_maxps512(b, a, 4);
+#define SNN_EXTREME_F32(max) return __builtin_ia32_##max##ps512(b, a, 4);
+#define SNN_EXTREME_F64(max) return __builtin_ia32_##max##pd512(b, a, 4);
+#elif defined(__AVX__)
+#define SNN_EXTREME_F32(max)                                                                                                    \
+    snn_f32x8 low = __builtin_ia32_##max##ps256(__builtin_shufflevector(b, b, 0, 1, 2, 3, 4, 5, 6, 7),                          \
+                                                __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7));                         \
+    snn_f32x8 high = __builtin_ia32_##max##ps256(__builtin_shufflevector(b, b, 8, 9, 10, 11, 12, 13, 14, 15),                   \
+                                                 __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15));                  \
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#define SNN_EXTREME_F64(max)                                                                                                    \
+    snn_f64x4 low = __builtin_ia32_##max##pd256(__builtin_shufflevector(b, b, 0, 1, 2, 3), __builtin_shufflevector(a, a, 0, 1, 2, 3));  \
+    snn_f64x4 high = __builtin_ia32_##max##pd256(__builtin_shufflevector(b, b, 4, 5, 6, 7), __builtin_shufflevector(a, a, 4, 5, 6, 7)); \
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
 #else
-    snn_i32x16 wins = a < b;
-    return (snn_f32x16)((wins & (snn_i32x16)b) | (~wins & (snn_i32x16)a));
+#define SNN_WINS_max a < b
+#define SNN_WINS_min b < a
+#define SNN_EXTREME_F32(max) return snn_select_f32(SNN_WINS_##max, b, a);
+#define SNN_EXTREME_F64(max) return snn_select_f64(SNN_WINS_##max, b, a);
 #endif
-}
-static inline __attribute__((always_inline)) snn_f64x8 snn_max_f64(snn_f64x8 a, snn_f64x8 b) {
-#if defined(__AVX512F__)
-    return __builtin_ia32_maxpd512(b, a, 4);
-#else
-    snn_i64x8 wins = a < b;
-    return (snn_f64x8)((wins & (snn_i64x8)b) | (~wins & (snn_i64x8)a));
-#endif
-}
+static inline __attribute__((always_inline)) snn_f32x16 snn_max_f32(snn_f32x16 a, snn_f32x16 b) { SNN_EXTREME_F32(max) }
+static inline __attribute__((always_inline)) snn_f32x16 snn_min_f32(snn_f32x16 a, snn_f32x16 b) { SNN_EXTREME_F32(min) }
+static inline __attribute__((always_inline)) snn_f64x8 snn_max_f64(snn_f64x8 a, snn_f64x8 b) { SNN_EXTREME_F64(max) }
+static inline __attribute__((always_inline)) snn_f64x8 snn_min_f64(snn_f64x8 a, snn_f64x8 b) { SNN_EXTREME_F64(min) }
 
 /* Swift's squareRoot() is sqrtf for each lane. */
 static inline __attribute__((always_inline)) snn_f32x16 snn_sqrt_f32(snn_f32x16 a) { return __builtin_elementwise_sqrt(a); }
