@@ -118,6 +118,40 @@ def conv(r: Numbers) -> Iterator[Case]:
     yield "conv_forward", "line-options", fields, SUMS
 
 
+def transposed(r: Numbers) -> Iterator[Case]:
+    def case(name, x, w, stride=(1, 1), padding=(0, 0), more=(0, 0), dilation=(1, 1), groups=1, bias=True):
+        dims = len(w) - 2
+        fields = dict(x=r(*x), weight=r(*w), bias=r(w[1] * groups) if bias else None, stride=stride[:dims], padding=padding[:dims])
+        fields |= dict(output_padding=more[:dims], dilation=dilation[:dims], groups=groups)
+        return "conv_transpose_forward", name, fields, SUMS
+
+    for s in SIZES:
+        yield case(f"width{s}", (1, 3, 4, s), (3, 5, 3, 3), padding=(1, 1))
+        yield case(f"outchannels{s}", (1, 2, 5, 6), (2, s, 2, 2), (2, 2))
+        yield case(f"inchannels{s}", (2, s, 3, 5), (s, 4, 4, 4), (2, 2), (1, 1))
+        yield case(f"line{s}", (2, 3, s), (3, 4, 5), (2,), (1,), (1,))
+    for kernel in ((1, 1), (1, 3), (2, 2), (3, 3), (5, 4)):
+        for stride in ((1, 1), (2, 2), (3, 1)):
+            for dilation in ((1, 1), (2, 3)):
+                more = (max(stride[0], dilation[0]) - 1, max(stride[1], dilation[1]) - 1)
+                name = f"k{kernel}s{stride}d{dilation}"
+                yield case(name, (1, 4, 7, 9), (4, 3, *kernel), stride, (1, 0), more, dilation, 2)
+                yield case(f"{name}-many", (2, 18, 7, 9), (18, 20, *kernel), stride, (0, 1), more, dilation)
+    for c, o, groups in ((4, 1, 4), (4, 2, 4), (6, 3, 3), (32, 1, 32), (16, 12, 2)):
+        yield case(f"groups{c}-{o}-{groups}", (2, c, 5, 9), (c, o, 3, 3), (2, 2), (1, 1), (1, 1), groups=groups)
+        yield case(f"groups{c}-{o}-{groups}s1", (2, c, 5, 9), (c, o, 3, 3), padding=(1, 1), groups=groups)
+    yield case("winograd", (2, 20, 11, 13), (20, 24, 3, 3), padding=(1, 1))
+    yield case("nobias", (2, 3, 7, 8), (3, 5, 3, 3), bias=False)
+    yield case("nosamples", (0, 3, 7, 8), (3, 5, 3, 3))
+    yield case("cropped", (2, 3, 7, 8), (3, 5, 3, 3), (2, 2), (5, 4))
+    yield case("unbatched", (3, 7, 8), (3, 5, 3, 3), (2, 2))
+    yield case("unbatched-line", (3, 8), (3, 5, 4), (3,), (2,))
+    op, name, fields, tol = case("strides", (2, 18, 9, 10), (18, 6, 4, 4), (2, 2))
+    strided = {"x": r(4, 36, 9, 20)[::2, ::2, :, ::2], "weight": fields["weight"].transpose(0, 1, 3, 2)}
+    yield op, "every-other", {**fields, **strided}, tol
+    yield op, "reversed", {**fields, "x": fields["x"][:, ::-1, ::-1, ::-1]}, tol
+
+
 def padding(r: Numbers) -> Iterator[Case]:
     for mode in range(4):
         for pads in ((1, 2), (2, 0, 1, 3), (-1, 2, 1, -1), (0, 0, 3, 1), (3, 3, 4, 4)):
@@ -397,7 +431,7 @@ def random(r: Numbers) -> Iterator[Case]:
     yield "random_forward", "wraps", fields, EXACT
 
 
-FAMILIES = (linear, conv, padding, pooling, activation, normalization, recurrent, cells, attention, losses, random)
+FAMILIES = (linear, conv, transposed, padding, pooling, activation, normalization, recurrent, cells, attention, losses, random)
 
 
 def cases(dtype: type) -> Iterator[Case]:

@@ -15,7 +15,7 @@ from . import constants as k
 from .activation import activation_forward, prelu_forward, sigmoid
 from .arrays import real
 from .attention import attention_forward
-from .conv import conv_forward
+from .conv import conv_forward, conv_transpose_forward
 from .embedding import embedding_forward
 from .interpolate import interpolate_forward
 from .linear import bilinear_forward, linear_forward
@@ -72,6 +72,23 @@ def Conv1d(p, input, *, in_channels, out_channels, kernel_size, stride=1, paddin
 
 def Conv2d(p, input, *, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode="zeros"):
     return _conv(2, p, input, kernel_size, stride, padding, dilation, groups, padding_mode)
+
+
+def _conv_transpose(dims, p, input, kernel_size, stride, padding, output_padding, dilation, groups):
+    options = (_tuple(v, dims) for v in (stride, padding, output_padding, dilation))
+    return conv_transpose_forward(input, p["weight"], p.get("bias"), *options, groups)
+
+
+def ConvTranspose1d(
+    p, input, *, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1
+):
+    return _conv_transpose(1, p, input, kernel_size, stride, padding, output_padding, dilation, groups)
+
+
+def ConvTranspose2d(
+    p, input, *, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1
+):
+    return _conv_transpose(2, p, input, kernel_size, stride, padding, output_padding, dilation, groups)
 
 
 def _max_pool(dims, input, kernel_size, stride, padding, dilation, return_indices, ceil_mode):

@@ -12,6 +12,8 @@ INITIAL: list[tuple[str, dict[str, Any]]] = [
     ("Conv1d", dict(in_channels=8, out_channels=2000, kernel_size=5)),
     ("Conv2d", dict(in_channels=8, out_channels=2000, kernel_size=3)),
     ("Conv2d", dict(in_channels=8, out_channels=2000, kernel_size=3, groups=4)),
+    ("ConvTranspose1d", dict(in_channels=2000, out_channels=8, kernel_size=5)),
+    ("ConvTranspose2d", dict(in_channels=2000, out_channels=8, kernel_size=3, groups=4)),
     ("Embedding", dict(num_embeddings=200, embedding_dim=50)),
     ("Embedding", dict(num_embeddings=200, embedding_dim=50, padding_idx=0)),
     ("RNN", dict(input_size=40, hidden_size=2000)),

@@ -209,6 +209,24 @@ def _convolutions() -> Iterator[Layer]:
     yield Layer("Conv1d", {**lines, "in_channels": 6, "padding": 1}, ((2, 6, 131),), "few channels")
 
 
+def _transposed_convolutions() -> Iterator[Layer]:
+    for name, sizes, kernel in (("ConvTranspose1d", (7,), 3), ("ConvTranspose2d", (5, 6), (3, 2))):
+        base = dict(in_channels=4, out_channels=6, kernel_size=kernel)
+        x = (2, 4, *sizes)
+        yield Layer(name, base, (x,))
+        yield Layer(name, base, (x[1:],), "unbatched", batch=None)
+        yield Layer(name, {**base, "bias": False}, (x,), "no bias")
+        yield Layer(name, {**base, "stride": 2, "padding": 1, "output_padding": 1}, (x,), "stride and paddings")
+        yield Layer(name, {**base, "dilation": 3, "groups": 2, "stride": 2, "output_padding": 2}, (x,), "dilation and groups")
+        yield Layer(name, {**base, "out_channels": 8, "groups": 4, "padding": 1}, (x,), "two each")
+        yield Layer(name, base, ((0, *x[1:]),), "no samples", batch=None)
+        yield Layer(name, {**base, "kernel_size": 2, "stride": 2}, (x,), "a U-Net's")
+        yield Layer(name, {**base, "kernel_size": 4, "stride": 2, "padding": 1}, (x,), "a generator's")
+    base = dict(in_channels=18, out_channels=20, kernel_size=3, padding=1)
+    yield Layer("ConvTranspose2d", base, ((2, 18, 7, 9),), "many channels")
+    yield Layer("ConvTranspose2d", {**base, "stride": (2, 1), "output_padding": (1, 0)}, ((2, 18, 5, 6),), "pairs")
+
+
 def _pools() -> Iterator[Layer]:
     for name, sizes in (("MaxPool1d", (13,)), ("MaxPool2d", (9, 13))):
         x = (2, 3, *sizes)
@@ -541,6 +559,6 @@ def _losses() -> Iterator[Layer]:
     yield row("KLDivLoss", dict(reduction="batchmean"), ((3, 17), Unit((3, 17))), "batchmean")
 
 
-FAMILIES = (_convolutions, _pools, _recurrent, _attentions, _transformers, _elementwise, _others, _losses)
+FAMILIES = (_convolutions, _transposed_convolutions, _pools, _recurrent, _attentions, _transformers, _elementwise, _others, _losses)
 LAYERS: list[Layer] = [row for family in FAMILIES for row in family()]
 assert len({row.id for row in LAYERS}) == len(LAYERS), "two rows have the same name and description"

@@ -57,6 +57,14 @@ def _conv(padding: Any = 0, **options: Any) -> Callable[..., Any]:
     return expected
 
 
+def _conv_transpose(**options: Any) -> Callable[..., Any]:
+    def expected(x: Any, weight: Any, bias: Any = None, **_: Any) -> Any:
+        layer = layers.ConvTranspose1d if weight.ndim == 3 else layers.ConvTranspose2d
+        return layer({"weight": weight, "bias": bias}, x, in_channels=0, out_channels=0, kernel_size=weight.shape[2:], **options)
+
+    return expected
+
+
 def _convolutions() -> Iterator[Function]:
     for name, x, w in (("conv1d", (2, 4, 9), (6, 4, 3)), ("conv2d", (2, 4, 7, 9), (6, 4, 3, 2))):
         grouped = (6, 2, *w[2:])
@@ -66,6 +74,11 @@ def _convolutions() -> Iterator[Function]:
         options = dict(stride=2, padding=1, dilation=2, groups=2)
         yield Function(name, (x, grouped, (6,)), _conv(**options), options, "options")
         yield Function(name, (x, w, (6,)), _conv("same"), dict(padding="same"), "same")
+    for name, x, w in (("conv_transpose1d", (2, 4, 5), (4, 3, 3)), ("conv_transpose2d", (2, 4, 5, 6), (4, 3, 3, 2))):
+        yield Function(name, (x, w, (3,)), _conv_transpose())
+        yield Function(name, (x[1:], w), _conv_transpose(), desc="unbatched, no bias")
+        options = dict(stride=2, padding=1, output_padding=1, groups=2, dilation=2)
+        yield Function(name, (x, w, (6,)), _conv_transpose(**options), options, "options")
     pads = [((2, 3, 6), (1, 2)), ((2, 3, 5, 6), (2, 0, 1, 3)), ((2, 3, 5, 6), (1, -1)), ((2, 3, 5, 6), (-1, 2, 1, -1))]
     for mode, number in (("constant", 0), ("reflect", 1), ("replicate", 2), ("circular", 3)):
         for x, pad in pads:

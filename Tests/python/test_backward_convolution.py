@@ -11,7 +11,7 @@ import pytest
 
 import swiftnn as nn
 from Reference import constants as k
-from Reference.conv import conv_forward
+from Reference.conv import conv_forward, conv_transpose_forward
 from Reference.interpolate import interpolate_forward
 from Reference.padding import pad_forward
 from Reference.pooling import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward
@@ -129,6 +129,39 @@ def test_convolution_of_the_reference() -> None:
     dx, dw, _ = _native.conv_backward(dy, x, weight, *options, True, True, True)
     close(dx, adjoint(lambda v: conv_forward(v, weight, None, *options), x, dy), np.float64)
     close(dw, adjoint(lambda v: conv_forward(x, v, None, *options), weight, dy), np.float64)
+
+
+TRANSPOSED = {  # x, weight, stride, padding, output_padding, dilation, groups
+    "plain": ((2, 3, 5, 6), (3, 4, 3, 3), (1,), (0,), (0,), (1,), 1),
+    "a U-Net's": ((2, 6, 5, 6), (6, 4, 2, 2), (2,), (0,), (0,), (1,), 1),
+    "a generator's": ((2, 6, 5, 6), (6, 4, 4, 4), (2,), (1,), (0,), (1,), 1),
+    "output padding beyond the stride": ((2, 4, 5, 6), (4, 3, 3, 2), (2, 1), (1, 0), (2, 1), (3, 2), 2),
+    "groups": ((2, 6, 4, 5), (6, 2, 3, 3), (2,), (1,), (1,), (1,), 3),
+    "one channel each": ((2, 5, 6, 7), (5, 1, 3, 3), (1,), (1,), (0,), (1,), 5),
+    "many channels": ((2, 18, 7, 9), (18, 20, 3, 3), (1,), (1,), (0,), (1,), 1),
+    "signal": ((2, 3, 9), (3, 4, 5), (3,), (2,), (1,), (1,), 1),
+    "unbatched signal": ((3, 9), (3, 4, 5), (3,), (2,), (1,), (2,), 1),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", TRANSPOSED)
+def test_conv_transpose(name: str, dtype: type) -> None:
+    shape, filters, *options = TRANSPOSED[name]
+    x, weight = draw(*shape).astype(dtype), draw(*filters, seed=1).astype(dtype)
+    exact_x, exact_weight = x.astype(np.float64), weight.astype(np.float64)
+    dy = draw(*_native.conv_transpose_forward(x, weight, None, *options).shape, seed=2).astype(dtype)
+    expected = (
+        adjoint(lambda v: conv_transpose_forward(v, exact_weight, None, *options), exact_x, dy.astype(np.float64)),
+        adjoint(lambda v: conv_transpose_forward(exact_x, v, None, *options), exact_weight, dy.astype(np.float64)),
+        dy.astype(np.float64).sum(tuple(i for i in range(dy.ndim) if i != dy.ndim - weight.ndim + 1)),
+    )
+    found = _native.conv_transpose_backward(dy, x, weight, *options, True, True, True)
+    for i in range(3):
+        close(found[i], expected[i], dtype, 10)
+        alone = _native.conv_transpose_backward(spread(dy), spread(x), spread(weight), *options, *(i == j for j in range(3)))
+        assert [a is None for a in alone] == [i != j for j in range(3)]
+        close(alone[i], expected[i], dtype, 10)
 
 
 def test_gradient_of_one_number_everywhere() -> None:

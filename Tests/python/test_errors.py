@@ -30,6 +30,26 @@ class Wrong:
 SHAPE = nn.ShapeError
 
 WRONG = [
+    # Transposed convolution
+    Wrong(lambda: nn.ConvTranspose2d(3, 4, 3)(x(1, 1, 5, 5)), SHAPE, ("channels", "3", "1"), "transposed: channels"),
+    Wrong(lambda: nn.ConvTranspose2d(3, 4, 3)(x(5, 5)), SHAPE, ("input", "(5, 5)", "(N, C, H, W)"), "transposed: 2-D input"),
+    Wrong(lambda: nn.ConvTranspose2d(3, 4, 3, padding=9)(x(1, 3, 5, 5)), SHAPE, ("result", "padding"), "transposed: nothing left"),
+    Wrong(lambda: nn.ConvTranspose2d(3, 4, 3, padding_mode="reflect"), ValueError, ("zeros", "reflect"), "transposed: padding mode"),
+    Wrong(lambda: nn.ConvTranspose2d(3, 4, 3, groups=2), ValueError, ("in_channels", "groups", "3", "2"), "transposed: groups"),
+    Wrong(
+        lambda: nn.ConvTranspose1d(3, 4, 3, stride=2, output_padding=2)(x(1, 3, 5)), ValueError,
+        ("output_padding", "2", "stride", "dilation"), "transposed: output_padding",
+    ),
+    Wrong(lambda: nn.ConvTranspose1d(3, 4, 3, padding=-1)(x(1, 3, 5)), ValueError, ("padding", "-1"), "transposed: negative padding"),
+    Wrong(lambda: nn.ConvTranspose1d(3, 4, 3, padding="same"), (TypeError, ValueError), ("padding", "same"), "transposed: padding word"),
+    Wrong(
+        lambda: nn.ConvTranspose2d(3, 4, 3, stride=2)(x(1, 3, 5, 5), output_size=(14, 11)), ValueError,
+        ("output_size", "14", "11", "12"), "transposed: output_size",
+    ),
+    Wrong(lambda: nn.ConvTranspose2d(3, 4, 3)(x(1, 3, 5, 5), output_size=(7,)), ValueError, ("output_size", "2"), "transposed: one size"),
+    Wrong(
+        lambda: F.conv_transpose2d(x(1, 3, 5, 5), x(3, 4, 3, 3), bias=x(3)), SHAPE, ("bias", "(3,)", "(4,)"), "transposed: bias",
+    ),
     # Convolution
     Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 1, 5, 5)), SHAPE, ("channels", "3", "1"), "conv: channels"),
     Wrong(lambda: nn.Conv2d(3, 4, 7)(x(1, 3, 5, 5)), SHAPE, ("7", "5"), "conv: input smaller than the kernel"),

@@ -12,7 +12,7 @@ import numpy as np
 
 from .modules.attention import MultiheadAttention
 from .modules.container import ParameterDict, ParameterList
-from .modules.conv import Conv1d, Conv2d
+from .modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .modules.linear import Bilinear, Linear
 from .modules.module import Module
 from .modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -367,6 +367,11 @@ def _of_matrix(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outpu
     return outputs[0].size * int(math.prod(module.weight.shape[1:]))
 
 
+def _of_scattering(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: list[NDArray[Any]]) -> int:
+    """Transposed convolutions: each input is multiplied by the weights of its channel."""
+    return int(math.prod(_argument(args, kwargs, 0, "input")) * math.prod(module.weight.shape[1:]))
+
+
 def _of_recurrence(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: list[NDArray[Any]]) -> int:
     positions = math.prod(_argument(args, kwargs, 0, "input")[:-1])
     return int(positions * sum(p.data.size for p in module._parameters.values() if p is not None and p.ndim > 1))
@@ -384,6 +389,7 @@ def _of_attention(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], ou
 
 _COUNTS: dict[Any, Callable[..., int]] = {
     **dict.fromkeys((Linear, Bilinear, Conv1d, Conv2d), _of_matrix),
+    **dict.fromkeys((ConvTranspose1d, ConvTranspose2d), _of_scattering),
     **dict.fromkeys((RNN, LSTM, GRU, RNNCell, LSTMCell, GRUCell), _of_recurrence),
     MultiheadAttention: _of_attention,
 }

@@ -75,13 +75,13 @@ class threads:
 def set_winograd(enabled: bool) -> None:
     """Lets convolutions use Winograd's algorithm, in the whole process, or computes all of them directly.
 
-    It is used for 3x3 filters of stride 1, and for few channels (up to 15 of 3x3; the 3 of images with filters of 5 to 11 columns, strides of
-    columns too) where the image is large enough.
+    It is used for 3x3 filters of stride 1, and for few channels (up to 15 of 3x3; the 3 of images with filters of 5 to 11 columns and any
+    strides) where the image is large enough.
 
-    Winograd's algorithm needs a quarter of the multiplications, or half to two thirds of them where channels are few. Its rounding errors are
-    up to four times as large, a NaN or an infinity in the input spreads over the 4x4 outputs computed together (four or eight of a row)
-    instead of those that see it, and the transformed weights that a layer keeps take four times the memory of the weights. The choice of
-    algorithm depends on the layer and the size of the image alone.
+    Winograd's algorithm needs a quarter of the multiplications, or half to two thirds of them where channels are few. Its rounding errors
+    are up to four times as large, a NaN or an infinity in the input spreads over the 4x4 outputs computed together (four or eight of a
+    row) instead of those that see it, and the transformed weights that a layer keeps take four times the memory of the weights. The choice
+    of algorithm depends on the layer and the size of the image alone.
 
     Args:
         enabled: the default is True, or False if the environment has `SWIFTNN_WINOGRAD=0`.

@@ -98,10 +98,17 @@ func convForward<T: Element>(_ args: snn_conv_forward_args, _: T.Type) throws(Fa
     var epilogue = Epilogue<T>()
     epilogue.rowBias = b?.data
     try epilogue.activate(args.activation, "conv")
-    let y = args.y.pointee.data(T.self)
-    if Winograd.suits(shape) { return try convolveWinograd(x, weight, args.weight, shape, epilogue, y) }
-    if Winograd.suitsLines(shape, block: 2 * lanes(T.self)) { return try convolveLines(x, weight, args.weight, shape, epilogue, y) }
-    try convolve(x, weight, args.weight, shape, epilogue, y)
+    try convolveAnyhow(x, weight, args.weight, shape, epilogue, args.y.pointee.data(T.self))
+}
+
+/// By the algorithm that the shape asks for. array: whose cache keeps what is made of the filters.
+func convolveAnyhow<T: Element>(
+    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>,
+    _ y: UnsafeMutablePointer<T>
+) throws(Failure) {
+    if Winograd.suits(shape) { return try convolveWinograd(x, weight, array, shape, epilogue, y) }
+    if Winograd.suitsLines(shape, block: 2 * lanes(T.self)) { return try convolveLines(x, weight, array, shape, epilogue, y) }
+    try convolve(x, weight, array, shape, epilogue, y)
 }
 
 /// The number of spatial dimensions, and whether the input has a batch's.

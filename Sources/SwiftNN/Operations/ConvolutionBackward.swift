@@ -52,36 +52,43 @@ private func convBackward<T: Element>(_ args: snn_conv_backward_args, _: T.Type)
         defer { filters.release() }
         return try depthwiseGradients(gradient.data, x, shape, dweight, dbias, (input, filters.data))
     }
-    if let dbias { sumPlanes(gradient.data, shape, dbias) }
+    if let dbias { sumPlanes(gradient.data, n: shape.n, channels: shape.o, pixels: shape.p * shape.q, dbias) }
     if let dx = args.dx?.pointee.data(T.self), inputShape.size > 0 {
         try inputGradient(gradient.data, weight, args.weight, shape, dx)
     }
     if let dweight = args.dweight?.pointee.data(T.self), weightShape.size > 0 {
-        if shape.n == 0 {
-            memset(dweight, 0, weightShape.size * MemoryLayout<T>.stride)
-        } else if shape.isDepthwise {
-            try depthwiseGradients(gradient.data, x, shape, dweight, nil, nil)
-        } else if Winograd.suits(shape) {
-            try winogradWeightGradient(gradient.data, x, shape, dweight)
-        } else {
-            try weightGradient(gradient.data, x, shape, dweight)
-        }
+        try filterGradient(gradient.data, x, shape, dweight)
+    }
+}
+
+/// dw of a convolution of x with contiguous dy.
+func filterGradient<T: Element>(
+    _ dy: UnsafePointer<T>, _ x: ArrayView<T>, _ shape: ConvolutionShape, _ dweight: UnsafeMutablePointer<T>
+) throws(Failure) {
+    if shape.n == 0 {
+        memset(dweight, 0, shape.o * shape.c / shape.groups * shape.r * shape.s * MemoryLayout<T>.stride)
+    } else if shape.isDepthwise {
+        try depthwiseGradients(dy, x, shape, dweight, nil, nil)
+    } else if Winograd.suits(shape) {
+        try winogradWeightGradient(dy, x, shape, dweight)
+    } else {
+        try weightGradient(dy, x, shape, dweight)
     }
 }
 
 /// y[o] = Σ_n,p,q x[n,o,p,q]
-private func sumPlanes<T: Element>(_ x: UnsafePointer<T>, _ shape: ConvolutionShape, _ y: UnsafeMutablePointer<T>) {
-    let pixels = shape.p * shape.q
-    ThreadPool.run(shape.o, threads: ThreadPool.threads(forWork: shape.n * shape.o * pixels)) { o, _ in
+func sumPlanes<T: Element>(_ x: UnsafePointer<T>, n: Int, channels: Int, pixels: Int, _ y: UnsafeMutablePointer<T>) {
+    ThreadPool.run(channels, threads: ThreadPool.threads(forWork: n * channels * pixels)) { o, _ in
         var total = 0.0
-        for n in 0..<shape.n { total += T.kernels.pointee.sum(x + (n * shape.o + o) * pixels, Int64(pixels)) }
+        for n in 0..<n { total += T.kernels.pointee.sum(x + (n * channels + o) * pixels, Int64(pixels)) }
         y[o] = T(total)
     }
 }
 
 // MARK: dx
 
-private func inputGradient<T: Element>(
+/// array: whose cache keeps transformed filters.
+func inputGradient<T: Element>(
     _ dy: UnsafePointer<T>, _ given: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape,
     _ dx: UnsafeMutablePointer<T>
 ) throws(Failure) {

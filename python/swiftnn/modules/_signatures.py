@@ -7,7 +7,7 @@ At run time the decorators return the method as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 __all__: list[str] = []
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     @overload
     def _one_input(self: Any, input: Readable) -> NDArray[Any]: ...
     def _one_input(self: Any, input: Any) -> Any: ...
+
+    @overload
+    def _input_and_size(self: Any, input: NDArray[FloatT], output_size: Sequence[int] | None = None) -> NDArray[FloatT]: ...
+    @overload
+    def _input_and_size(self: Any, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _input_and_size(self: Any, input: Readable, output_size: Sequence[int] | None = None) -> NDArray[Any]: ...
+    def _input_and_size(self: Any, input: Any, output_size: Any = None) -> Any: ...
 
     @overload
     def _one_x(self: Any, x: NDArray[FloatT]) -> NDArray[FloatT]: ...
@@ -100,6 +108,7 @@ if TYPE_CHECKING:
     def _cell_pair(self: Any, input: Any, hx: Any = None) -> Any: ...
 
     one_input = _signature_of(_one_input)
+    input_and_size = _signature_of(_input_and_size)
     one_x = _signature_of(_one_x)
     indices = _signature_of(_indices)
     input_and_target = _signature_of(_input_and_target)
@@ -112,4 +121,4 @@ else:
     def _as_it_is(forward: _AnyCallable) -> _AnyCallable:
         return forward
 
-    one_input = one_x = indices = input_and_target = recurrent = recurrent_pair = cell = cell_pair = _as_it_is
+    one_input = input_and_size = one_x = indices = input_and_target = recurrent = recurrent_pair = cell = cell_pair = _as_it_is

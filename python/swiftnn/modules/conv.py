@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import functional as F
 from .. import init
-from .._native import conv_forward
+from .._native import conv_forward, conv_transpose_forward
 from ..tensor import Parameter
-from ._signatures import one_input
+from ._signatures import input_and_size, one_input
 from .module import Module
 from .utils import Array, Size, count, element_type, parameter, size
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-__all__ = ["Conv1d", "Conv2d"]
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 # What _arguments are computed from.
@@ -27,6 +30,7 @@ class _ConvNd(Module):
     """Parameters and checks of the convolutions, whatever their dimensions."""
 
     _dimensions: int
+    transposed: bool = False
 
     in_channels: int
     out_channels: int
@@ -34,7 +38,6 @@ class _ConvNd(Module):
     stride: tuple[int, ...]
     padding: str | tuple[int, ...]
     dilation: tuple[int, ...]
-    transposed: bool
     output_padding: tuple[int, ...]
     groups: int
     padding_mode: str
@@ -58,6 +61,12 @@ class _ConvNd(Module):
         device: Any = None,
         dtype: DTypeLike | None = None,
     ) -> None:
+        self._build(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype, 0)
+
+    def _build(
+        self, in_channels: Any, out_channels: Any, kernel_size: Size, stride: Size, padding: str | Size, dilation: Size, groups: Any,
+        bias: bool, padding_mode: str, device: Any, dtype: DTypeLike | None, output_padding: Size,
+    ) -> None:  # fmt: skip
         super().__init__()
         n = self._dimensions
         kind = element_type(device, dtype)
@@ -75,13 +84,13 @@ class _ConvNd(Module):
         self.stride = F._as_given(stride, n, "stride")
         self.dilation = F._as_given(dilation, n, "dilation")
         self.padding = padding if isinstance(padding, str) else F._conv_padding(padding, n)
-        self.transposed = False
-        self.output_padding = (0,) * n
+        self.output_padding = F._as_given(output_padding, n, "output_padding")
         self.groups = groups
         self.padding_mode = padding_mode
         sides = self._sides()
         self._reversed_padding_repeated_twice = [p for d in range(n - 1, -1, -1) for p in sides[2 * d : 2 * d + 2]]
-        self.weight = parameter((self.out_channels, self.in_channels // groups, *self.kernel_size), kind)
+        channels = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)
+        self.weight = parameter((channels[0], channels[1] // groups, *self.kernel_size), kind)
         if bias:
             self.bias = parameter(self.out_channels, kind)
         else:
@@ -118,7 +127,7 @@ class _ConvNd(Module):
         """Draws new weights."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            fan_in = self.in_channels // self.groups * math.prod(self.kernel_size)
+            fan_in = math.prod(self.weight.shape[1:])
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
@@ -140,6 +149,8 @@ class _ConvNd(Module):
             s += f", padding={self.padding}"
         if self.dilation != (1,) * n:
             s += f", dilation={self.dilation}"
+        if self.output_padding != (0,) * n:
+            s += f", output_padding={self.output_padding}"
         if self.groups != 1:
             s += f", groups={self.groups}"
         if self.bias is None:
@@ -220,6 +231,142 @@ class Conv2d(_ConvNd):
     Example:
         >>> nn.Conv2d(3, 64, kernel_size=3, padding=1)(np.ones((16, 3, 24, 24), np.float32)).shape
         (16, 64, 24, 24)
+    """
+
+    _dimensions = 2
+
+
+class _ConvTransposeNd(_ConvNd):
+    """What the transposed convolutions share."""
+
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}, but got padding_mode={padding_mode!r}')
+        padding = F._as_given(padding, self._dimensions, "padding")
+        self._build(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype, output_padding
+        )
+
+    def _output_padding(self, shape: tuple[int, ...], output_size: Any) -> tuple[int, ...]:
+        """What has to be added to the smallest result for an input of this shape."""
+        n = self._dimensions
+        if output_size is None:
+            return F._ints(self.output_padding, n, "output_padding")
+        leading = len(shape) - n
+        sizes = tuple(size(v, "output_size") for v in output_size)
+        wanted = sizes[leading:] if len(sizes) == n + leading else sizes
+        if len(wanted) != n:
+            raise ValueError(f"output_size must have {n} or {n + leading} numbers for an input of shape {shape}, but got {output_size}")
+        steps = (F._ints(getattr(self, name), n, name) for name in ("stride", "padding", "dilation"))
+        added: list[int] = []
+        for length, k, stride, padding, dilation, want in zip(shape[leading:], self.kernel_size, *steps, wanted, strict=True):
+            least = (length - 1) * stride - 2 * padding + dilation * (k - 1) + 1
+            if not least <= want < least + stride:
+                raise ValueError(
+                    f"output_size is {tuple(output_size)}, but an input of shape {shape} gives from {least} to {least + stride - 1} where "
+                    f"{want} is asked for"
+                )
+            added.append(want - least)
+        return tuple(added)
+
+    @input_and_size
+    def forward(self, input: Array, output_size: Sequence[int] | None = None) -> Array:
+        n = self._dimensions
+        stride, padding, dilation = (F._ints(getattr(self, name), n, name) for name in ("stride", "padding", "dilation"))
+        output_padding = self._output_padding(np.shape(input), output_size)
+        groups = size(self.groups, "groups")
+        return conv_transpose_forward(input, self.weight, self.bias, stride, padding, output_padding, dilation, groups)
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """Adds up a learned filter for every number of a signal: upsampling that is learned. It is the gradient of `Conv1d` with respect to its
+    input, also called a deconvolution, though it undoes none.
+
+    y[n,o,i] = b[o] + Σ W[c,o,r] x[n,c,p] over all c, p and r with p·stride + r·dilation - padding = i
+
+    Args:
+        in_channels: C, channels of the input.
+        out_channels: O, channels of the output.
+        kernel_size: R, length of the filters.
+        stride: distance of the filters in the output.
+        padding: numbers taken off both ends of the output.
+        output_padding: numbers added at its end, less than stride or dilation.
+        groups: number of blocks of channels that do not see each other.
+        bias: False leaves b out.
+        dilation: distance of the filters' taps.
+        padding_mode: 'zeros' is the only one.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, L) or (C, L) -> (N, O, P) or (O, P), P = (L - 1)·stride - 2·padding + dilation·(R-1) + output_padding + 1.
+    `forward(input, output_size)` takes P instead of output_padding.
+
+    weight (C, O/groups, R) and bias (O) start from U(-√k, √k), k = groups / (O·R).
+
+    Raises:
+        ValueError: groups does not divide the channels, the padding mode is not 'zeros', or output_padding is too large.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> nn.ConvTranspose1d(16, 33, 4, stride=2, padding=1)(np.ones((20, 16, 50), np.float32)).shape
+        (20, 33, 100)
+    """
+
+    _dimensions = 1
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """Adds up a learned filter for every pixel: upsampling that is learned, in decoders, generators and U-Nets. It is the gradient of
+    `Conv2d` with respect to its input, also called a deconvolution, though it undoes none.
+
+    y[n,o,i,j] = b[o] + Σ W[c,o,r,s] x[n,c,p,q] over all c, p, q, r and s with p·stride + r·dilation - padding = i, and
+    q·stride + s·dilation - padding = j
+
+    Args:
+        in_channels: C, channels of the input.
+        out_channels: O, channels of the output.
+        kernel_size: (R, S), size of the filters; one int stands for both, here and below.
+        stride: distance of the filters in the output.
+        padding: rows and columns taken off all sides of the output.
+        output_padding: rows and columns added at the bottom and on the right, less than stride or dilation.
+        groups: number of blocks of channels that do not see each other.
+        bias: False leaves b out.
+        dilation: distance of the filters' taps.
+        padding_mode: 'zeros' is the only one.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> (N, O, P, Q) or (O, P, Q), P = (H - 1)·stride[0] - 2·padding[0] + dilation[0]·(R-1) +
+    output_padding[0] + 1 and Q alike. `forward(input, output_size)` takes (P, Q) instead of output_padding.
+
+    weight (C, O/groups, R, S) and bias (O) start from U(-√k, √k), k = groups / (O·R·S).
+
+    Raises:
+        ValueError: groups does not divide the channels, the padding mode is not 'zeros', or output_padding is too large.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> up = nn.ConvTranspose2d(16, 8, kernel_size=2, stride=2)
+        >>> up(np.ones((1, 16, 24, 24), np.float32)).shape
+        (1, 8, 48, 48)
+        >>> nn.ConvTranspose2d(16, 8, 3, stride=2)(np.ones((1, 16, 24, 24), np.float32), output_size=(50, 50)).shape
+        (1, 8, 50, 50)
     """
 
     _dimensions = 2
