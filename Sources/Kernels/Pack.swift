@@ -157,6 +157,10 @@ func pad<T: Real>(_ argument: UnsafePointer<snn_pad>, _: T.Type) {
     let w = Int(p.w), ws = Int(p.ws), left = Int(p.left), phases = Int(p.phases), phase = Int(p.phase), step = Int(p.step)
     let pairs = ws == 1 && phases == 2 && p.residues == 2
     let h = Int(p.h), pitch = Int(p.row)
+    // Rows of one vector without gaps between them.
+    let overlaps =
+        !Level.masksLoads && phase <= V.lanes
+        && (pitch == phase && (pairs || p.residues == 1) || pairs && pitch == 2 &* phase && step == phase)
     eachBlock(Int(p.planes), size: h &* w) { first, count in
         // Of larger planes so many rows.
         let atOnce = h &* w <= 4096 ? h : max(8, 4096 / w)
@@ -172,7 +176,7 @@ func pad<T: Real>(_ argument: UnsafePointer<snn_pad>, _: T.Type) {
                     let rows = PadRows<T>(
                         from: from + column &* ws, cs: Int(p.cs), hs: Int(p.hs), h: some, to: to + (f &* step &+ j), plane: Int(p.plane),
                         row: pitch, top: done == 0 ? Int(p.top) : 0, bottom: done &+ some == h ? Int(p.bottom) : 0, planes: count,
-                        n: min(V.lanes, phase &- j))
+                        n: min(V.lanes, phase &- j), overlaps: overlaps)
                     if pairs {
                         padPairs(rows, Inside.bits(column, w), step)
                     } else {
@@ -186,30 +190,38 @@ func pad<T: Real>(_ argument: UnsafePointer<snn_pad>, _: T.Type) {
     }
 }
 
-/// A column of n numbers, in planes with rows of zeros above and below.
+/// A column of n numbers, in planes with rows of zeros above and below. overlaps: what stands behind these n is written after them, so that
+/// whole vectors may be, as far as the plane goes.
 private struct PadRows<T: Real> {
     let from: UnsafePointer<T>, cs: Int, hs: Int, h: Int
     let to: UnsafeMutablePointer<T>, plane: Int, row: Int, top: Int, bottom: Int
-    let planes: Int, n: Int
+    let planes: Int, n: Int, overlaps: Bool
 
-    @inline(__always) func put(_ v: T.Vector, _ to: UnsafeMutablePointer<T>) { v.put(to, n) }
-    /// Calls copy(from, to) for the rows of the image.
-    @inline(__always) func each(_ copy: (UnsafePointer<T>, UnsafeMutablePointer<T>) -> Void) {
+    @inline(__always) func put(_ v: T.Vector, _ to: UnsafeMutablePointer<T>, _ end: UnsafeMutablePointer<T>) {
+        if n == T.Vector.lanes || (overlaps && to + T.Vector.lanes <= end) { v.store(to) } else { v.store(to, first: n) }
+    }
+    /// Where plane c's column ends.
+    @inline(__always) func end(_ c: Int) -> UnsafeMutablePointer<T> {
+        to + (c &* plane &+ (top &+ h &+ bottom &- 1) &* row &+ n)
+    }
+    /// Calls copy(from, to, end) for the rows of the image.
+    @inline(__always) func each(_ copy: (UnsafePointer<T>, UnsafeMutablePointer<T>, UnsafeMutablePointer<T>) -> Void) {
         for c in 0..<planes {
             var from = from + c &* cs, to = to + (c &* plane &+ top &* row)
+            let end = end(c)
             for _ in 0..<h {
-                copy(from, to)
+                copy(from, to, end)
                 from += hs
                 to += row
             }
         }
     }
-    @inline(never) func zeros(_ offset: Int) {
+    /// The rows above (or below) the image.
+    @inline(never) func zeros(_ offset: Int, below: Bool) {
         for c in 0..<planes {
-            var to = to + (c &* plane &+ offset)
-            for i in 0..<(top &+ bottom) {
-                if i == top { to += h &* row }
-                put(.zero, to)
+            var to = to + (c &* plane &+ offset &+ (below ? (top &+ h) &* row : 0))
+            for _ in 0..<(below ? bottom : top) {
+                put(.zero, to, end(c) + offset)
                 to += row
             }
         }
@@ -226,13 +238,13 @@ private func part<V: Wide>(_ from: UnsafePointer<V.Scalar>, _ bits: UInt64) -> V
 @inline(never)
 private func padPairs<T: Real>(_ rows: PadRows<T>, _ bits: UInt64, _ step: Int) {
     typealias V = T.Vector
-    rows.zeros(0)
-    rows.zeros(step)
-    rows.each { from, to in
+    for i in 0..<2 { rows.zeros(i &* step, below: false) }
+    rows.each { from, to, end in
         let (even, odd) = V.unzip(part(from, bits), part(from + V.lanes, bits &>> UInt64(V.lanes)))
-        rows.put(even, to)
-        rows.put(odd, to + step)
+        rows.put(even, to, end)
+        rows.put(odd, to + step, end + step)
     }
+    for i in 0..<2 { rows.zeros(i &* step, below: true) }
 }
 
 /// Columns `column`, column + phases, ... of w that are ws apart.
@@ -240,23 +252,24 @@ private func padPairs<T: Real>(_ rows: PadRows<T>, _ bits: UInt64, _ step: Int) 
 private func padColumn<T: Real>(_ rows: PadRows<T>, _ column: Int, _ w: Int, _ ws: Int, _ phases: Int) {
     typealias V = T.Vector
     let step = phases &* ws, lanes = V.lanes
-    rows.zeros(0)
-    if ws > 0 && (step == 1 || step <= 3 && Level.masksLoads) {
+    rows.zeros(0, below: false)
+    defer { rows.zeros(0, below: true) }
+    if ws > 0 && (step == 1 || step <= 3 && Level.hasFMA) {
         let bits = Inside.bits(column &* ws, (w &- 1) &* ws &+ 1)
         @inline(__always) func vector(_ from: UnsafePointer<T>, _ i: Int) -> V {
             part(from + i &* lanes, bits &>> UInt64(i &* lanes))
         }
         switch step {
-        case 1: rows.each { rows.put(vector($0, 0), $1) }
-        case 2: rows.each { rows.put(V.unzip(vector($0, 0), vector($0, 1)).even, $1) }
-        default: rows.each { rows.put(V.everyThird(vector($0, 0), vector($0, 1), vector($0, 2)), $1) }
+        case 1: rows.each { rows.put(vector($0, 0), $1, $2) }
+        case 2: rows.each { rows.put(V.unzip(vector($0, 0), vector($0, 1)).even, $1, $2) }
+        default: rows.each { rows.put(V.everyThird(vector($0, 0), vector($0, 1), vector($0, 2)), $1, $2) }
         }
         return
     }
     let before = min(max((phases &- 1 &- column) / phases, 0), rows.n)
     let end = max(min((w &- column &+ phases &- 1) / phases, rows.n), before)
-    rows.each { from, to in
-        if end &- before < rows.n { rows.put(.zero, to) }
+    rows.each { from, to, planeEnd in
+        if end &- before < rows.n { rows.put(.zero, to, planeEnd) }
         for i in before..<end { to[i] = from[i &* step] }
     }
 }
