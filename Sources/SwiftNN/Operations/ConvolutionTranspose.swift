@@ -98,8 +98,8 @@ private struct Steps {
     let groups: Int64
 }
 
-/// The arguments of a call with one dimension widened to two and a batch of one, checked, and the convolution of the result that has x for its
-/// own result.
+/// The arguments of a call with one dimension widened to two and a batch of one, checked, and the convolution of the result that has x for
+/// its own result.
 private struct TransposedCall<T: Element> {
     let x: ArrayView<T>, weight: ArrayView<T>
     let shape: ConvolutionShape
@@ -144,8 +144,10 @@ private struct TransposedCall<T: Element> {
                 .valueError
         }
         guard x.shape[1] == c else {
-            throw Message(name).text(": input has shape ").shape(givenX.shape).text(" with ").number(x.shape[1]).text(" channels; expected ")
-                .number(c).text(" channels (weight has shape ").shape(givenWeight.shape).text(")").shapeError
+            throw Message(name).text(": input has shape ").shape(givenX.shape).text(" with ").number(x.shape[1]).text(
+                " channels; expected "
+            )
+            .number(c).text(" channels (weight has shape ").shape(givenWeight.shape).text(")").shapeError
         }
         let r = weight.shape[2], s = weight.shape[3], p = x.shape[2], q = x.shape[3]
         guard r > 0 && s > 0 && weight.shape[1] > 0 && p > 0 && q > 0 else {
