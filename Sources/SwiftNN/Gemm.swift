@@ -333,8 +333,10 @@ func gemm<T: Element>(
 /// Rows of a task, whole tiles of them: at most Blocking.mc, and about half of it at least, for the panels of B come from afar once a task;
 /// of these the number for which the busiest thread has the fewest rows.
 private func rowsPerTask(_ m: Int, mr: Int, threads: Int) -> Int {
+    // One thread's tasks are about as large as each other: of few rows B's panels would come from afar for little.
+    if threads == 1 { return roundUp(ceilDivide(m, ceilDivide(m, Blocking.mc)), mr) }
     var best = Blocking.mc, least = Int.max
-    for rows in stride(from: threads == 1 ? best : best / 2, through: best, by: mr) {
+    for rows in stride(from: best / 2, through: best, by: mr) {
         let whole = m / rows, rest = m % rows
         // the busiest has one task more than others if they do not come out even; the last one, of fewer rows, if that is the one
         let most = whole / threads * rows + (whole % threads > 0 ? rows : rest)
