@@ -22,14 +22,14 @@ private struct ExactRows<V: Lanes>: RowStore {
     @inline(__always) func put(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ left: Int) { v.put(p, left) }
 }
 
-/// Rows of at most a vector, in order, where masks are dear: they are written whole up to `end`, and what is behind one is computed
-/// after it.
+/// Rows of at most a vector, in order, where masks are dear (and speed matters: not on the base level): they are written whole up to `end`,
+/// and what is behind one is computed after it.
 private struct OverlappingRows<V: Lanes>: RowStore {
     private let lastWhole: UInt
     @inline(__always) init(upTo end: UnsafeMutablePointer<V.Scalar>, q: Int) {
         lastWhole = Self.suit(q: q, step: 1) ? UInt(bitPattern: end - V.lanes) : 0
     }
-    @inline(__always) static func suit(q: Int, step: Int) -> Bool { !Level.masksLoads && q <= V.lanes && step == 1 }
+    @inline(__always) static func suit(q: Int, step: Int) -> Bool { Level.hasFMA && !Level.masksLoads && q <= V.lanes && step == 1 }
     @inline(__always) func put(_ v: V, _ p: UnsafeMutablePointer<V.Scalar>, _ left: Int) {
         if UInt(bitPattern: p) <= lastWhole { v.store(p) } else { v.put(p, left) }
     }
@@ -492,9 +492,9 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
                 x: UnsafePointer(padded), plane: plane, channels: count, rows: rows, o: c &* multiplier,
                 y: y + (c &* multiplier &* p &+ row) &* q, end: end)
             let step = stride == 1 ? Int(a.pointee.dilation_h) : 1
-            if three && !Level.masksLoads && OverlappingRows<T.Tile>.suit(q: q, step: step) {
+            if three && Level.hasFMA && !Level.masksLoads && OverlappingRows<T.Tile>.suit(q: q, step: step) {
                 threeRows(a, block, OverlappingRows<T.Tile>(upTo: end, q: q))
-            } else if three && !Level.masksLoads && OverlappingRows<T.Vector>.suit(q: q, step: step) {
+            } else if three && Level.hasFMA && !Level.masksLoads && OverlappingRows<T.Vector>.suit(q: q, step: step) {
                 threeRows(a, block, OverlappingRows<T.Vector>(upTo: end, q: q))
             } else if three {
                 threeRows(a, block, ExactRows<T.Vector>())

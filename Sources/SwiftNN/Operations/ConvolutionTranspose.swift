@@ -17,8 +17,9 @@ public func snn_conv_transpose_forward(_ args: UnsafePointer<snn_conv_transpose_
 
 private func convTransposeForward<T: Element>(_ args: snn_conv_transpose_forward_args, _: T.Type) throws(Failure) {
     let name: StaticString = "conv_transpose"
+    let given = try view(args.x, "input", name, T.self), weight = try view(args.weight, "weight", name, T.self)
     let call = try TransposedCall(
-        try view(args.x, "input", name, T.self), try view(args.weight, "weight", name, T.self),
+        given.shape, weight.shape,
         Steps(
             stride: (args.stride, args.stride_count), padding: (args.padding, args.padding_count),
             outputPadding: (args.output_padding, args.output_padding_count), dilation: (args.dilation, args.dilation_count),
@@ -30,9 +31,9 @@ private func convTransposeForward<T: Element>(_ args: snn_conv_transpose_forward
     guard try output(args.y, T.dtype, call.result) else { return }
     if call.result.size == 0 { return }
     let y = args.y.pointee.data(T.self)
-    let x = try Contiguous(call.x)
+    let x = try Contiguous(given)
     defer { x.release() }
-    try inputGradient(x.data, call.weight, args.weight, shape, y)
+    try inputGradient(x.data, call.widened(weight), args.weight, shape, y)
     guard let bias else { return }
     let b = try Contiguous(bias)
     defer { b.release() }
@@ -63,7 +64,7 @@ private func convTransposeBackward<T: Element>(_ args: snn_conv_transpose_backwa
     let given = try view(args.dy, "dy", name, T.self)
     let x = try view(args.x, "input", name, T.self), weight = try view(args.weight, "weight", name, T.self)
     let call = try TransposedCall(
-        x, weight,
+        x.shape, weight.shape,
         Steps(
             stride: (args.stride, args.stride_count), padding: (args.padding, args.padding_count),
             outputPadding: (args.output_padding, args.output_padding_count), dilation: (args.dilation, args.dilation_count),
@@ -75,17 +76,17 @@ private func convTransposeBackward<T: Element>(_ args: snn_conv_transpose_backwa
     let hasWeight = try outputIfWanted(args.dweight, T.dtype, weight.shape)
     let hasBias = try outputIfWanted(args.dbias, T.dtype, Shape(shape.c))
     guard hasX && hasWeight && hasBias else { return }
-    let dy = call.widened(given)
+    let dy = call.widened(call.batched ? given : given.inserting(at: 0))
     if let dbias = args.dbias?.pointee.data(T.self) {
         let planes = try Contiguous(dy)
         defer { planes.release() }
         sumPlanes(planes.data, n: shape.n, channels: shape.c, pixels: shape.h * shape.w, dbias)
     }
     if let dx = args.dx?.pointee.data(T.self), x.shape.size > 0 {
-        try convolveAnyhow(dy, call.weight, args.weight, shape, Epilogue(), dx)
+        try convolveAnyhow(dy, call.widened(weight), args.weight, shape, Epilogue(), dx)
     }
     if let dweight = args.dweight?.pointee.data(T.self), weight.shape.size > 0 {
-        let pixels = try Contiguous(call.x)
+        let pixels = try Contiguous(x)
         defer { pixels.release() }
         try filterGradient(pixels.data, dy, shape, dweight)
     }
@@ -98,33 +99,30 @@ private struct Steps {
     let groups: Int64
 }
 
-/// The arguments of a call with one dimension widened to two and a batch of one, checked, and the convolution of the result that has x for
-/// its own result.
-private struct TransposedCall<T: Element> {
-    let x: ArrayView<T>, weight: ArrayView<T>
+/// The convolution of the result that has x for its own result, of arguments that fit each other.
+private struct TransposedCall {
     let shape: ConvolutionShape
     let result: Shape
-    private let dims: Int, batched: Bool
+    let batched: Bool
+    private let dims: Int
 
-    init(_ givenX: ArrayView<T>, _ givenWeight: ArrayView<T>, _ steps: Steps, _ name: StaticString) throws(Failure) {
-        guard givenWeight.count == 3 || givenWeight.count == 4 else {
-            throw Message(name).text(": weight has shape ").shape(givenWeight.shape)
-                .text("; expected (in_channels, out_channels / groups, *kernel_size)").shapeError
+    @inline(never)
+    init(_ given: Shape, _ weight: Shape, _ steps: Steps, _ name: StaticString) throws(Failure) {
+        guard weight.count == 3 || weight.count == 4 else {
+            throw Message(name).text(": weight has shape ").shape(weight).text(
+                "; expected (in_channels, out_channels / groups, *kernel_size)"
+            )
+            .shapeError
         }
-        let dims = givenWeight.count - 2, batched = givenX.count == dims + 2
-        guard batched || givenX.count == dims + 1 else {
-            throw Message(name).text(": input has shape ").shape(givenX.shape).text(
+        let dims = weight.count - 2, batched = given.count == dims + 2
+        guard batched || given.count == dims + 1 else {
+            throw Message(name).text(": input has shape ").shape(given).text(
                 dims == 2 ? "; expected 4 or 3 dimensions, (N, C, H, W) or (C, H, W)" : "; expected 3 or 2 dimensions, (N, C, L) or (C, L)"
             ).shapeError
         }
         (self.dims, self.batched) = (dims, batched)
-        var x = givenX, weight = givenWeight
-        if !batched { x = x.inserting(at: 0) }
-        if dims == 1 {
-            x = x.inserting(at: 2)
-            weight = weight.inserting(at: 2)
-        }
-        (self.x, self.weight) = (x, weight)
+        let first = batched ? 1 : 0
+        let n = batched ? given[0] : 1, p = dims == 2 ? given[first + 1] : 1, q = given[first + dims]
         let stride = try Spatial(steps.stride.values, steps.stride.count, dims: dims, filler: 1, "stride", name)
         let dilation = try Spatial(steps.dilation.values, steps.dilation.count, dims: dims, filler: 1, "dilation", name)
         let padding = try Spatial(steps.padding.values, steps.padding.count, dims: dims, filler: 0, "padding", name)
@@ -138,30 +136,28 @@ private struct TransposedCall<T: Element> {
             throw Message(name).text(": output_padding is ").number(wide ? more.w : more.h).text("; it has to be less than stride = ")
                 .number(wide ? stride.w : stride.h).text(" or dilation = ").number(wide ? dilation.w : dilation.h).valueError
         }
-        let groups = Int(steps.groups), c = weight.shape[0]
+        let groups = Int(steps.groups), c = weight[0]
         guard groups >= 1 && c % groups == 0 else {
             throw Message(name).text(": groups is ").number(groups).text("; it has to be positive and divide in_channels = ").number(c)
                 .valueError
         }
-        guard x.shape[1] == c else {
-            throw Message(name).text(": input has shape ").shape(givenX.shape).text(" with ").number(x.shape[1]).text(
-                " channels; expected "
-            )
-            .number(c).text(" channels (weight has shape ").shape(givenWeight.shape).text(")").shapeError
+        guard given[first] == c else {
+            throw Message(name).text(": input has shape ").shape(given).text(" with ").number(given[first]).text(" channels; expected ")
+                .number(c).text(" channels (weight has shape ").shape(weight).text(")").shapeError
         }
-        let r = weight.shape[2], s = weight.shape[3], p = x.shape[2], q = x.shape[3]
-        guard r > 0 && s > 0 && weight.shape[1] > 0 && p > 0 && q > 0 else {
-            throw Message(name).text(": input has shape ").shape(givenX.shape).text(" and weight ").shape(givenWeight.shape)
+        let r = dims == 2 ? weight[2] : 1, s = weight[1 + dims]
+        guard r > 0 && s > 0 && weight[1] > 0 && p > 0 && q > 0 else {
+            throw Message(name).text(": input has shape ").shape(given).text(" and weight ").shape(weight)
                 .text("; sizes of 0 are possible for the batch only").shapeError
         }
         let h = (p - 1) * stride.h - 2 * padding.h + dilation.h * (r - 1) + more.h + 1
         let w = (q - 1) * stride.w - 2 * padding.w + dilation.w * (s - 1) + more.w + 1
         guard h > 0 && w > 0 else {
-            throw Message(name).text(": input of shape ").shape(givenX.shape).text(" gives a result of ").number(h).text(" x ").number(w)
+            throw Message(name).text(": input of shape ").shape(given).text(" gives a result of ").number(h).text(" x ").number(w)
                 .text("; use less padding").shapeError
         }
         shape = ConvolutionShape(
-            n: x.shape[0], c: weight.shape[1] * groups, h: h, w: w, o: c, r: r, s: s, groups: groups, stride: stride, dilation: dilation,
+            n: n, c: weight[1] * groups, h: h, w: w, o: c, r: r, s: s, groups: groups, stride: stride, dilation: dilation,
             top: padding.h, bottom: padding.h, left: padding.w, right: padding.w, p: p, q: q)
         var result = Shape()
         if batched { result.append(shape.n) }
@@ -172,9 +168,6 @@ private struct TransposedCall<T: Element> {
         self.result = result
     }
 
-    /// An array of the result's shape as four dimensions.
-    func widened(_ y: ArrayView<T>) -> ArrayView<T> {
-        let four = batched ? y : y.inserting(at: 0)
-        return dims == 1 ? four.inserting(at: 2) : four
-    }
+    /// An array with a batch, or a weight, with a second dimension.
+    func widened<T: Element>(_ x: ArrayView<T>) -> ArrayView<T> { dims == 1 ? x.inserting(at: 2) : x }
 }
