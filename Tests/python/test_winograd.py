@@ -1,4 +1,4 @@
-"""Winograd's algorithm for convolutions with filters of three columns: its switch, its accuracy, what it does to NaN."""
+"""Winograd's algorithm for convolutions: its switch, its accuracy, what it does to NaN."""
 
 from __future__ import annotations
 

@@ -1313,8 +1313,8 @@ static PyMethodDef methods[] = {
 #undef REAL
     {"set_num_threads", set_num_threads, METH_O, "set_num_threads($module, n, /)\n--\n\nSet how many threads an operation may use."},
     {"get_num_threads", get_num_threads, METH_NOARGS, "get_num_threads($module, /)\n--\n\nHow many threads an operation may use."},
-    {"set_winograd", set_winograd, METH_O, "set_winograd($module, enabled, /)\n--\n\nLet 3x3 convolutions use Winograd's algorithm, or not."},
-    {"get_winograd", get_winograd, METH_NOARGS, "get_winograd($module, /)\n--\n\nWhether 3x3 convolutions may use Winograd's algorithm."},
+    {"set_winograd", set_winograd, METH_O, "set_winograd($module, enabled, /)\n--\n\nLet convolutions use Winograd's algorithm, or not."},
+    {"get_winograd", get_winograd, METH_NOARGS, "get_winograd($module, /)\n--\n\nWhether convolutions may use Winograd's algorithm."},
     {"set_thread_limit", set_thread_limit, METH_O,
      "set_thread_limit($module, n, /)\n--\n\nSet the calling thread's own limit (0: none) and return the one before it."},
     {"isa", isa, METH_NOARGS, "isa($module, /)\n--\n\nThe instruction set level in use: 'base', 'avx2' or 'avx512', or 'neon' on ARM."},

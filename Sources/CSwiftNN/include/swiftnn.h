@@ -146,7 +146,7 @@ typedef int (*snn_interrupt_check)(void);
  * it. The function may call operations, which finish. */
 snn_interrupt_check snn_set_interrupt(snn_interrupt_check check);
 
-/** Whether 3x3 convolutions, and those of few channels with three columns, may use Winograd's algorithm, in the whole process: several
+/** Whether 3x3 convolutions, and those of few channels, may use Winograd's algorithm, in the whole process: several
  * times faster, with rounding errors up to four times as large, and a NaN or infinity in the input spreads over the tiles of 4x4 outputs (few
  * channels: of four outputs in a row) that see it. On unless SWIFTNN_WINOGRAD=0. */
 void snn_set_winograd(int64_t enabled);

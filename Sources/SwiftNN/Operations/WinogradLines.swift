@@ -19,7 +19,7 @@ extension Winograd {
             return shape.c * shape.r <= mostLines && 5 * computed <= 6 * wanted
         }
         // Of four outputs of a channel, 6 k products, 24 for the transform of the sums, and what one channel of o has of the transforms of the
-        // input, 120 each; a quarter more for planes that come from the second cache. Rows whose planes are longer than that are left.
+        // input, 96 each; a quarter more of all, for planes come from the second cache. Rows whose planes are longer than that are left.
         let lines = TapLines(s: shape.s, stride: shape.stride.w).count
         let k = shape.c * shape.r * lines, sets = shape.c * shape.residues.h * lines
         return k <= mostFarLines && 6 * sets * ceilDivide(shape.q, tile) <= 1 << 15

@@ -23,7 +23,9 @@ __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 # What _arguments are computed from.
-_GEOMETRY = frozenset(("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "_reversed_padding_repeated_twice"))
+_GEOMETRY = frozenset(
+    ("kernel_size", "stride", "padding", "output_padding", "dilation", "groups", "padding_mode", "_reversed_padding_repeated_twice")
+)
 
 
 class _ConvNd(Module):
@@ -114,14 +116,17 @@ class _ConvNd(Module):
     def _prepare(self) -> tuple[Any, ...]:
         # In place before the attributes are read: a list that another thread's change takes away meanwhile is filled for nobody.
         kept = self.__dict__["_arguments"] = []
+        arguments = self._geometry()
+        kept.extend(arguments)
+        return arguments
+
+    def _geometry(self) -> tuple[Any, ...]:
         n = self._dimensions
         zeros = self.padding_mode == "zeros"
         padding = (0,) * n if not zeros else self._sides() if isinstance(self.padding, str) else F._conv_padding(self.padding, n)
         border = None if zeros else tuple(self._reversed_padding_repeated_twice)
         stride, dilation = F._ints(self.stride, n, "stride"), F._ints(self.dilation, n, "dilation")
-        arguments = (stride, padding, dilation, size(self.groups, "groups"), -1, border)
-        kept.extend(arguments)
-        return arguments
+        return stride, padding, dilation, size(self.groups, "groups"), -1, border
 
     def reset_parameters(self) -> None:
         """Draws new weights."""
@@ -263,17 +268,19 @@ class _ConvTransposeNd(_ConvNd):
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype, output_padding
         )
 
-    def _output_padding(self, shape: tuple[int, ...], output_size: Any) -> tuple[int, ...]:
-        """What has to be added to the smallest result for an input of this shape."""
+    def _geometry(self) -> tuple[Any, ...]:
         n = self._dimensions
-        if output_size is None:
-            return F._ints(self.output_padding, n, "output_padding")
+        steps = (F._ints(getattr(self, name), n, name) for name in ("stride", "padding", "output_padding", "dilation"))
+        return *steps, size(self.groups, "groups")
+
+    def _output_padding(self, shape: tuple[int, ...], output_size: Sequence[int], *steps: tuple[int, ...]) -> tuple[int, ...]:
+        """What has to be added to the smallest result for an input of this shape. steps: stride, padding, dilation."""
+        n = self._dimensions
         leading = len(shape) - n
         sizes = tuple(size(v, "output_size") for v in output_size)
         wanted = sizes[leading:] if len(sizes) == n + leading else sizes
         if len(wanted) != n:
             raise ValueError(f"output_size must have {n} or {n + leading} numbers for an input of shape {shape}, but got {output_size}")
-        steps = (F._ints(getattr(self, name), n, name) for name in ("stride", "padding", "dilation"))
         added: list[int] = []
         for length, k, stride, padding, dilation, want in zip(shape[leading:], self.kernel_size, *steps, wanted, strict=True):
             least = (length - 1) * stride - 2 * padding + dilation * (k - 1) + 1
@@ -287,10 +294,9 @@ class _ConvTransposeNd(_ConvNd):
 
     @input_and_size
     def forward(self, input: Array, output_size: Sequence[int] | None = None) -> Array:
-        n = self._dimensions
-        stride, padding, dilation = (F._ints(getattr(self, name), n, name) for name in ("stride", "padding", "dilation"))
-        output_padding = self._output_padding(np.shape(input), output_size)
-        groups = size(self.groups, "groups")
+        stride, padding, output_padding, dilation, groups = self._arguments or self._prepare()
+        if output_size is not None:
+            output_padding = self._output_padding(np.shape(input), output_size, stride, padding, dilation)
         return conv_transpose_forward(input, self.weight, self.bias, stride, padding, output_padding, dilation, groups)
 
 
