@@ -47,6 +47,7 @@ WRONG = [
         ("output_size", "14", "11", "12"), "transposed: output_size",
     ),
     Wrong(lambda: nn.ConvTranspose2d(3, 4, 3)(x(1, 3, 5, 5), output_size=(7,)), ValueError, ("output_size", "2"), "transposed: one size"),
+    Wrong(lambda: nn.ConvTranspose2d(3, 4, 3)(x(1, 3, 5, 5), output_size=7), TypeError, ("output_size", "2 ints", "7"), "transposed: int"),
     Wrong(
         lambda: F.conv_transpose2d(x(1, 3, 5, 5), x(3, 4, 3, 3), bias=x(3)), SHAPE, ("bias", "(3,)", "(4,)"), "transposed: bias",
     ),

@@ -148,7 +148,7 @@ snn_interrupt_check snn_set_interrupt(snn_interrupt_check check);
 
 /** Whether 3x3 convolutions, and those of few channels, may use Winograd's algorithm, in the whole process: several
  * times faster, with rounding errors up to four times as large, and a NaN or infinity in the input spreads over the tiles of 4x4 outputs (few
- * channels: of four outputs in a row) that see it. On unless SWIFTNN_WINOGRAD=0. */
+ * channels: of four or eight outputs in a row) that see it. On unless SWIFTNN_WINOGRAD=0. */
 void snn_set_winograd(int64_t enabled);
 /** 1 where convolutions may use Winograd's algorithm, else 0. */
 int64_t snn_get_winograd(void);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -277,6 +277,8 @@ class _ConvTransposeNd(_ConvNd):
         """What has to be added to the smallest result for an input of this shape. steps: stride, padding, dilation."""
         n = self._dimensions
         leading = len(shape) - n
+        if not isinstance(output_size, Iterable):
+            raise TypeError(f"output_size must be {n} ints, but got {output_size!r}")
         sizes = tuple(size(v, "output_size") for v in output_size)
         wanted = sizes[leading:] if len(sizes) == n + leading else sizes
         if len(wanted) != n:
