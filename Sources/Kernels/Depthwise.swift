@@ -463,7 +463,7 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
     let inPlace =
         Level.masksLoads && three && a.pointee.ws == 1 && a.pointee.stride_w == a.pointee.stride_h
         && (stride == 1 || a.pointee.dilation_w == 1) && a.pointee.h &* a.pointee.w <= 4096
-    let end = y + channels &* multiplier &* p &* q
+    let behind = y + channels &* multiplier &* p &* q
     var c = 0
     while c < channels {
         let count = min(Int(a.pointee.planes), channels &- c)
@@ -473,7 +473,7 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
                 a,
                 DepthwiseBlock(
                     x: x + c &* plane, plane: plane, channels: count, rows: p, o: c &* multiplier, y: y + c &* multiplier &* p &* q,
-                    end: end))
+                    end: behind))
             c &+= count
             continue
         }
@@ -488,6 +488,8 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
             } else {
                 padAnyRows(a, from, first: first, count: lines, padded, planes: count, plane: plane)
             }
+            // Behind the last rows of a filter's plane there are the first ones of the next filter's, which an earlier block has written.
+            let end = row > 0 && multiplier > 1 ? y : behind
             let block = DepthwiseBlock(
                 x: UnsafePointer(padded), plane: plane, channels: count, rows: rows, o: c &* multiplier,
                 y: y + (c &* multiplier &* p &+ row) &* q, end: end)
