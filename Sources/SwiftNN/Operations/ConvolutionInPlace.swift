@@ -13,11 +13,12 @@ struct PixelVectors {
     let columns: Int
 
     /// nil where gathering costs less. A number that is gathered, or copied to its place in the result, costs about as much as ten
-    /// multiply-adds; small images are gathered side by side. Of many rows and more than one chain the first share is small, and the panels, read in memory's order, are ahead.
+    /// multiply-adds; small images are gathered side by side. Of many rows and more than one chain the first share is small, and the panels,
+    /// read in memory's order, are ahead, unless an image is large.
     init?(_ shape: ConvolutionShape, m: Int, k: Int, chainLength: Int, nr: Int) {
-        guard shape.r * shape.s > 1, k <= chainLength || m <= 64 else { return nil }
+        guard shape.r * shape.s > 1, k <= chainLength || m <= (shape.p * shape.q < 2048 ? 64 : 128) else { return nil }
         wholeRows = shape.q % (nr / 2) == 0 || shape.p == 1
-        pitch = wholeRows ? shape.q : PhasePlanes(shape).width
+        pitch = wholeRows ? shape.q : PhasePlanes(shape, outputs: shape.p).width
         columns = (shape.p - 1) * pitch + shape.q
         let copied = wholeRows && k <= chainLength ? 0 : m
         let computed = roundUp(columns, nr), gathered = shape.n > 1 ? shape.p * shape.q : roundUp(shape.p * shape.q, nr)
@@ -31,14 +32,18 @@ struct PhasePlanes {
     let shape: ConvolutionShape
     /// From one row of outputs to the next.
     let width: Int
+    /// Rows of a plane beyond those of outputs.
+    let halo: Int
     private let rows: Int
     private let residues: Spatial
     private var plane: Int { rows * width }
     var channel: Int { residues.h * residues.w * plane }
 
-    init(_ shape: ConvolutionShape) {
+    /// With room for the windows of so many rows of outputs.
+    init(_ shape: ConvolutionShape, outputs: Int) {
         self.shape = shape
-        rows = shape.p + (shape.r - 1) * shape.dilation.h / shape.stride.h
+        halo = (shape.r - 1) * shape.dilation.h / shape.stride.h
+        rows = outputs + halo
         width = shape.q + (shape.s - 1) * shape.dilation.w / shape.stride.w
         residues = shape.residues
     }
@@ -47,20 +52,61 @@ struct PhasePlanes {
         (row % shape.stride.h * residues.w + column % shape.stride.w) * plane + row / shape.stride.h * width + column / shape.stride.w
     }
 
-    /// Some channels with their borders of zeros.
-    func pad<T: Element>(_ x: UnsafePointer<T>, cs: Int, _ hs: Int, _ ws: Int, channels: Int, _ out: UnsafeMutablePointer<T>) {
-        let step = shape.stride.h
+    /// What the windows of rows p ..< p + count of outputs see of some channels, with borders of zeros.
+    func pad<T: Element>(
+        _ x: UnsafePointer<T>, cs: Int, _ hs: Int, _ ws: Int, channels: Int, _ p: Int, _ count: Int, _ out: UnsafeMutablePointer<T>
+    ) {
+        let step = shape.stride.h, rows = count + halo
         for r in 0..<residues.h {
             // This residue's rows above the image, and those inside.
-            let above = min(ceilDivide(max(shape.top - r, 0), step), rows)
-            let inside = min(max(ceilDivide(shape.top + shape.h - r, step) - above, 0), rows - above)
-            var p = snn_pad(
-                src: x + (r + above * step - shape.top) * hs, cs: Int64(cs), hs: Int64(step * hs), ws: Int64(ws), planes: Int64(channels),
+            let first = r + p * step - shape.top
+            let above = min(ceilDivide(max(-first, 0), step), rows)
+            let inside = min(max(ceilDivide(shape.h - first, step) - above, 0), rows - above)
+            var call = snn_pad(
+                src: x + (first + above * step) * hs, cs: Int64(cs), hs: Int64(step * hs), ws: Int64(ws), planes: Int64(channels),
                 h: Int64(inside), w: Int64(shape.w), top: Int64(above), bottom: Int64(rows - above - inside), left: Int64(shape.left),
                 phases: Int64(shape.stride.w), residues: Int64(residues.w), phase: Int64(width), dst: out + r * residues.w * plane,
                 plane: Int64(channel), row: Int64(width), step: Int64(plane))
-            T.kernels.pointee.pad(&p)
+            T.kernels.pointee.pad(&call)
         }
+    }
+}
+
+/// What a task of the convolution in place does at once.
+private struct InPlaceTask {
+    /// Columns of outputs, and rows that they may touch.
+    let columns: Int
+    let planes: PhasePlanes
+    /// Rows of the filters, whole chains of them, whose channels are padded at a time.
+    let depth: Int
+    /// Numbers that the padded channels take.
+    let room: Int
+
+    /// Numbers that stay in a near cache beside all else.
+    private static var near: Int { 1 << 13 }
+
+    /// step: what columns are a multiple of.
+    init(
+        _ shape: ConvolutionShape, _ vectors: PixelVectors, m: Int, k: Int, chainLength: Int, step: Int, copied: Bool, threads: Int
+    ) {
+        let pitch = vectors.pitch, channels = shape.c / shape.groups, taps = shape.r * shape.s
+        let halo = PhasePlanes(shape, outputs: 1).halo
+        let all = vectors.columns &* shape.n &* shape.groups
+        // Rows that two tasks see are padded twice. Columns so many that this costs a few percents of the products, a padded number as much
+        // as ten multiply-adds; fewer where the results that wait, or the padded channels, were not near. Two tasks a thread at least.
+        var most = Blocking.nc, least = 0
+        if copied {
+            let products = m &* taps / (shape.stride.h &* shape.stride.w)
+            least = (halo + 1) &* pitch &* (threads == 1 ? 1000 : 200) / (10 &+ products)
+            let perRow = channels &* (PhasePlanes(shape, outputs: 1).channel / (1 + halo))
+            most = max(most, min(least, k > chainLength ? InPlaceTask.near / m : (InPlaceTask.near / max(1, perRow) - halo) &* pitch))
+        }
+        let wanted = threads == 1 ? all : max(ceilDivide(all, threads * 4), min(least, ceilDivide(all, threads)))
+        columns = min(most / step * step, roundUp(min(wanted, vectors.columns), step))
+        planes = PhasePlanes(shape, outputs: min(shape.p, (columns + pitch - 2) / pitch + 1))
+        let chains = max(1, InPlaceTask.near / planes.channel * taps / chainLength)
+        depth = copied ? min(k, chains * chainLength) : k
+        room = copied ? min(channels, depth / taps + 2) * planes.channel + 2 * step : 0
     }
 }
 
@@ -74,28 +120,26 @@ func convolveInPlace<T: Element>(
     let channels = shape.c / groups, m = shape.o / groups
     let k = channels * shape.r * shape.s
     let pixels = shape.p * shape.q
-    let planes = PhasePlanes(shape)
     // Whole vectors of outputs read nothing but their windows; others read past the last one.
     let copied =
         shape.isPadded || shape.q % lanes != 0 || max(shape.stride.h, shape.stride.w) > 1 || (x.strides[3] != 1 && shape.w > 1)
-    let image = copied ? shape.c * planes.channel : 0
-    let size = MemoryLayout<T>.stride
-    // As many images are padded at once as the caches hold.
-    let atOnce = copied ? min(shape.n, max(1, threads * Blocking.cacheBytes / max(1, image * size))) : shape.n
-    // One chain of whole vectors goes to the result at once, any other piece of it by way of a block that stays in the nearest cache.
+    // One chain of whole vectors goes to the result at once, any other piece of it by way of a block that stays in a near cache.
     let direct = vectors.wholeRows && k <= chainLength
+    let size = MemoryLayout<T>.stride
     let stream =
         direct && whole.activation < 0 && pixels * size % 64 == 0 && UInt(bitPattern: y) % 64 == 0
         && shape.n * shape.o * pixels * size >= Blocking.streamBytes
 
-    // Columns of a task: a multiple of the four vectors, of a single row the eight, that the kernel takes at once; two tasks a thread at least.
+    // Columns of a task: a multiple of the four vectors, of a single row the eight, that the kernel takes at once.
     let step = m == 1 ? 4 * nr : 2 * nr
-    let tasksWanted = threads == 1 ? 1 : threads * 4
-    let wanted = ceilDivide(vectors.columns &* atOnce &* groups, tasksWanted)
-    let nc = min(Blocking.nc, roundUp(min(wanted, vectors.columns), step))
+    let at = InPlaceTask(shape, vectors, m: m, k: k, chainLength: chainLength, step: step, copied: copied, threads: threads)
+    let planes = at.planes, taps = shape.r * shape.s
+    let nc = at.columns
     let perImage = ceilDivide(vectors.columns, nc)
-    let perWorker = (direct ? 0 : m * step) + mr * nr
-    let scratch = try Scratch<T>(image * atOnce + 2 * nr + perWorker * threads)
+    // Results that wait for more channels are kept for all columns.
+    let ldb = at.depth < k ? nc : step
+    let perWorker = at.room + (direct ? 0 : m * ldb) + mr * nr
+    let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
     let tables = try Scratch<Int64>(perImage * nc / lanes + k)
     defer { tables.release() }
@@ -108,61 +152,60 @@ func convolveInPlace<T: Element>(
         starts[v] = Int64(vectors.wholeRows ? column / shape.q * hs + column % shape.q / lanes * lanes : column)
     }
     let cs = copied ? planes.channel : x.strides[1]
-    var at = 0
+    var row = 0
     for c in 0..<channels {
         for r in 0..<shape.r {
             for s in 0..<shape.s {
-                let row = r * shape.dilation.h, column = s * shape.dilation.w
-                offsets[at] = Int64(c * cs + (copied ? planes.offset(row: row, column: column) : row * hs + column))
-                at += 1
+                let h = r * shape.dilation.h, w = s * shape.dilation.w
+                offsets[row] = Int64(c * cs + (copied ? planes.offset(row: h, column: w) : h * hs + w))
+                row += 1
             }
         }
     }
-    let blocks = scratch.base + (copied ? image * atOnce + 2 * nr : 0)
-    // Planes of a task that pads them.
-    let perTask = max(1, min(ceilDivide(shape.c * atOnce, threads == 1 ? 1 : threads * 4), 16384 / max(1, shape.h * shape.w)))
-    let tasks = ceilDivide(shape.c, perTask)
-    for firstImage in stride(from: 0, to: shape.n, by: atOnce) {
-        let images = min(atOnce, shape.n - firstImage)
-        let from = x.data + firstImage * x.strides[0]
-        if copied {
-            ThreadPool.run(images * tasks, threads: threads) { task, _ in
-                let n = task / tasks, c = task % tasks * perTask
+    ThreadPool.run(shape.n * groups * perImage, threads: threads) { task, worker in
+        let padded = scratch.base + worker * perWorker
+        let block = padded + at.room, tile = padded + (perWorker - mr * nr)
+        let first = task % perImage * nc
+        let columns = min(nc, vectors.columns - first)
+        let g = task / perImage % groups, n = task / perImage / groups
+        let source = x.data + (n * x.strides[0] + g * channels * x.strides[1])
+        let result = y + (n * shape.o + g * m) * pixels
+        var epilogue = whole
+        epilogue.rowBias = whole.rowBias.map { $0 + g * m }
+        let a = filters + g * packedSize
+        let p0 = first / vectors.pitch, rows = (first + columns - 1) / vectors.pitch - p0 + 1
+        var from = 0
+        repeat {
+            let end = min(k, from + at.depth)
+            var b = source
+            if copied {
+                let c = from / taps
                 planes.pad(
-                    from + (n * x.strides[0] + c * x.strides[1]), cs: x.strides[1], x.strides[2], x.strides[3],
-                    channels: min(perTask, shape.c - c), scratch.base + (n * image + c * planes.channel))
+                    source + c * x.strides[1], cs: x.strides[1], x.strides[2], x.strides[3],
+                    channels: ceilDivide(end, taps) - c, p0, rows, padded)
+                b = UnsafePointer(padded - (c * planes.channel + p0 * planes.width))
             }
-        }
-        let source = copied ? UnsafePointer(scratch.base) : from
-        ThreadPool.run(images * groups * perImage, threads: threads) { task, worker in
-            let block = blocks + worker * perWorker
-            let first = task % perImage * nc
-            let columns = min(nc, vectors.columns - first)
-            let g = task / perImage % groups, n = task / perImage / groups
-            let b = source + (n * (copied ? image : x.strides[0]) + g * channels * cs)
-            let result = y + ((firstImage + n) * shape.o + g * m) * pixels
-            var epilogue = whole
-            epilogue.rowBias = whole.rowBias.map { $0 + g * m }
-            let a = filters + g * packedSize
             if direct {
                 gemmBlock(
                     m: m, n: columns, k: k, a: a, aPanel: mr * k, b: b, bPanel: 0,
                     bPixels: BlockPixels(starts: starts + first / lanes, offsets: offsets),
                     c: result + first, ldc: pixels, row: 0, column: 0, first: true, last: true, epilogue: epilogue, stream: stream,
-                    tile: block + (perWorker - mr * nr))
+                    tile: tile)
                 return
             }
             for part in stride(from: 0, to: columns, by: step) {
                 let width = min(step, columns - part)
-                var k0 = 0
+                let c = ldb == step ? block : block + part
+                var k0 = from
                 repeat {
-                    let depth = min(chainLength, k - k0)
+                    let depth = min(chainLength, end - k0)
                     gemmBlock(
                         m: m, n: width, k: depth, a: a + k0 * mr, aPanel: mr * k, b: b, bPanel: 0,
-                        bPixels: BlockPixels(starts: starts + (first + part) / lanes, offsets: offsets + k0), c: block, ldc: step, row: 0,
-                        column: 0, first: k0 == 0, last: k0 + depth == k, epilogue: epilogue, tile: block + (perWorker - mr * nr))
+                        bPixels: BlockPixels(starts: starts + (first + part) / lanes, offsets: offsets + k0), c: c, ldc: ldb, row: 0,
+                        column: 0, first: k0 == 0, last: k0 + depth == k, epilogue: epilogue, tile: tile)
                     k0 += depth
-                } while k0 < k
+                } while k0 < end
+                if end < k { continue }
                 var done = 0
                 while done < width {
                     let p = (first + part + done) / vectors.pitch, q = (first + part + done) % vectors.pitch
@@ -171,11 +214,12 @@ func convolveInPlace<T: Element>(
                     let outputs = vectors.wholeRows ? run : min(run, shape.q - q)
                     if outputs > 0 {
                         T.kernels.pointee.copy_rows(
-                            block + done, Int64(step), result + (p * shape.q + q), Int64(pixels), Int64(m), Int64(outputs))
+                            c + done, Int64(ldb), result + (p * shape.q + q), Int64(pixels), Int64(m), Int64(outputs))
                     }
                     done += run
                 }
             }
-        }
+            from = end
+        } while from < k
     }
 }
