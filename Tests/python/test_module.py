@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 import weakref
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +48,26 @@ STATE = ["scale", "mean", "fc.weight", "fc.bias"]
 
 def float_state(module):
     return {key: array.copy() for key, array in module.state_dict().items()}
+
+
+# Where the layers are
+
+
+def test_the_list_of_layers_is_that_of_their_files():
+    for file, names in nn.modules._FILES.items():
+        assert sorted(names) == sorted(getattr(nn.modules, file).__all__), file
+    files = {path.stem for path in Path(nn.modules.__file__).parent.glob("[!_]*.py")}
+    assert files - set(nn.modules._FILES) == {"streams", "utils"}, "files without layers of nn"
+    assert set(nn.modules.__all__) <= set(dir(nn)) and set(nn.modules.__all__) <= set(nn.__all__)
+
+
+def test_layers_are_read_when_they_are_asked_for():
+    code = "import sys, swiftnn as nn; a = set(sys.modules); nn.Conv2d; print(*sorted(set(sys.modules) - a))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "swiftnn.modules.conv" in loaded
+    assert "swiftnn.modules.transformer" not in loaded
+    with pytest.raises(AttributeError, match="no attribute 'Conv9d'"):
+        nn.Conv9d  # noqa: B018
 
 
 # Registration

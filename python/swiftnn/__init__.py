@@ -37,7 +37,6 @@ from .tensor import Parameter, Tensor
 _native._setup(Tensor, Parameter, apply, ShapeError)
 
 from . import functional, init, modules, operators, random, utils  # noqa: E402
-from .modules import *  # noqa: E402, F403
 from .random import manual_seed  # noqa: E402
 from .runtime import (  # noqa: E402
     get_num_threads,
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from .function import Function, FunctionContext
     from .gradient_check import GradcheckError, gradcheck
     from .inspection import summary
+    from .modules import *  # noqa: F403
     from .pytorch import from_torch
     from .training import fit
 
@@ -113,9 +113,10 @@ __all__ = [
     "utils",
     "where",
 ]
-__all__ += modules.__all__
+if not TYPE_CHECKING:
+    __all__ += modules.__all__
 
-# What layers alone do not need is imported when it is first asked for: who only calls them does not wait for it. Name: the module it is in.
+# What not everybody needs is imported when it is first asked for, so that nobody waits for it. Name: the module it is in.
 _LAZY = {
     "Function": "function",
     "FunctionContext": "function",
@@ -136,13 +137,18 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        import importlib
+if not TYPE_CHECKING:
+    _LAZY.update(dict.fromkeys(modules.__all__, "modules"))
 
-        module = importlib.import_module(f"{__name__}.{_LAZY[name] or name}")
-        return getattr(module, name) if _LAZY[name] else module
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    module = importlib.import_module(f"{__name__}.{_LAZY[name] or name}")
+    value = globals()[name] = getattr(module, name) if _LAZY[name] else module
+    return value
 
 
 def __dir__() -> list[str]:

@@ -22,7 +22,7 @@ __all__ = ["from_torch"]
 # Arguments that no attribute keeps: older spellings of others, and what the weights themselves say.
 _NOT_KEPT = {"device", "dtype", "size_average", "reduce", "min_value", "max_value"}
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
-_CLASSES = {cls.__name__: cls for cls in (*(getattr(modules, name) for name in modules.__all__), NonDynamicallyQuantizableLinear)}
+_CLASSES = {name: getattr(modules, name) for name in dir(modules)} | {"NonDynamicallyQuantizableLinear": NonDynamicallyQuantizableLinear}
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 

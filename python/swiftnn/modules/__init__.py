@@ -1,201 +1,129 @@
-"""The layers, one file for each kind."""
+"""The layers, one file for each kind. A file is read when one of its layers is first asked for, so that `import swiftnn` does not wait for
+all of them."""
 
 from __future__ import annotations
 
-from .activation import (
-    ELU,
-    GELU,
-    GLU,
-    SELU,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    LeakyReLU,
-    LogSigmoid,
-    LogSoftmax,
-    Mish,
-    PReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softmax2d,
-    Softmin,
-    Softplus,
-    Softsign,
-    Tanh,
-)
-from .attention import MultiheadAttention
-from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
-from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
-from .distance import CosineSimilarity, PairwiseDistance
-from .dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
-from .embedding import Embedding
-from .flatten import Flatten, Unflatten
-from .identity import Identity
-from .linear import Bilinear, Linear
-from .loss import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CosineEmbeddingLoss,
-    CrossEntropyLoss,
-    CTCLoss,
-    GaussianNLLLoss,
-    HingeEmbeddingLoss,
-    HuberLoss,
-    KLDivLoss,
-    L1Loss,
-    MarginRankingLoss,
-    MSELoss,
-    NLLLoss,
-    PoissonNLLLoss,
-    SmoothL1Loss,
-    TripletMarginLoss,
-)
-from .module import Module
-from .normalization import (
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    GroupNorm,
-    InstanceNorm1d,
-    InstanceNorm2d,
-    InstanceNorm3d,
-    LayerNorm,
-    RMSNorm,
-)
-from .padding import (
-    CircularPad1d,
-    CircularPad2d,
-    CircularPad3d,
-    ConstantPad1d,
-    ConstantPad2d,
-    ConstantPad3d,
-    ReflectionPad1d,
-    ReflectionPad2d,
-    ReflectionPad3d,
-    ReplicationPad1d,
-    ReplicationPad2d,
-    ReplicationPad3d,
-    ZeroPad1d,
-    ZeroPad2d,
-    ZeroPad3d,
-)
-from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
-from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
-from .transformer import Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer
-from .upsampling import ChannelShuffle, PixelShuffle, PixelUnshuffle, Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "AdaptiveAvgPool1d",
-    "AdaptiveAvgPool2d",
-    "AvgPool1d",
-    "AvgPool2d",
-    "BCELoss",
-    "BCEWithLogitsLoss",
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "BatchNorm3d",
-    "Bilinear",
-    "CTCLoss",
-    "ChannelShuffle",
-    "CircularPad1d",
-    "CircularPad2d",
-    "CircularPad3d",
-    "ConstantPad1d",
-    "ConstantPad2d",
-    "ConstantPad3d",
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "CosineEmbeddingLoss",
-    "CosineSimilarity",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Dropout1d",
-    "Dropout2d",
-    "Dropout3d",
-    "ELU",
-    "Embedding",
-    "Flatten",
-    "GELU",
-    "GLU",
-    "GRU",
-    "GRUCell",
-    "GaussianNLLLoss",
-    "GroupNorm",
-    "Hardsigmoid",
-    "Hardswish",
-    "Hardtanh",
-    "HingeEmbeddingLoss",
-    "HuberLoss",
-    "Identity",
-    "InstanceNorm1d",
-    "InstanceNorm2d",
-    "InstanceNorm3d",
-    "KLDivLoss",
-    "L1Loss",
-    "LSTM",
-    "LSTMCell",
-    "LayerNorm",
-    "LeakyReLU",
-    "Linear",
-    "LogSigmoid",
-    "LogSoftmax",
-    "MSELoss",
-    "MarginRankingLoss",
-    "MaxPool1d",
-    "MaxPool2d",
-    "Mish",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "MultiheadAttention",
-    "NLLLoss",
-    "PReLU",
-    "PairwiseDistance",
-    "ParameterDict",
-    "ParameterList",
-    "PixelShuffle",
-    "PixelUnshuffle",
-    "PoissonNLLLoss",
-    "RMSNorm",
-    "RNN",
-    "RNNBase",
-    "RNNCell",
-    "RNNCellBase",
-    "ReLU",
-    "ReLU6",
-    "ReflectionPad1d",
-    "ReflectionPad2d",
-    "ReflectionPad3d",
-    "ReplicationPad1d",
-    "ReplicationPad2d",
-    "ReplicationPad3d",
-    "SELU",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "SmoothL1Loss",
-    "Softmax",
-    "Softmax2d",
-    "Softmin",
-    "Softplus",
-    "Softsign",
-    "Tanh",
-    "Transformer",
-    "TransformerDecoder",
-    "TransformerDecoderLayer",
-    "TransformerEncoder",
-    "TransformerEncoderLayer",
-    "TripletMarginLoss",
-    "Unflatten",
-    "Upsample",
-    "UpsamplingBilinear2d",
-    "UpsamplingNearest2d",
-    "ZeroPad1d",
-    "ZeroPad2d",
-    "ZeroPad3d",
-]
+if TYPE_CHECKING:
+    from .activation import *  # noqa: F403
+    from .attention import *  # noqa: F403
+    from .container import *  # noqa: F403
+    from .conv import *  # noqa: F403
+    from .distance import *  # noqa: F403
+    from .dropout import *  # noqa: F403
+    from .embedding import *  # noqa: F403
+    from .flatten import *  # noqa: F403
+    from .identity import *  # noqa: F403
+    from .linear import *  # noqa: F403
+    from .loss import *  # noqa: F403
+    from .module import *  # noqa: F403
+    from .normalization import *  # noqa: F403
+    from .padding import *  # noqa: F403
+    from .pooling import *  # noqa: F403
+    from .rnn import *  # noqa: F403
+    from .transformer import *  # noqa: F403
+    from .upsampling import *  # noqa: F403
+else:
+    # The names in each file's __all__.
+    _FILES = {
+        "activation": (
+            "ELU",
+            "GELU",
+            "GLU",
+            "Hardsigmoid",
+            "Hardswish",
+            "Hardtanh",
+            "LeakyReLU",
+            "LogSigmoid",
+            "LogSoftmax",
+            "Mish",
+            "PReLU",
+            "ReLU",
+            "ReLU6",
+            "SELU",
+            "SiLU",
+            "Sigmoid",
+            "Softmax",
+            "Softmax2d",
+            "Softmin",
+            "Softplus",
+            "Softsign",
+            "Tanh",
+        ),
+        "attention": ("MultiheadAttention",),
+        "container": ("ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"),
+        "conv": ("Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"),
+        "distance": ("CosineSimilarity", "PairwiseDistance"),
+        "dropout": ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d"),
+        "embedding": ("Embedding",),
+        "flatten": ("Flatten", "Unflatten"),
+        "identity": ("Identity",),
+        "linear": ("Bilinear", "Linear"),
+        "loss": (
+            "BCELoss",
+            "BCEWithLogitsLoss",
+            "CTCLoss",
+            "CosineEmbeddingLoss",
+            "CrossEntropyLoss",
+            "GaussianNLLLoss",
+            "HingeEmbeddingLoss",
+            "HuberLoss",
+            "KLDivLoss",
+            "L1Loss",
+            "MSELoss",
+            "MarginRankingLoss",
+            "NLLLoss",
+            "PoissonNLLLoss",
+            "SmoothL1Loss",
+            "TripletMarginLoss",
+        ),
+        "module": ("Module",),
+        "normalization": (
+            "BatchNorm1d",
+            "BatchNorm2d",
+            "BatchNorm3d",
+            "GroupNorm",
+            "InstanceNorm1d",
+            "InstanceNorm2d",
+            "InstanceNorm3d",
+            "LayerNorm",
+            "RMSNorm",
+        ),
+        "padding": (
+            "CircularPad1d",
+            "CircularPad2d",
+            "CircularPad3d",
+            "ConstantPad1d",
+            "ConstantPad2d",
+            "ConstantPad3d",
+            "ReflectionPad1d",
+            "ReflectionPad2d",
+            "ReflectionPad3d",
+            "ReplicationPad1d",
+            "ReplicationPad2d",
+            "ReplicationPad3d",
+            "ZeroPad1d",
+            "ZeroPad2d",
+            "ZeroPad3d",
+        ),
+        "pooling": ("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"),
+        "rnn": ("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"),
+        "transformer": ("Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer"),
+        "upsampling": ("ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"),
+    }
+    _FILE_OF = {name: file for file, names in _FILES.items() for name in names}
+    __all__ = sorted(_FILE_OF)
+
+    def __getattr__(name: str) -> Any:
+        import importlib
+
+        if name in _FILES:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name not in _FILE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        layer = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+        return layer
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_FILES, *_FILE_OF})
