@@ -125,6 +125,11 @@ struct Contiguous<T: Element> {
             scratch = copy
         }
     }
+    /// What was made elsewhere.
+    init(_ own: Scratch<T>) {
+        data = UnsafePointer(own.base)
+        scratch = own
+    }
     func release() { scratch?.release() }
 }
 

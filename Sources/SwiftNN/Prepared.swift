@@ -4,7 +4,7 @@
 // backward pass uses what its forward pass made. Weights that change at every call cost no memory of their own.
 import CSwiftNN
 
-/// Which thing made of a weight; a and b tell its variants apart (rows used, tile width).
+/// Which thing made of a weight; a and b tell its variants apart (rows used, tile width), `rows` and `columns` the taps of filters.
 struct PreparedKey {
     /// No enum: those are Hashable, and the seed of hashing asks for a function that is newer than most systems' libc (glibc 2.36).
     struct Kind {
@@ -16,13 +16,18 @@ struct PreparedKey {
         static var recurrentInput: Kind { Kind(number: 4) }
         static var recurrentTransposed: Kind { Kind(number: 5) }
         static var winogradLines: Kind { Kind(number: 6) }
+        static var turnedPanels: Kind { Kind(number: 7) }
         static func == (x: Kind, y: Kind) -> Bool { x.number == y.number }
     }
     let kind: Kind
     var a = 0
     var b = 0
+    var rows = (first: 0, step: 0)
+    var columns = (first: 0, step: 0)
 
-    static func == (x: PreparedKey, y: PreparedKey) -> Bool { x.kind == y.kind && x.a == y.a && x.b == y.b }
+    static func == (x: PreparedKey, y: PreparedKey) -> Bool {
+        x.kind == y.kind && x.a == y.a && x.b == y.b && x.rows == y.rows && x.columns == y.columns
+    }
 }
 
 // Nodes are C memory with counts of their own, no Swift objects: those cannot be asked for without a trap where there is no memory.

@@ -108,7 +108,44 @@ func convolveAnyhow<T: Element>(
 ) throws(Failure) {
     if Winograd.suits(shape) { return try convolveWinograd(x, weight, array, shape, epilogue, y) }
     if Winograd.suitsLines(shape, block: 2 * lanes(T.self)) { return try convolveLines(x, weight, array, shape, epilogue, y) }
-    try convolve(x, weight, array, shape, epilogue, y)
+    try convolve(x, Filters(weight, array), shape, epilogue, y)
+}
+
+/// The filters of a convolution: a weight, or the taps of it that a gradient's pixels of one phase see, transposed and turned round.
+struct Filters<T: Element> {
+    private let weight: ArrayView<T>
+    /// Whose cache keeps what is made of them.
+    let array: UnsafePointer<snn_array>?
+    private let turned: (shape: ConvolutionShape, rows: StridePhase, columns: StridePhase)?
+
+    init(_ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?) {
+        (self.weight, self.array) = (weight, array)
+        turned = nil
+    }
+    /// Of the gradient of a convolution with this shape.
+    init(
+        _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, turned shape: ConvolutionShape, _ rows: StridePhase,
+        _ columns: StridePhase
+    ) {
+        (self.weight, self.array) = (weight, array)
+        turned = (shape, rows, columns)
+    }
+
+    func contiguous() throws(Failure) -> Contiguous<T> {
+        let given = try Contiguous(weight)
+        guard let (shape, rows, columns) = turned else { return given }
+        defer { given.release() }
+        let filters = try Scratch<T>(shape.c * shape.o / shape.groups * rows.taps * columns.taps)
+        transposeFilters(given.data, shape, rows, columns, filters.base)
+        return Contiguous(filters)
+    }
+
+    /// The key of their panels.
+    func panels(groups: Int, width: Int) -> PreparedKey {
+        guard let (_, rows, columns) = turned else { return PreparedKey(kind: .filterPanels, a: groups, b: width) }
+        return PreparedKey(
+            kind: .turnedPanels, a: groups, b: width, rows: (rows.tap, rows.step), columns: (columns.tap, columns.step))
+    }
 }
 
 /// The number of spatial dimensions, and whether the input has a batch's.
@@ -227,9 +264,9 @@ struct DepthwisePadding {
 
 /// One input channel for each group. Threads: channels of images, several at once.
 private func convolveDepthwise<T: Element>(
-    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>, _ y: UnsafeMutablePointer<T>
+    _ x: ArrayView<T>, _ given: Filters<T>, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>, _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
-    let filters = try Contiguous(weight)
+    let filters = try given.contiguous()
     defer { filters.release() }
     let size = shape.h * shape.w, pixels = shape.p * shape.q, multiplier = shape.o / shape.c
     let threads = ThreadPool.threads(forWork: shape.n &* shape.o &* pixels &* (shape.r &* shape.s + 8) / 2)
@@ -282,10 +319,8 @@ private var wholeChain: Int { 192 }
 /// Rows of B that are packed at a time: a multiple of longestChain.
 private var packedDepth: Int { 256 }
 
-/// array: whose cache keeps the packed filters, nil where they are used once.
 func convolve<T: Element>(
-    _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ given: ConvolutionShape, _ whole: Epilogue<T>,
-    _ y: UnsafeMutablePointer<T>
+    _ x: ArrayView<T>, _ weight: Filters<T>, _ given: ConvolutionShape, _ whole: Epilogue<T>, _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
     var source = x
     var shape = given
@@ -309,9 +344,9 @@ func convolve<T: Element>(
     let byPixels = vectors == nil && PixelRows.suit(shape, m: m, k: k, nr: nr, inPlace: PixelRows.inPlace(source, shape))
     let filterWidth = byPixels ? nr : mr
     let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: filterWidth)
-    let filters = try prepared(array, PreparedKey(kind: .filterPanels, a: groups, b: filterWidth), count: packedSize * groups) {
+    let filters = try prepared(weight.array, weight.panels(groups: groups, width: filterWidth), count: packedSize * groups) {
         (to) throws(Failure) in
-        let rows = try Contiguous(weight)
+        let rows = try weight.contiguous()
         defer { rows.release() }
         ThreadPool.run(groups, threads: threads) { g, _ in
             packPanels(

@@ -87,9 +87,9 @@ func sumPlanes<T: Element>(_ x: UnsafePointer<T>, n: Int, channels: Int, pixels:
 
 // MARK: dx
 
-/// array: whose cache keeps transformed filters.
+/// array: whose cache keeps what is made of the filters.
 func inputGradient<T: Element>(
-    _ dy: UnsafePointer<T>, _ given: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape,
+    _ dy: UnsafePointer<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape,
     _ dx: UnsafeMutablePointer<T>
 ) throws(Failure) {
     let rows = StridePhase(tap: 0, shape, vertical: true), columns = StridePhase(tap: 0, shape, vertical: false)
@@ -97,20 +97,19 @@ func inputGradient<T: Element>(
         let (source, turned) = turnedConvolution(dy, shape, rows, columns)
         // The transformed filters of the forward pass serve here too.
         if turned.h > 0 && turned.w > 0 && Winograd.suits(turned) {
-            return try convolveWinograd(source, given, array, turned, Epilogue(), dx, turned: true)
+            return try convolveWinograd(source, weight, array, turned, Epilogue(), dx, turned: true)
         }
     }
-    let filters = try Contiguous(given)
-    defer { filters.release() }
-    let weight = filters.data
     // A convolution with few filters packs more windows than it multiplies; there every dy is multiplied with all filters instead, and
     // the products are added where they belong.
     if shape.c / shape.groups < 16 && shape.r * shape.s > 1 && !(shape.isDepthwise && shape.o == shape.c) {
-        return try scatterProducts(dy, weight, shape, dx)
+        let filters = try Contiguous(weight)
+        defer { filters.release() }
+        return try scatterProducts(dy, filters.data, shape, dx)
     }
     // The pixels of every residue modulo the stride are a convolution of stride 1 of dy with the taps that reach them.
     let stride = shape.stride
-    if stride.h == 1 && stride.w == 1 { return try convolvePhase(dy, weight, shape, rows, columns, dx) }
+    if stride.h == 1 && stride.w == 1 { return try convolvePhase(dy, weight, array, shape, rows, columns, dx) }
     let size = shape.n * shape.c * shape.h * shape.w
     memset(dx, 0, size * MemoryLayout<T>.stride)
     let part = try Scratch<T>(shape.n * shape.c * ceilDivide(shape.h, stride.h) * ceilDivide(shape.w, stride.w))
@@ -119,7 +118,7 @@ func inputGradient<T: Element>(
     for i in 0..<(h * w) {
         let rows = StridePhase(tap: i / w, shape, vertical: true), columns = StridePhase(tap: i % w, shape, vertical: false)
         if rows.count == 0 || columns.count == 0 { continue }
-        try convolvePhase(dy, weight, shape, rows, columns, part.base)
+        try convolvePhase(dy, weight, array, shape, rows, columns, part.base)
         let from = part.base
         ThreadPool.run(shape.n * shape.c, threads: ThreadPool.threads(forWork: size)) { plane, _ in
             for u in 0..<rows.count {
@@ -132,7 +131,7 @@ func inputGradient<T: Element>(
 }
 
 /// The pixels of one dimension with one residue modulo the stride, and the taps r with a multiple of the stride between them and dy.
-private struct StridePhase {
+struct StridePhase {
     /// Pixels first, first + stride, ...
     let first: Int, count: Int
     /// Taps tap, tap + step, ..., which lie `dilation` apart in dy.
@@ -193,25 +192,24 @@ private func turnedShape(_ shape: ConvolutionShape, _ rows: StridePhase, _ colum
 
 /// out (n, c, rows.count, columns.count): the convolution of dy with the filters' taps, transposed and turned round.
 private func convolvePhase<T: Element>(
-    _ dy: UnsafePointer<T>, _ weight: UnsafePointer<T>, _ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase,
-    _ out: UnsafeMutablePointer<T>
+    _ dy: UnsafePointer<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape, _ rows: StridePhase,
+    _ columns: StridePhase, _ out: UnsafeMutablePointer<T>
 ) throws(Failure) {
     let (source, turned) = turnedConvolution(dy, shape, rows, columns)
     if turned.h <= 0 || turned.w <= 0 {
         memset(out, 0, shape.n * shape.c * rows.count * columns.count * MemoryLayout<T>.stride)
         return
     }
-    let taps = rows.taps * columns.taps
-    let filters = try Scratch<T>(shape.c * shape.o / shape.groups * taps)
-    defer { filters.release() }
-    transposeFilters(weight, shape, rows, columns, filters.base)
-    let view = ArrayView(data: UnsafePointer(filters.base), shape: Shape(shape.c, shape.o / shape.groups, rows.taps, columns.taps))
-    if Winograd.suits(turned) { return try convolveWinograd(source, view, nil, turned, Epilogue(), out) }
-    try convolve(source, view, nil, turned, Epilogue(), out)
+    let filters = Filters(weight, array, turned: shape, rows, columns)
+    guard Winograd.suits(turned) else { return try convolve(source, filters, turned, Epilogue(), out) }
+    let own = try filters.contiguous()
+    defer { own.release() }
+    let view = ArrayView(data: own.data, shape: Shape(shape.c, shape.o / shape.groups, rows.taps, columns.taps))
+    try convolveWinograd(source, view, nil, turned, Epilogue(), out)
 }
 
 /// out[c,o,u,v] = w[o, c, the u-th of the rows' taps from the end, the v-th of the columns' from the end] within every group.
-private func transposeFilters<T: Element>(
+func transposeFilters<T: Element>(
     _ w: UnsafePointer<T>, _ shape: ConvolutionShape, _ rows: StridePhase, _ columns: StridePhase, _ out: UnsafeMutablePointer<T>
 ) {
     let channels = shape.c / shape.groups, filters = shape.o / shape.groups
