@@ -111,20 +111,45 @@ func inputGradient<T: Element>(
     let stride = shape.stride
     if stride.h == 1 && stride.w == 1 { return try convolvePhase(dy, weight, array, shape, rows, columns, dx) }
     let size = shape.n * shape.c * shape.h * shape.w
-    memset(dx, 0, size * MemoryLayout<T>.stride)
-    let part = try Scratch<T>(shape.n * shape.c * ceilDivide(shape.h, stride.h) * ceilDivide(shape.w, stride.w))
-    defer { part.release() }
     let h = StridePhase.count(shape.r, stride.h, shape.dilation.h), w = StridePhase.count(shape.s, stride.w, shape.dilation.w)
-    for i in 0..<(h * w) {
-        let rows = StridePhase(tap: i / w, shape, vertical: true), columns = StridePhase(tap: i % w, shape, vertical: false)
-        if rows.count == 0 || columns.count == 0 { continue }
-        try convolvePhase(dy, weight, array, shape, rows, columns, part.base)
-        let from = part.base
+    if h * w < stride.h * stride.w { memset(dx, 0, size * MemoryLayout<T>.stride) }
+    let partSize = shape.n * shape.c * ceilDivide(shape.h, stride.h) * ceilDivide(shape.w, stride.w)
+    let parts = try Scratch<T>(partSize * w)
+    defer { parts.release() }
+    for i in 0..<h {
+        let rows = StridePhase(tap: i, shape, vertical: true)
+        if rows.count == 0 { continue }
+        for j in 0..<w {
+            let columns = StridePhase(tap: j, shape, vertical: false)
+            if columns.count > 0 { try convolvePhase(dy, weight, array, shape, rows, columns, parts.base + j * partSize) }
+        }
+        let from = parts.base
         ThreadPool.run(shape.n * shape.c, threads: ThreadPool.threads(forWork: size)) { plane, _ in
-            for u in 0..<rows.count {
-                let row = from + (plane * rows.count + u) * columns.count
-                let to = dx + ((plane * shape.h + u * stride.h + rows.first) * shape.w + columns.first)
-                for v in 0..<columns.count { to[v &* stride.w] = row[v] }
+            let to = dx + (plane * shape.h + rows.first) * shape.w, down = stride.h * shape.w
+            func part(_ j: Int) -> (columns: StridePhase, row: UnsafeMutablePointer<T>) {
+                let columns = StridePhase(tap: j, shape, vertical: false)
+                return (columns, from + (j * partSize + plane * rows.count * columns.count))
+            }
+            if w == 2 && stride.w == 2 {
+                // Both residues at once, so that every line is written once.
+                var (even, odd) = (part(0), part(1))
+                if even.columns.first > 0 { (even, odd) = (odd, even) }
+                for u in 0..<rows.count {
+                    let x = even.row + u * even.columns.count, z = odd.row + u * odd.columns.count, to = to + u * down
+                    for v in 0..<odd.columns.count {
+                        to[2 &* v] = x[v]
+                        to[2 &* v &+ 1] = z[v]
+                    }
+                    if even.columns.count > odd.columns.count { to[shape.w - 1] = x[odd.columns.count] }
+                }
+                return
+            }
+            for j in 0..<w {
+                let (columns, row) = part(j)
+                for u in 0..<rows.count {
+                    let x = row + u * columns.count, to = to + (u * down + columns.first)
+                    for v in 0..<columns.count { to[v &* stride.w] = x[v] }
+                }
             }
         }
     }
