@@ -82,6 +82,24 @@ func unary<T: Real>(
     case SNN_SOFTSIGN:
         @inline(__always) func f(_ v: V) -> V { v / (.one + v.abs()) }
         map(x, y, n, f)
+    // expm1(u) = m (m + 2) with m = expm1(u / 2), which does not overflow before it: u is above 0 where alpha is below.
+    case SNN_CELU:
+        let c = V(T(0.5 / alpha)), most = V(T.expOverflow * 0.75)
+        @inline(__always) func f(_ v: V) -> V {
+            let m = V.expm1Positive(V.min(V.max(v * c, V(-40)), most))
+            return V.select(V.less(v, .zero), a * (m * (m + V(2))), v)
+        }
+        map(x, y, n, f)
+    // NaN goes through this and the next two.
+    case SNN_THRESHOLD:
+        @inline(__always) func f(_ v: V) -> V { V.select(V.either(V.less(a, v), V.isNaN(v)), v, b) }
+        map(x, y, n, f)
+    case SNN_HARDSHRINK:
+        @inline(__always) func f(_ v: V) -> V { V.select(V.either(V.less(a, v.abs()), V.isNaN(v)), v, .zero) }
+        map(x, y, n, f)
+    case SNN_SOFTSHRINK:
+        @inline(__always) func f(_ v: V) -> V { (v - V.min(V.max(v, -a), a)).withSign(of: v) }
+        map(x, y, n, f)
     default: break
     }
 }

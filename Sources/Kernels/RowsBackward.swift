@@ -118,6 +118,19 @@ func unaryBackward<T: Real>(
             return d / t / t
         }
         map2(dy, s, dx, n, f)
+    // x: exp(x / alpha)
+    case SNN_CELU:
+        let c = V(T(1 / alpha))
+        @inline(__always) func f(_ d: V, _ x: V) -> V { V.select(V.less(.zero, x), d, d * V.exp(x * c)) }
+        map2(dy, s, dx, n, f)
+    // x: the gradient passes where x does
+    case SNN_THRESHOLD:
+        @inline(__always) func f(_ d: V, _ x: V) -> V { V.select(V.either(V.less(a, x), V.isNaN(x)), d, .zero) }
+        map2(dy, s, dx, n, f)
+    // x
+    case SNN_HARDSHRINK, SNN_SOFTSHRINK:
+        @inline(__always) func f(_ d: V, _ x: V) -> V { V.select(V.less(a, x.abs()), d, .zero) }
+        map2(dy, s, dx, n, f)
     default: break
     }
 }

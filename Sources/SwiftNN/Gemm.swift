@@ -108,6 +108,8 @@ struct Epilogue<T> {
         case Int(SNN_ELU): alpha = 1
         case Int(SNN_SOFTPLUS): (alpha, beta) = (1, 20)
         case Int(SNN_HARDTANH): (alpha, beta) = (-1, 1)
+        case Int(SNN_CELU): alpha = 1
+        case Int(SNN_HARDSHRINK), Int(SNN_SOFTSHRINK): alpha = 0.5
         default: break
         }
     }

@@ -55,10 +55,15 @@ _FUNCTIONS = {
     k.LOGSIGMOID: lambda x, a, b: -softplus(-x),
     k.SELU: lambda x, a, b: 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717),
     k.SOFTSIGN: lambda x, a, b: x / (1 + np.abs(x)),
+    k.CELU: lambda x, a, b: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0) / a)),
+    k.THRESHOLD: lambda x, a, b: np.where(x <= a, b, x),
+    k.HARDSHRINK: lambda x, a, b: np.where(np.abs(x) <= a, 0, x),
+    k.SOFTSHRINK: lambda x, a, b: np.sign(x) * np.maximum(np.abs(x) - a, 0),
 }
 
 # what a kind takes for (alpha, beta) where the caller leaves them out: torch's defaults
-DEFAULTS = {k.LEAKY_RELU: (0.01, 0.0), k.ELU: (1.0, 0.0), k.SOFTPLUS: (1.0, 20.0), k.HARDTANH: (-1.0, 1.0)}
+DEFAULTS = {k.LEAKY_RELU: (0.01, 0.0), k.ELU: (1.0, 0.0), k.SOFTPLUS: (1.0, 20.0), k.HARDTANH: (-1.0, 1.0), k.CELU: (1.0, 0.0)}
+DEFAULTS |= {k.HARDSHRINK: (0.5, 0.0), k.SOFTSHRINK: (0.5, 0.0)}
 
 
 def activation_forward(x, kind, alpha=0.0, beta=0.0):

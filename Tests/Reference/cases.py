@@ -49,7 +49,7 @@ def linear(r: Numbers) -> Iterator[Case]:
     for first, rows in ((0, 1), (5, 12), (16, 33), (48, 1)):
         fields = dict(x=r(7, 20), weight=r(49, 20), bias=r(49), residual=None, activation=k.NONE, first=first, rows=rows)
         yield "linear_forward", f"rows{first}+{rows}", fields, SUMS
-    for kind in (k.NONE, *range(20)):
+    for kind in (k.NONE, *range(24)):
         if kind in (k.LOG, k.EXP):
             continue
         fields = dict(x=r(2, 3, 9), weight=r(17, 9), bias=None, residual=r(2, 3, 17), activation=kind, first=0, rows=0)
@@ -241,8 +241,11 @@ SPECIAL = [
 ]
 
 
+MORE = ((k.CELU, 1.7, 0.0), (k.CELU, -0.7, 0.0), (k.THRESHOLD, 0.3, -2.0), (k.HARDSHRINK, 1.1, 0.0), (k.SOFTSHRINK, 1.1, 0.0))
+
+
 def activation(r: Numbers) -> Iterator[Case]:
-    for kind in range(20):
+    for kind in range(24):
         alpha, beta = DEFAULTS.get(kind, (0.0, 0.0))
         fields = dict(kind=kind, alpha=alpha, beta=beta)
         for s in SIZES:
@@ -254,7 +257,7 @@ def activation(r: Numbers) -> Iterator[Case]:
                 continue  # too large for float32, not for the reference
             x = np.full(3, value, r.dtype)
             yield "activation_forward", f"kind{kind}value{value}", {"x": x, **fields}, (5e-5, 1e-12)
-    for kind, alpha, beta in ((k.LEAKY_RELU, 0.3, 0.0), (k.ELU, 1.7, 0.0), (k.SOFTPLUS, 2.0, 3.0), (k.HARDTANH, -0.4, 0.7)):
+    for kind, alpha, beta in ((k.LEAKY_RELU, 0.3, 0.0), (k.ELU, 1.7, 0.0), (k.SOFTPLUS, 2.0, 3.0), (k.HARDTANH, -0.4, 0.7), *MORE):
         yield "activation_forward", f"kind{kind}options", dict(x=r(7, 11), kind=kind, alpha=alpha, beta=beta), CLOSE
     for shape in ((17,), (2, 17), (2, 3, 5), (2, 5, 4, 9)):
         for channels in {1, shape[1] if len(shape) > 1 else 1}:

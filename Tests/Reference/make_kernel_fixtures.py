@@ -25,6 +25,7 @@ ULP = {
     k.RELU: (0, 0), k.RELU6: (0, 0), k.LEAKY_RELU: (1.5, 1.5), k.ELU: (4, 5), k.GELU: (5, 6), k.GELU_TANH: (6, 6), k.SILU: (4, 5),
     k.MISH: (6, 8), k.SIGMOID: (4, 4), k.TANH: (4, 4), k.SOFTPLUS: (5, 6), k.HARDSWISH: (3, 3), k.EXP: (4, 4), k.LOG: (4, 4),
     k.ERF: (4, 4), k.HARDTANH: (0, 0), k.HARDSIGMOID: (2, 2), k.LOGSIGMOID: (5, 6), k.SELU: (5, 6), k.SOFTSIGN: (2, 2),
+    k.CELU: (5, 6), k.THRESHOLD: (0, 0), k.HARDSHRINK: (0, 0), k.SOFTSHRINK: (1, 1),
 }  # fmt: skip
 
 Case = tuple[str, str, dict[str, Any], dict[str, "tuple[np.ndarray, np.ndarray]"]]
@@ -93,7 +94,8 @@ def sweep(dtype: type) -> np.ndarray:
 
 def unary(dtype: type) -> Iterator[Case]:
     options = {k.LEAKY_RELU: (0.2, 0.0), k.ELU: (1.5, 0.0), k.SOFTPLUS: (2.0, 5.0), k.HARDTANH: (-2.5, 3.0)}
-    for kind in range(20):
+    options |= {k.CELU: (1.5, 0.0), k.THRESHOLD: (0.5, -1.0), k.HARDSHRINK: (1.5, 0.0), k.SOFTSHRINK: (0.25, 0.0)}
+    for kind in range(24):
         for alpha, beta in dict.fromkeys([DEFAULTS.get(kind, (0.0, 0.0)), options.get(kind, (0.0, 0.0))]):
             if (alpha, beta) == (0.0, 0.0) and kind in DEFAULTS:
                 continue

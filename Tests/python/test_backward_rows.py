@@ -17,6 +17,7 @@ OPS = {name: tuple(fields) for name, fields in _native.OPS}
 # Kinds whose gradient is computed from the result
 FROM_RESULT = {k.RELU, k.RELU6, k.LEAKY_RELU, k.ELU, k.SIGMOID, k.TANH, k.EXP, k.HARDTANH, k.SELU}
 PARAMETERS = {k.LEAKY_RELU: (0.2, 0.0), k.ELU: (1.3, 0.0), k.SOFTPLUS: (2.0, 3.0), k.HARDTANH: (-1.0, 0.5)}
+PARAMETERS |= {k.CELU: (1.3, 0.0), k.THRESHOLD: (0.5, -1.0), k.HARDSHRINK: (0.5, 0.0), k.SOFTSHRINK: (1.0, 0.0)}
 
 Fields = dict[str, Any]
 
@@ -91,13 +92,13 @@ def cases() -> Iterator[tuple[str, str, Fields]]:
             yield "batch_norm", f"{shape} {affine}", dict(mean=mean, variance=variance, training=0, **fields)
             if shape[0]:
                 yield "batch_norm", f"{shape} {affine} training", dict(mean=None, variance=None, training=1, **fields)
-    for kind in range(20):
+    for kind in range(24):
         alpha, beta = PARAMETERS.get(kind, (0.0, 0.0))
         x = draw(3, 11) * 2
         # clear of the kinks, where a central difference means nothing
         x = np.where(np.abs(x - np.round(x * 2) / 2) < 1e-3, x + 0.01, x)
         yield "activation", f"{kind}", dict(x=np.abs(x) + 0.1 if kind == k.LOG else x, kind=kind, alpha=alpha, beta=beta)
-    for kind in (k.LEAKY_RELU, k.ELU):
+    for kind in (k.LEAKY_RELU, k.ELU, k.CELU):
         yield "activation", f"{kind} negative", dict(x=draw(3, 11), kind=kind, alpha=-0.7, beta=0.0)
 
 
@@ -248,6 +249,12 @@ def test_activation_at_kinks_and_special_values() -> None:
         (k.SOFTPLUS, 1.0, 20.0): {-inf: 0, inf: 3, 21: 3, 0: 1.5},
         (k.LOGSIGMOID, 0.0, 0.0): {-inf: 3, inf: 0, 0: 1.5},
         (k.SOFTSIGN, 0.0, 0.0): {0: 3, inf: 0},
+        (k.CELU, 2.0, 0.0): {0.0: 3, -inf: 0, inf: 3, nan: nan},
+        (k.CELU, -2.0, 0.0): {0.0: 3, -1: 3 * np.exp(0.5), inf: 3},
+        (k.THRESHOLD, 1.0, 9.0): {1: 0, 2: 3, -inf: 0, nan: 3},
+        (k.HARDSHRINK, 0.5, 0.0): {0.5: 0, -0.5: 0, 0: 0, -1: 3, inf: 3},
+        (k.HARDSHRINK, -1.0, 0.0): {0.5: 3, 0: 3, -2: 3},
+        (k.SOFTSHRINK, 0.5, 0.0): {0.5: 0, -0.5: 0, 0: 0, -1: 3, inf: 3},
         (k.ERF, 0.0, 0.0): {-inf: 0, inf: 0},
     }
     for dtype in (np.float32, np.float64):

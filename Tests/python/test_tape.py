@@ -348,12 +348,13 @@ def test_gradcheck():
         nn.gradcheck(lambda x: x.detach() * 2, x)
 
 
-@pytest.mark.parametrize("kind", range(20))
+@pytest.mark.parametrize("kind", range(24))
 @pytest.mark.parametrize("with_residual", [False, True])
 def test_a_fused_activation_has_the_gradients_of_the_two_operations(kind, with_residual):
     from swiftnn import _native
 
-    alpha, beta = {2: (0.01, 0.0), 3: (1.0, 0.0), 10: (1.0, 20.0), 15: (-1.0, 1.0)}.get(kind, (0.0, 0.0))
+    usual = {2: (0.01, 0.0), 3: (1.0, 0.0), 10: (1.0, 20.0), 15: (-1.0, 1.0), 20: (1.0, 0.0), 22: (0.5, 0.0), 23: (0.5, 0.0)}
+    alpha, beta = usual.get(kind, (0.0, 0.0))
 
     def run(fused):
         x, weight, bias, residual = leaf(5, 7), leaf(9, 7, seed=1), leaf(9, seed=2), leaf(5, 9, seed=3)

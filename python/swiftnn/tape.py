@@ -532,8 +532,8 @@ class _Rule:
 
 # The fused activations whose derivative is computed from their result: relu, relu6, sigmoid, tanh (swiftnn.h)
 _OF_RESULT = {0, 1, 8, 9}
-# The parameters of fused activations: leaky_relu, elu, softplus, hardtanh (swiftnn.h)
-_USUAL = {2: (0.01, 0.0), 3: (1.0, 0.0), 10: (1.0, 20.0), 15: (-1.0, 1.0)}
+# The parameters of fused activations: leaky_relu, elu, softplus, hardtanh, celu, hardshrink, softshrink (swiftnn.h)
+_USUAL = {2: (0.01, 0.0), 3: (1.0, 0.0), 10: (1.0, 20.0), 15: (-1.0, 1.0), 20: (1.0, 0.0), 22: (0.5, 0.0), 23: (0.5, 0.0)}
 
 
 # Backward.

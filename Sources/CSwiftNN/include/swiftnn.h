@@ -53,7 +53,8 @@ enum {
     SNN_RELU = 0, SNN_RELU6 = 1, SNN_LEAKY_RELU = 2 /**< slope */, SNN_ELU = 3 /**< alpha */, SNN_GELU = 4, SNN_GELU_TANH = 5, SNN_SILU = 6,
     SNN_MISH = 7, SNN_SIGMOID = 8, SNN_TANH = 9, SNN_SOFTPLUS = 10 /**< beta, threshold */, SNN_HARDSWISH = 11, SNN_EXP = 12, SNN_LOG = 13,
     SNN_ERF = 14, SNN_HARDTANH = 15 /**< min, max */, SNN_HARDSIGMOID = 16, SNN_LOGSIGMOID = 17, SNN_SELU = 18, SNN_SOFTSIGN = 19,
-    SNN_ACTIVATION_COUNT = 20,
+    SNN_CELU = 20 /**< alpha */, SNN_THRESHOLD = 21 /**< threshold, value */, SNN_HARDSHRINK = 22 /**< lambda */,
+    SNN_SOFTSHRINK = 23 /**< lambda */, SNN_ACTIVATION_COUNT = 24,
 };
 /** What pad_forward puts round an array. */
 enum { SNN_PAD_CONSTANT = 0, SNN_PAD_REFLECT = 1, SNN_PAD_REPLICATE = 2, SNN_PAD_CIRCULAR = 3 };

@@ -28,7 +28,8 @@ func activationForward<T: Element>(_ args: snn_activation_forward_args, _: T.Typ
 }
 
 /// dx = dy f'(x) for y = f(x). Reads y for RELU, RELU6, SIGMOID, TANH, EXP, HARDTANH, SELU, and LEAKY_RELU and ELU with alpha >= 0, else x.
-/// Where f has a kink the derivative is PyTorch's: 0 at the bounds of RELU, RELU6, HARDTANH and HARDSIGMOID. Threads: pieces of dy.
+/// Where f has a kink the derivative is PyTorch's: 0 at the bounds of RELU, RELU6, HARDTANH, HARDSIGMOID, THRESHOLD,
+/// HARDSHRINK and SOFTSHRINK. Threads: pieces of dy.
 @_cdecl("snn_activation_backward") @implementation
 public func snn_activation_backward(_ args: UnsafePointer<snn_activation_backward_args>!) -> snn_status {
     operation { () throws(Failure) in
