@@ -191,6 +191,19 @@ Hardtanh = _elementwise(k.HARDTANH, min_val=-1.0, max_val=1.0)
 Hardsigmoid = _elementwise(k.HARDSIGMOID)
 LogSigmoid = _elementwise(k.LOGSIGMOID)
 Softsign = _elementwise(k.SOFTSIGN)
+CELU = _elementwise(k.CELU, alpha=1.0)
+Threshold = _elementwise(k.THRESHOLD, threshold=0.0, value=0.0)
+Hardshrink = _elementwise(k.HARDSHRINK, lambd=0.5)
+Softshrink = _elementwise(k.SOFTSHRINK, lambd=0.5)
+
+
+def Tanhshrink(p, input):
+    return real(input) - np.tanh(real(input))
+
+
+def RReLU(p, input, *, lower=1 / 8, upper=1 / 3, inplace=False, training=False):
+    """Without random numbers: in eval mode, or with one slope to choose from"""
+    return activation_forward(input, k.LEAKY_RELU, (lower + upper) / 2)
 
 
 def GELU(p, input, *, approximate="none"):
@@ -231,7 +244,7 @@ def Dropout(p, input, /, *, inplace=False, **probability):
     return input
 
 
-Dropout1d = Dropout2d = Dropout3d = Dropout
+Dropout1d = Dropout2d = Dropout3d = AlphaDropout = FeatureAlphaDropout = Dropout
 
 
 def Flatten(p, input, *, start_dim=1, end_dim=-1):
@@ -569,7 +582,12 @@ KLDivLoss = _loss(losses.kl_div)
 L1Loss = _loss(losses.l1_loss)
 MSELoss = _loss(losses.mse_loss)
 MarginRankingLoss = _loss(losses.margin_ranking_loss)
+MultiLabelMarginLoss = _loss(losses.multilabel_margin_loss)
+MultiLabelSoftMarginLoss = _loss(losses.multilabel_soft_margin_loss)
+MultiMarginLoss = _loss(losses.multi_margin_loss)
 NLLLoss = _loss(losses.nll_loss)
 PoissonNLLLoss = _loss(losses.poisson_nll_loss)
 SmoothL1Loss = _loss(losses.smooth_l1_loss)
+SoftMarginLoss = _loss(losses.soft_margin_loss)
 TripletMarginLoss = _loss(losses.triplet_margin_loss)
+TripletMarginWithDistanceLoss = _loss(losses.triplet_margin_with_distance_loss)

@@ -147,6 +147,39 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6,
     return reduce(np.maximum(near - far + margin, 0), reduction)
 
 
+def triplet_margin_with_distance_loss(anchor, positive, negative, distance_function=None, margin=1.0, swap=False, reduction="mean"):
+    """The distance is ‖a - b + 1e-6‖₂: others are code of the caller's"""
+    return triplet_margin_loss(anchor, positive, negative, margin, swap=swap, reduction=reduction)
+
+
+def soft_margin_loss(input, target, reduction="mean"):
+    return reduce(np.logaddexp(0, -real(target) * real(input)), reduction)
+
+
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, reduction="mean"):
+    x, t = np.atleast_2d(real(input)), np.reshape(target, -1)
+    w = np.ones(x.shape[1]) if weight is None else real(weight)
+    y = np.zeros(len(x))
+    for n in range(len(x)):
+        others = np.delete(x[n], t[n])
+        y[n] = w[t[n]] * (np.maximum(margin - x[n, t[n]] + others, 0) ** p).sum() / x.shape[1]
+    return reduce(y.reshape(np.shape(target)), reduction)
+
+
+def multilabel_margin_loss(input, target, reduction="mean"):
+    x, t = np.atleast_2d(real(input)), np.atleast_2d(target)
+    y = np.zeros(len(x))
+    for n in range(len(x)):
+        own = [c for i, c in enumerate(t[n]) if (t[n, : i + 1] >= 0).all()]
+        others = [c for c in range(x.shape[1]) if c not in own]
+        y[n] = sum(max(0, 1 - x[n, i] + x[n, j]) for i in own for j in others) / x.shape[1]
+    return reduce(y.reshape(np.shape(input)[:-1]), reduction)
+
+
+def multilabel_soft_margin_loss(input, target, weight=None, reduction="mean"):
+    return reduce(binary_cross_entropy_with_logits(input, target, weight, "none").mean(-1), reduction)
+
+
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     x, t = real(input), real(target)
     v = np.maximum(real(var), eps)

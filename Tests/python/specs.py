@@ -412,6 +412,19 @@ def _elementwise() -> Iterator[Layer]:
     yield Layer("GELU", dict(approximate="tanh"), (wide,), "tanh")
     yield Layer("Softplus", dict(beta=2.0, threshold=1.5), (wide,), "beta and threshold")
     yield Layer("Hardtanh", dict(min_val=-0.3, max_val=0.6), (wide,), "bounds")
+    for name in ("CELU", "Hardshrink", "Softshrink", "Tanhshrink", "RReLU"):
+        yield Layer(name, {}, (wide,))
+        yield Layer(name, {}, ((),), "scalar", batch=None)
+        yield Layer(name, {}, ((0, 3),), "empty", batch=None)
+    for name, options in (("CELU", dict(alpha=0.4)), ("Hardshrink", dict(lambd=1)), ("Softshrink", dict(lambd=1)), ("Tanhshrink", {})):
+        yield Layer(name, options, (Special((4, 17)),), "NaN and -inf")
+    yield Layer("CELU", dict(alpha=-0.7), (wide,), "negative alpha")
+    yield Layer("Hardshrink", dict(lambd=-1.0), (wide,), "nothing replaced")
+    yield Layer("RReLU", dict(lower=-0.1, upper=0.4), (wide,), "bounds")
+    yield Layer("RReLU", dict(lower=0.25, upper=0.25), (wide,), "training with one slope", training=True)
+    yield Layer("Threshold", dict(threshold=0.1, value=20.0), (wide,))
+    yield Layer("Threshold", dict(threshold=-1, value=-7), (Special((4, 17)),), "NaN and -inf")
+    yield Layer("Threshold", dict(threshold=0.1, value=20.0, inplace=True), (wide,), "inplace")
     yield Layer("GLU", {}, ((3, 4, 8),))
     yield Layer("GLU", dict(dim=1), ((3, 4, 8),), "middle")
     yield Layer("PReLU", {}, (wide,))
@@ -426,6 +439,9 @@ def _elementwise() -> Iterator[Layer]:
     yield Layer("Softmax2d", {}, ((2, 3, 4, 5),))
     for rank, name in ((3, "Dropout"), (3, "Dropout1d"), (4, "Dropout2d"), (5, "Dropout3d")):
         yield Layer(name, dict(p=0.3), ((2, 3, 4, 5, 2)[:rank],), "eval")
+    for name in ("AlphaDropout", "FeatureAlphaDropout"):
+        yield Layer(name, dict(p=0.3), (wide,), "eval")
+        yield Layer(name, dict(p=0.0), (wide,), "training with p = 0", training=True, build=lambda nn, o, name=name: getattr(nn, name)(**o))
     yield Layer("Dropout", dict(p=0.0), (wide,), "training with p = 0", training=True, build=lambda nn, o: nn.Dropout(**o))
 
 
@@ -552,6 +568,17 @@ def _losses() -> Iterator[Layer]:
         yield row("HingeEmbeddingLoss", {**o, "margin": 1.5}, ((3, 5), Signs((3, 5))), reduction)
         yield row("TripletMarginLoss", o, ((7, 5),) * 3, reduction)
         yield row("TripletMarginLoss", {**o, "p": 3.0, "swap": True, "margin": 2.0}, ((7, 5),) * 3, f"{reduction}, swap")
+        yield row("TripletMarginWithDistanceLoss", o, ((7, 5),) * 3, reduction)
+        yield row("TripletMarginWithDistanceLoss", {**o, "swap": True, "margin": 2.0}, ((7, 5),) * 3, f"{reduction}, swap")
+        yield row("SoftMarginLoss", o, ((3, 5), Signs((3, 5))), reduction)
+        yield row("MultiMarginLoss", o, ((7, 5), Ints(5, (7,))), reduction)
+        yield row("MultiMarginLoss", {**o, "p": 2, "margin": 0.3}, ((7, 5), Ints(5, (7,))), f"{reduction}, squares, weight", weight=(5,))
+        yield row("MultiMarginLoss", o, ((5,), Ints(5, ())), f"{reduction}, one sample")
+        labels = np.array([[1, 3, -1, 0, 2], [0, 0, 4, 2, -1], [-1, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, -1, -1, -1, -1]])
+        yield row("MultiLabelMarginLoss", o, ((5, 5), labels), reduction)
+        yield row("MultiLabelMarginLoss", o, ((5,), labels[0]), f"{reduction}, one sample")
+        yield row("MultiLabelSoftMarginLoss", o, ((7, 5), Unit((7, 5))), reduction)
+        yield row("MultiLabelSoftMarginLoss", o, ((7, 5), Ints(2, (7, 5))), f"{reduction}, weight", weight=(5,))
         yield row("GaussianNLLLoss", o, ((3, 5), (3, 5), Unit((3, 5))), reduction)
         yield row("GaussianNLLLoss", {**o, "full": True, "eps": 1e-3}, ((3, 5), (3, 5), Unit((3,))), f"{reduction}, full")
         yield row("PoissonNLLLoss", o, ((3, 5), (3, 5)), reduction)

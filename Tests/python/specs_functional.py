@@ -129,9 +129,20 @@ def _elementwise() -> Iterator[Function]:
         ("elu", k.ELU, (1.0,), (1.7,)),
         ("softplus", k.SOFTPLUS, (1.0, 20.0), (2.0, 1.0)),
         ("hardtanh", k.HARDTANH, (-1.0, 1.0), (-0.2, 0.5)),
+        ("celu", k.CELU, (1.0,), (0.6,)),
+        ("hardshrink", k.HARDSHRINK, (0.5,), (0.2,)),
+        ("softshrink", k.SOFTSHRINK, (0.5,), (0.2,)),
     ):
         yield Function(name, (x,), lambda x, kind=kind, values=defaults: operations.activation_forward(x, kind, *values))
         yield Function(name, (x, *given), lambda x, *values, kind=kind: operations.activation_forward(x, kind, *values), desc="given")
+    yield Function("threshold", (x, 0.2, -3.0), lambda x, *values: operations.activation_forward(x, k.THRESHOLD, *values))
+    yield Function("rrelu", (x,), lambda x: layers.RReLU({}, x))
+    one_slope = lambda x, *_: layers.RReLU({}, x, lower=0.3, upper=0.3)  # noqa: E731
+    yield Function("rrelu", (x, 0.3, 0.3, True), one_slope, desc="training with one slope")
+    yield Function("tanhshrink", (x,), lambda x: layers.Tanhshrink({}, x))
+    # One class: nothing to draw.
+    for hard in (False, True):
+        yield Function("gumbel_softmax", ((3, 1), 0.5), lambda x, tau, hard: np.ones(x.shape), dict(hard=hard), f"one class, {hard}")
     yield Function("prelu", (x, (4,)), operations.prelu_forward)
     yield Function("prelu", ((5,), (1,)), operations.prelu_forward, desc="vector")
     yield Function("glu", ((3, 8),), lambda x: x[:, :4] * sigmoid(x[:, 4:]))
@@ -144,6 +155,10 @@ def _elementwise() -> Iterator[Function]:
         yield Function(name, (shape,), lambda x, p, training: x, dict(p=0.4, training=False), "eval")
         yield Function(name, (shape,), lambda x, p: x, dict(p=0.0), "nothing dropped")
         yield Function(name, (shape,), lambda x, p: x * 0, dict(p=1.0), "all dropped")
+    for name in ("alpha_dropout", "feature_alpha_dropout"):
+        yield Function(name, (x,), lambda x, p: x, dict(p=0.4), "eval")
+        yield Function(name, (x,), lambda x, p, training: x, dict(p=0.0, training=True), "nothing dropped")
+        yield Function(name, (x,), lambda x, p, training: x * 0, dict(p=1.0, training=True), "all dropped")
     yield Function("pixel_shuffle", ((2, 8, 3, 4), 2), arrangement.pixel_shuffle)
     yield Function("pixel_unshuffle", ((2, 3, 6, 4), 2), arrangement.pixel_unshuffle)
     yield Function("channel_shuffle", ((2, 6, 3, 4), 3), arrangement.channel_shuffle)
@@ -223,7 +238,10 @@ def _losses() -> Iterator[Function]:
         huber_loss=(x, x), binary_cross_entropy=(Unit(x), Unit(x)), binary_cross_entropy_with_logits=(x, Unit(x)), kl_div=(x, Unit(x)),
         ctc_loss=((9, 3, 5), Value(np.array([[1, 2], [3, 3], [4, 1]])), Value(np.array([9, 6, 5])), Value(np.array([2, 2, 0]))),
         cosine_embedding_loss=(x, x, Signs((7,))), margin_ranking_loss=(x, x, Signs(x)), hinge_embedding_loss=(x, Signs(x)),
-        triplet_margin_loss=(x, x, x), gaussian_nll_loss=(x, x, Unit(x)), poisson_nll_loss=(x, x),
+        triplet_margin_with_distance_loss=(x, x, x), soft_margin_loss=(x, Signs(x)), multi_margin_loss=(x, Ints(5, (7,))),
+        multilabel_margin_loss=(x, Value(np.array([[2, 0, -1, 3, 1]] * 4 + [[-1, 0, 0, 0, 0]] * 2 + [[4, 4, 1, 0, 3]]))),
+        multilabel_soft_margin_loss=(x, Ints(2, x)), triplet_margin_loss=(x, x, x),
+        gaussian_nll_loss=(x, x, Unit(x)), poisson_nll_loss=(x, x),
     )  # fmt: skip
     for name, args in calls.items():
         for reduction in ("mean", "sum", "none"):
@@ -232,6 +250,8 @@ def _losses() -> Iterator[Function]:
     for name in ("mse_loss", "l1_loss", "huber_loss"):
         for reduction in ("mean", "sum", "none"):
             yield Function(name, (x, x), getattr(losses, name), dict(reduction=reduction, weight=Unit(x)), f"{reduction}, weight")
+    yield Function("multi_margin_loss", (x, Ints(5, (7,)), 2, 0.4, Unit((5,))), losses.multi_margin_loss, desc="options")
+    yield Function("multilabel_soft_margin_loss", (x, Unit(x), Unit((7, 1))), losses.multilabel_soft_margin_loss, desc="weight")
     yield Function("smooth_l1_loss", (x, x), losses.smooth_l1_loss, dict(beta=0.0), "beta 0")
     yield Function("cross_entropy", (x, Ints(5, (7,))), losses.cross_entropy, dict(label_smoothing=0.3, ignore_index=1), "options")
     yield Function("gaussian_nll_loss", (x, x, Unit((7, 1))), losses.gaussian_nll_loss, dict(full=True, eps=1e-3), "options")

@@ -79,6 +79,7 @@ def test_special_values(name: str, dtype: type) -> None:
 
 # Functions that go through 0, where PyTorch's keep its sign.
 THROUGH_ZERO = ["elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "mish", "relu", "relu6", "selu", "silu", "softsign", "tanh"]
+THROUGH_ZERO += ["celu", "rrelu", "softshrink"]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -40,7 +40,8 @@ def test_tensors(row: Function) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["relu", "relu6", "leaky_relu", "elu", "selu", "silu", "mish", "hardswish", "hardtanh", "hardsigmoid", "dropout"]
+    "name",
+    ["relu", "relu6", "leaky_relu", "rrelu", "elu", "celu", "selu", "silu", "mish", "hardswish", "hardtanh", "hardsigmoid", "dropout"],
 )
 def test_inplace_writes_into_the_argument(name: str) -> None:
     x = np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4)

@@ -171,3 +171,23 @@ def test_errors(call, error, message) -> None:
         warnings.simplefilter("ignore")
         with pytest.raises(error, match=message):
             call()
+
+
+def test_margins_between_classes_at_their_kinks() -> None:
+    """PyTorch's: nothing is handed on at the margin itself, and NaN is below it."""
+    for function, target in ((nn.functional.multi_margin_loss, [0, 0]), (nn.functional.multilabel_margin_loss, [[0, -1, 1], [0, 0, -1]])):
+        x = nn.Tensor(np.array([[1.0, 0.0, 2.0], [1.0, np.nan, 1.0]]), requires_grad=True)
+        y = function(x, np.array(target), reduction="none")
+        times = 2 if function is nn.functional.multilabel_margin_loss else 1
+        np.testing.assert_allclose(y.numpy(), [2 / 3, times / 3])
+        y.backward(np.ones(2))
+        np.testing.assert_allclose(x.grad, [[-1 / 3, 0, 1 / 3], [-times / 3, 0, times / 3]])
+
+
+def test_margins_of_samples_far_on_either_side() -> None:
+    x = nn.Tensor(np.array([-1000.0, 1000.0, 60.0], np.float32), requires_grad=True)
+    y = nn.functional.soft_margin_loss(x, np.array([1, 1, 1]), reduction="sum")
+    y.backward()
+    assert y.item() == 1000 and np.array_equal(x.grad[:2], [-1, 0]) and -1e-25 < x.grad[2] < 0
+    small = nn.functional.multilabel_soft_margin_loss(np.array([60.0, -60.0], np.float32), np.array([1, 0]))
+    np.testing.assert_allclose(small, np.exp(-60.0), rtol=1e-5)

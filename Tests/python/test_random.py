@@ -161,6 +161,87 @@ def test_dropout_probability_out_of_range(p: float) -> None:
         nn.functional.dropout(np.ones(3, np.float32), p)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+def test_rrelu_draws_a_slope_for_every_element(dtype: type) -> None:
+    number = k.FLOAT32 if dtype is np.float32 else k.FLOAT64
+    x = np.random.default_rng(0).normal(size=(40, 50)).astype(dtype)
+    x[0, :3] = 0, np.nan, -np.inf
+    nn.manual_seed(7)
+    t = nn.Tensor(x, requires_grad=True)
+    y = nn.RReLU(0.1, 0.4)(t)
+    y.backward(np.ones_like(x))
+    slopes = reference.random_forward(x.shape, number, k.UNIFORM, 0.1, 0.4, 7, 0)
+    expected = np.where(x <= 0, slopes, 1).astype(dtype)
+    np.testing.assert_array_equal(t.grad, expected)
+    np.testing.assert_array_equal(y.numpy(), x * expected)
+    assert not np.array_equal(nn.RReLU()(x), nn.RReLU()(x), equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("name", ["AlphaDropout", "FeatureAlphaDropout"])
+def test_alpha_dropout_is_the_reference_s(name: str, p: float, dtype: type) -> None:
+    number = k.FLOAT32 if dtype is np.float32 else k.FLOAT64
+    x = np.random.default_rng(1).normal(size=(7, 6, 5)).astype(dtype)
+    nn.manual_seed(3)
+    t = nn.Tensor(x, requires_grad=True)
+    y = getattr(nn, name)(p)(t)
+    y.backward(np.ones_like(x))
+    kept = reference.random_forward(x.shape if name == "AlphaDropout" else (7, 6, 1), number, k.BERNOULLI, 1 - p, 0.0, 3, 0)
+    limit = 1.0507009873554805 * 1.6732632423543772
+    a = 1 / np.sqrt((limit**2 * p + 1) * (1 - p))
+    expected = a * np.where(kept, x.astype(np.float64), -limit) + limit * a * p
+    assert difference(y.numpy(), expected) < (1e-6 if dtype is np.float32 else 1e-14)
+    assert difference(t.grad, np.broadcast_to(a * kept, x.shape)) < (1e-6 if dtype is np.float32 else 1e-14)
+
+
+def test_alpha_dropout_keeps_mean_and_variance() -> None:
+    x = np.random.default_rng(2).normal(size=1_000_000)
+    y = nn.functional.alpha_dropout(x, 0.3, training=True)
+    assert abs(y.mean()) < 0.01 and abs(y.var() - 1) < 0.01
+
+
+def test_alpha_dropout_and_rrelu_in_place() -> None:
+    x = np.ones((3, 4, 5), np.float32)
+    for function in (nn.functional.alpha_dropout, nn.functional.feature_alpha_dropout, nn.functional.rrelu):
+        nn.manual_seed(5)
+        expected = function(-x, training=True)
+        nn.manual_seed(5)
+        mine = -x
+        assert function(mine, training=True, inplace=True) is mine
+        np.testing.assert_array_equal(mine, expected)
+        assert len(np.unique(mine)) > 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("dim", [-1, 0])
+def test_gumbel_softmax_is_the_reference_s(dim: int, dtype: type) -> None:
+    number = k.FLOAT32 if dtype is np.float32 else k.FLOAT64
+    x = np.random.default_rng(3).normal(size=(6, 5)).astype(dtype)
+    nn.manual_seed(11)
+    y = nn.functional.gumbel_softmax(x, tau=0.7, dim=dim)
+    u = reference.random_forward(x.shape, number, k.UNIFORM, 0.0, 1.0, 11, 0).astype(np.float64)
+    expected = reference.softmax_forward((x - np.log(-np.log(u))) / 0.7, dim)
+    assert difference(y, expected) < (1e-6 if dtype is np.float32 else 1e-14)
+    nn.manual_seed(11)
+    t, soft = nn.Tensor(x, requires_grad=True), nn.Tensor(x, requires_grad=True)
+    hard = nn.functional.gumbel_softmax(t, tau=0.7, hard=True, dim=dim)
+    np.testing.assert_allclose(hard.numpy(), expected == expected.max(dim, keepdims=True), atol=1e-6)
+    nn.manual_seed(11)
+    dy = np.random.default_rng(4).normal(size=x.shape).astype(dtype)
+    nn.functional.gumbel_softmax(soft, tau=0.7, dim=dim).backward(dy)
+    hard.backward(dy)
+    np.testing.assert_array_equal(t.grad, soft.grad)
+
+
+def test_gumbel_softmax_draws_classes_by_their_probability() -> None:
+    probabilities = np.array([0.1, 0.2, 0.7])
+    y = nn.functional.gumbel_softmax(np.tile(np.log(probabilities), (200_000, 1)), hard=True)
+    np.testing.assert_allclose(y.mean(0), probabilities, atol=0.005)
+    with pytest.warns(UserWarning, match="eps"):
+        nn.functional.gumbel_softmax(np.zeros((1, 2)), eps=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_recurrent_dropout_is_the_reference_s(kind: str, batch_first: bool) -> None:

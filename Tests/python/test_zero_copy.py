@@ -17,8 +17,9 @@ from swiftnn import _native
 
 # Layers that hand the caller's array on, or another view of it, as PyTorch's do
 VIEWS = {"Identity", "Flatten", "Unflatten", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"}
+VIEWS |= {"AlphaDropout", "FeatureAlphaDropout"}
 # Layers that NumPy computes
-VIEWS |= {"PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "CosineSimilarity", "PairwiseDistance", "GLU"}
+VIEWS |= {"PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "CosineSimilarity", "PairwiseDistance", "GLU", "Tanhshrink", "RReLU"}
 COMPUTING = [row for row in LAYERS if row.name not in VIEWS and "inplace" not in row.options]
 computing = pytest.mark.parametrize("row", COMPUTING, ids=lambda row: row.id)
 

@@ -70,6 +70,12 @@ def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, te
     for g in (F.sigmoid, F.tanh, F.logsigmoid, F.softsign):
         assert_type(g(single), F32)
         assert_type(g(tensor), nn.Tensor)
+    for g in (F.celu, F.rrelu, F.hardshrink, F.softshrink, F.tanhshrink, F.alpha_dropout, F.feature_alpha_dropout):
+        assert_type(g(single), F32)
+        assert_type(g(tensor), nn.Tensor)
+    assert_type(F.threshold(single, 0.1, 20.0), F32)
+    assert_type(F.gumbel_softmax(single, 0.5, hard=True), F32)
+    assert_type(F.gumbel_softmax(logits=tensor), nn.Tensor)
     assert_type(F.leaky_relu(single, negative_slope=0.2), F32)
     assert_type(F.elu(tensor, 1.0), nn.Tensor)
     assert_type(F.gelu(double, approximate="tanh"), F64)
@@ -143,6 +149,11 @@ def function_losses(single: F32, classes: NDArray[np.int64], tensor: nn.Tensor, 
     assert_type(F.cosine_embedding_loss(single, tensor, classes), nn.Tensor)
     assert_type(F.margin_ranking_loss(single, single, classes), F32)
     assert_type(F.triplet_margin_loss(single, single, negative=tensor), nn.Tensor)
+    assert_type(F.triplet_margin_with_distance_loss(single, single, single, distance_function=F.cosine_similarity), F32)
+    assert_type(F.soft_margin_loss(single, classes), F32)
+    assert_type(F.multi_margin_loss(tensor, classes, 2), nn.Tensor)
+    assert_type(F.multilabel_margin_loss(single, classes), F32)
+    assert_type(F.multilabel_soft_margin_loss(single, tensor), nn.Tensor)
     assert_type(F.ctc_loss(single, classes, classes, classes), F32)
 
 
@@ -159,6 +170,8 @@ def losses(single: F32, classes: NDArray[np.int64], tensor: nn.Tensor) -> None:
     assert_type(nn.CrossEntropyLoss()(single, classes), F32)
     assert_type(nn.CrossEntropyLoss()(tensor, classes), nn.Tensor)
     assert_type(nn.MSELoss()(single, tensor), nn.Tensor)
+    assert_type(nn.MultiMarginLoss()(single, classes), F32)
+    nn.TripletMarginWithDistanceLoss(distance_function=nn.PairwiseDistance())(single, single, single)
 
 
 class Model(nn.Module):

@@ -114,8 +114,8 @@ class _Builder:
         for argument in inspect.signature(cls).parameters.values():
             if argument.name in _NOT_KEPT or argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
                 continue
-            if argument.name == "activation" and children.get("activation") is not None:
-                arguments["activation"] = children["activation"]
+            if children.get(argument.name) is not None and argument.name in ("activation", "distance_function"):
+                arguments[argument.name] = children[argument.name]
                 continue
             special = _SPECIAL.get((name, argument.name)) or _SPECIAL.get(("", argument.name))
             value = special(module) if special else getattr(module, argument.name)
@@ -210,6 +210,14 @@ def _activation(module: Any) -> Any:
     raise ValueError(f"its activation {activation!r} is Python code; expected relu or gelu")
 
 
+def _distance_function(module: Any) -> Any:
+    function = module.distance_function
+    name = getattr(function, "__name__", None)
+    if name in ("pairwise_distance", "cosine_similarity"):
+        return getattr(F, name)
+    raise ValueError(f"its distance_function {function!r} is Python code; expected a module, pairwise_distance or cosine_similarity")
+
+
 # A Transformer is made small; its encoder and decoder are replaced.
 _SMALL = {"num_encoder_layers": 1, "num_decoder_layers": 1, "dim_feedforward": 1}
 
@@ -220,6 +228,7 @@ _SPECIAL: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("", "_weight"): lambda module: None,
     ("", "_freeze"): lambda module: False,
     ("PairwiseDistance", "p"): lambda module: module.norm,
+    ("TripletMarginWithDistanceLoss", "distance_function"): _distance_function,
     **{
         (layer, argument): function
         for layer in ("TransformerEncoderLayer", "TransformerDecoderLayer")

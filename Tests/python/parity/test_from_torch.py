@@ -96,6 +96,18 @@ def test_containers() -> None:
         nn.from_torch(t.ParameterList(["x"]))
 
 
+def test_distances_of_triplets() -> None:
+    t = torch.nn
+    given = [np.random.default_rng(i).normal(size=(5, 4)).astype(np.float32) for i in range(3)]
+    for function in (None, t.PairwiseDistance(p=1), t.CosineSimilarity(), t.functional.pairwise_distance, t.functional.cosine_similarity):
+        theirs = t.TripletMarginWithDistanceLoss(distance_function=function, margin=0.4, swap=True)
+        mine = nn.from_torch(theirs)
+        assert repr(mine) == repr(theirs)
+        assert not disagreement(mine(*given), theirs(*map(torch.from_numpy, given)), 2e-5)
+    with pytest.raises(TypeError, match="distance_function .* is Python code"):
+        nn.from_torch(t.TripletMarginWithDistanceLoss(distance_function=lambda x, y: x - y))
+
+
 def test_the_random_generator_goes_on() -> None:
     before = nn.random.get_rng_state()
     nn.from_torch(torch.nn.Linear(3, 3))

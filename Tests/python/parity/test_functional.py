@@ -170,9 +170,11 @@ def activation(r: Choices) -> Call:
     x = r.tensor(*r.ints(1, 40, r.int(1, 3))).mul(r.one_of(1, 5, 50))
     name = r.one_of(
         "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "tanh", "softplus", "hardswish", "hardtanh",
-        "hardsigmoid", "logsigmoid", "softsign",
+        "hardsigmoid", "logsigmoid", "softsign", "celu", "hardshrink", "softshrink", "tanhshrink", "threshold", "rrelu",
     )  # fmt: skip
-    given = {"leaky_relu": (0.3,), "elu": (1.3,), "softplus": (0.7, 4.0), "hardtanh": (-0.4, 2.0)}.get(name, ())
+    given = dict(leaky_relu=(0.3,), elu=(1.3,), softplus=(0.7, 4.0), hardtanh=(-0.4, 2.0), celu=(-0.7,), softshrink=(1.5,)).get(name, ())
+    if name == "threshold":
+        return name, (x, 0.3, -2.0), {}
     options = dict(approximate="tanh") if name == "gelu" and r.int(0, 1) else {}
     return name, (x, *(given if r.int(0, 1) else ())), options
 

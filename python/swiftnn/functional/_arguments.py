@@ -65,6 +65,11 @@ def _floats(x: Any) -> Any:
     return _in_type(a, _width(a))
 
 
+def _whole(y: Any) -> Any:
+    """y as an array where NumPy's operators made a number of one without dimensions."""
+    return y if isinstance(y, Tensor) else np.asarray(y)
+
+
 def _in_type(a: Any, dtype: Any) -> Any:
     """An array of real numbers or booleans in a float type."""
     if a.dtype == dtype:

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from .._native import activation_forward, prelu_forward, softmax_forward
-from ..errors import ShapeError
-from ..tensor import Tensor
-from ._arguments import Array, _as_array, _axis, _check_writable, _raw, _width, _write
-from ._signatures import input_and_weight, one_input, probabilities
+from ..errors import DomainError, ShapeError
+from ..init import _UNIFORM, _draw
+from ._arguments import Array, _as_array, _axis, _check_writable, _floats, _raw, _real, _whole, _width, _write
+from ._signatures import input_and_weight, logits, one_input, probabilities
 
 __all__ = [
+    "celu",
     "elu",
     "gelu",
     "glu",
+    "gumbel_softmax",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
@@ -27,19 +30,24 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rrelu",
     "selu",
     "sigmoid",
     "silu",
     "softmax",
     "softmin",
     "softplus",
+    "softshrink",
     "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
 ]
 
 # The numbers of swiftnn.h.
 _RELU, _RELU6, _LEAKY_RELU, _ELU, _GELU, _GELU_TANH, _SILU, _MISH, _SIGMOID, _TANH, _SOFTPLUS, _HARDSWISH = range(12)
-_HARDTANH, _HARDSIGMOID, _LOGSIGMOID, _SELU, _SOFTSIGN = range(15, 20)
+_LOG = 13
+_HARDTANH, _HARDSIGMOID, _LOGSIGMOID, _SELU, _SOFTSIGN, _CELU, _THRESHOLD, _HARDSHRINK, _SOFTSHRINK = range(15, 24)
 
 
 @one_input
@@ -145,6 +153,154 @@ def elu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Array:
     Reference: Clevert et al., Fast and Accurate Deep Network Learning by Exponential Linear Units (2015).
     """
     return _activate(input, inplace, _ELU, alpha)
+
+
+@one_input
+def celu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Array:
+    """Bends negative values towards -alpha, with a slope of 1 at 0 for every alpha.
+
+    y = x if x > 0 else alpha · (exp(x / alpha) - 1)
+
+    Args:
+        input: array (*).
+        alpha: the limit at -∞, negated.
+        inplace: writes the result into input and returns it.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: alpha is 0.
+
+    Example:
+        >>> nn.functional.celu(np.array([-np.inf, 2.0]), 0.5)
+        array([-0.5,  2. ])
+
+    Reference: Barron, Continuously Differentiable Exponential Linear Units (2017).
+    """
+    if alpha == 0:
+        raise DomainError("alpha cannot be 0 for celu, which divides by it; use relu for the limit of small alpha")
+    return _activate(input, inplace, _CELU, alpha)
+
+
+@one_input
+def rrelu(input: Array, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Array:
+    """Scales negative values down, while training each by a random factor.
+
+    y = x if x > 0 else a · x; a from U(lower, upper) in training, else (lower + upper) / 2
+
+    Args:
+        input: array (*).
+        lower: smallest factor.
+        upper: largest factor.
+        training: draws the factors.
+        inplace: writes the result into input and returns it.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: lower is greater than upper.
+
+    Example:
+        >>> nn.functional.rrelu(np.array([-4.0, 2.0]), 0.25, 0.75)
+        array([-2.,  2.])
+
+    Reference: Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network (2015).
+    """
+    if not _real(lower, "lower") <= _real(upper, "upper"):
+        raise DomainError(f"lower must not be greater than upper, but got lower={lower} and upper={upper}")
+    if not training:
+        return _activate(input, inplace, _LEAKY_RELU, (lower + upper) / 2)
+    if inplace:
+        _check_writable(input)
+    x = _floats(input)
+    factors = _draw(tuple(x.shape), x.dtype, _UNIFORM, lower, upper, None)
+    # NaN is among what is not scaled.
+    factors[~(_raw(x) <= 0)] = 1
+    y = _whole(x * factors)
+    return _write(input, y) if inplace else y
+
+
+@one_input
+def threshold(input: Array, threshold: float, value: float, inplace: bool = False) -> Array:
+    """Replaces values up to a threshold by a number.
+
+    y = x if x > threshold else value
+
+    Args:
+        input: array (*).
+        threshold: up to where values are replaced.
+        value: by what.
+        inplace: writes the result into input and returns it.
+
+    **Shape**: (*) -> (*).
+
+    Example:
+        >>> nn.functional.threshold(np.array([0.5, 2.0]), 1.0, -3.0)
+        array([-3.,  2.])
+    """
+    return _activate(input, inplace, _THRESHOLD, threshold, value)
+
+
+@one_input
+def hardshrink(input: Array, lambd: float = 0.5) -> Array:
+    """Replaces values near 0 by 0.
+
+    y = x if |x| > lambd else 0
+
+    Args:
+        input: array (*).
+        lambd: how near.
+
+    **Shape**: (*) -> (*).
+
+    Example:
+        >>> nn.functional.hardshrink(np.array([-2.0, 0.25, 0.75]))
+        array([-2.  ,  0.  ,  0.75])
+    """
+    return activation_forward(input, _HARDSHRINK, lambd, 0.0)
+
+
+@one_input
+def softshrink(input: Array, lambd: float = 0.5) -> Array:
+    """Moves values towards 0, and those near it to 0.
+
+    y = x - lambd if x > lambd else x + lambd if x < -lambd else 0
+
+    Args:
+        input: array (*).
+        lambd: how far, at least 0.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: lambd is negative, infinite or NaN.
+
+    Example:
+        >>> nn.functional.softshrink(np.array([-2.0, 0.25, 0.75]))
+        array([-1.5 ,  0.  ,  0.25])
+    """
+    if not 0 <= _real(lambd, "lambd") < np.inf:
+        raise DomainError(f"lambd must be a finite number that is at least 0, but got {lambd}")
+    return activation_forward(input, _SOFTSHRINK, lambd, 0.0)
+
+
+@one_input
+def tanhshrink(input: Array) -> Array:
+    """What tanh takes away.
+
+    y = x - tanh(x)
+
+    Args:
+        input: array (*).
+
+    **Shape**: (*) -> (*).
+
+    Example:
+        >>> nn.functional.tanhshrink(np.array([0.0, 1.0])).round(4)
+        array([0.    , 0.2384])
+    """
+    x = _floats(input)
+    return _whole(x - activation_forward(x, _TANH, 0.0, 0.0))
 
 
 @one_input
@@ -505,8 +661,57 @@ def softmin(input: Array, dim: int | None = None, _stacklevel: int = 3, dtype: A
     dim = _implicit_dim("softmin", input, _stacklevel) if dim is None else dim
     x = _as_array(input)
     x = -x.astype(_width(x) if dtype is None else dtype, copy=False)
-    # NumPy's operators turn arrays without dimensions into scalars.
-    return softmax_forward(x if isinstance(x, Tensor) else np.asarray(x), dim, False)
+    return softmax_forward(_whole(x), dim, False)
+
+
+@logits
+def gumbel_softmax(logits: Array, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Array:
+    """Draws from the classes that logits describe, in a way that gradients can follow.
+
+    y = softmax((logits + g) / tau), g = -log(-log(u)), u from U(0, 1)
+
+    Args:
+        logits: array (*) of log-probabilities, which need not be normalised.
+        tau: temperature: the smaller, the nearer y is to 1 for one class and 0 for the others.
+        hard: returns 1 for the largest and 0 for the others, with the gradient of y.
+        eps: deprecated, has no effect.
+        dim: dimension of the classes.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: tau is 0.
+        IndexError: dim is out of range.
+
+    Differences from PyTorch:
+        The draws are other ones: they come from `nn.random`, with the same bits on every machine and for any number of threads.
+
+    Example:
+        >>> nn.functional.gumbel_softmax(np.zeros((20, 3)), hard=True).sum(1).round().tolist() == [1.0] * 20
+        True
+
+    Reference: Jang, Gu, Poole, Categorical Reparameterization with Gumbel-Softmax (2016).
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    if _real(tau, "tau") == 0:
+        raise ValueError("tau cannot be 0, which logits are divided by; use argmax for the limit of small tau")
+    x = _floats(logits)
+    axis = _axis(dim, x.ndim)
+    if hard and x.ndim and x.shape[axis] == 0:
+        raise IndexError(f"logits must have a class along dim={dim} where hard is True, but have shape {tuple(x.shape)}")
+    u = _draw(tuple(x.shape), x.dtype, _UNIFORM, 0.0, 1.0, None)
+    # 0, which would become -infinity, goes to half of the smallest other number.
+    np.maximum(u, np.finfo(u.dtype).eps / 4, out=u)
+    noise = -activation_forward(_whole(-activation_forward(u, _LOG, 0.0, 0.0)), _LOG, 0.0, 0.0)
+    y = softmax_forward(_whole((x + noise) / tau), dim, False)
+    if not hard:
+        return y
+    soft = _raw(y)
+    chosen = np.zeros_like(soft)
+    if soft.size:
+        np.put_along_axis(np.atleast_1d(chosen), np.expand_dims(np.argmax(np.atleast_1d(soft), axis), axis), 1, axis)
+    return _whole(chosen - soft + y)
 
 
 def _implicit_dim(name: str, x: Any, stacklevel: int) -> int:

@@ -11,10 +11,16 @@ import numpy as np
 from .. import random
 from .._native import dropout_forward
 from ..errors import ShapeError
-from ._arguments import Array, _as_array, _check_writable, _width, _write
+from ..init import _draw
+from ._arguments import Array, _as_array, _check_writable, _floats, _whole, _width, _write
 from ._signatures import one_input
 
-__all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d"]
+__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
+
+# The kind of swiftnn.h.
+_BERNOULLI = 2
+# The limit of selu at -∞, negated.
+_ALPHA = 1.7580993408473766
 
 
 @one_input
@@ -158,4 +164,78 @@ def _channel_dropout(input: Any, spatial: int, p: float, training: bool, inplace
     lead = x.shape[: x.ndim - spatial]
     ones = np.ones((*lead, *(1,) * spatial), _width(x))
     y = x * _dropout(ones, None, p)
+    return _write(input, y) if inplace else y
+
+
+@one_input
+def alpha_dropout(input: Array, p: float = 0.5, training: bool = False, inplace: bool = False) -> Array:
+    """Sets elements to the limit of selu at random, and shifts and scales all so that mean 0 and variance 1 stay.
+
+    y = a · (k · x - (1 - k) · α) + α · a · p, k = 1 with probability 1-p, else 0; α = 1.75809..., a = 1 / √((1-p) · (1 + p · α²))
+
+    Args:
+        input: array (*).
+        p: probability of the limit; with 1 all becomes 0.
+        training: False returns input as it is.
+        inplace: writes the result into input and returns it.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: p is not in 0 ... 1.
+
+    Example:
+        >>> nn.functional.alpha_dropout(np.ones(3), p=0.5)
+        array([1., 1., 1.])
+
+    Reference: Klambauer et al., Self-Normalizing Neural Networks (2017).
+    """
+    return _alpha_dropout(input, p, training, inplace, None)
+
+
+@one_input
+def feature_alpha_dropout(input: Array, p: float = 0.5, training: bool = False, inplace: bool = False) -> Array:
+    """Sets whole channels to the limit of selu at random, and shifts and scales all so that mean 0 and variance 1 stay.
+
+    Args:
+        input: array (N, C, *).
+        p: probability of the limit; with 1 all becomes 0.
+        training: False returns input as it is.
+        inplace: writes the result into input and returns it.
+
+    **Shape**: (N, C, *) -> (N, C, *).
+
+    Raises:
+        ValueError: p is not in 0 ... 1.
+        ShapeError: input has fewer than 2 dimensions.
+
+    Example:
+        >>> nn.functional.feature_alpha_dropout(np.ones((2, 3, 4)), training=True).shape
+        (2, 3, 4)
+    """
+    return _alpha_dropout(input, p, training, inplace, 2)
+
+
+def _alpha_dropout(input: Any, p: float, training: bool, inplace: bool, lead: int | None) -> Array:
+    """One decision for each place in the first `lead` dimensions; None: for each element."""
+    _check_probability(p)
+    if not training or p == 0:
+        return input
+    if inplace:
+        _check_writable(input)
+    x = _floats(input)
+    shape = tuple(x.shape)
+    if math.prod(shape) == 0:
+        return input
+    if p == 1:
+        y = _whole(x * x.dtype.type(0))
+        return _write(input, y) if inplace else y
+    if lead is not None:
+        if len(shape) < lead:
+            raise ShapeError(f"input must have a batch and a channel dimension, but got shape {shape}; use alpha_dropout for other arrays")
+        shape = shape[:lead] + (1,) * (len(shape) - lead)
+    kept = _draw(shape, x.dtype, _BERNOULLI, 1 - p, 0.0, None)
+    a = 1 / math.sqrt((_ALPHA**2 * p + 1) * (1 - p))
+    low, high = (kept.dtype.type(v) for v in (_ALPHA * a * (p - 1), _ALPHA * a * p))
+    y = _whole(x * (kept * kept.dtype.type(a)) + np.where(kept, high, low))
     return _write(input, y) if inplace else y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from .. import operators
 from .._native import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward, softmax_forward
 from ..errors import DomainError, ShapeError
-from ._arguments import Array, _as_array, _broadcastable, _floats, _in_type, _raw, _real
+from ..tape import operation
+from ._arguments import Array, _as_array, _broadcastable, _floats, _in_type, _raw, _real, _whole
 from ._signatures import input_and_target, input_target_and_variance, inputs_and_target, log_probs, triplet
+from .activation import logsigmoid
 from .distance import pairwise_distance
 
 __all__ = [
@@ -28,10 +31,15 @@ __all__ = [
     "l1_loss",
     "margin_ranking_loss",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "poisson_nll_loss",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 # The numbers of swiftnn.h.
@@ -793,17 +801,304 @@ def triplet_margin_loss(
     if _real(margin, "margin") <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     a, b, c = _floats(anchor), _floats(positive), _floats(negative)
-    if not a.ndim == b.ndim == c.ndim:
-        raise ShapeError(
-            f"The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor {a.ndim}D, "
-            f"positive {b.ndim}D, and negative {c.ndim}D inputs"
-        )
+    _check_triplet(a, b, c)
     _broadcastable(anchor=a, positive=b, negative=c)
     near = pairwise_distance(a, b, p, eps)
     far = pairwise_distance(a, c, p, eps)
     if swap:
         far = operators.minimum(far, pairwise_distance(b, c, p, eps))
     return _reduced(operators.clamp(near - far + margin, min=0), number)
+
+
+@triplet
+def triplet_margin_with_distance_loss(
+    anchor: Array,
+    positive: Array,
+    negative: Array,
+    *,
+    distance_function: Any = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Array:
+    """Brings an anchor nearer to a positive example than to a negative one, by a distance of your own.
+
+    l = max(0, margin + d(a, p) - d(a, n))
+
+    Args:
+        anchor: array, of whatever shape distance_function takes.
+        positive: array with as many dimensions.
+        negative: array with as many dimensions.
+        distance_function: d, a function or module that takes two arrays; None: `pairwise_distance`.
+        margin: how much nearer.
+        swap: takes the distance of positive and negative where that is smaller.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, D), (N, D), (N, D) -> (), or (N) without reduction; (D), (D), (D) -> ().
+
+    Raises:
+        ShapeError: the numbers of dimensions differ.
+        ValueError: margin is not positive, or reduction unknown.
+
+    Example:
+        >>> a = np.zeros((1, 2))
+        >>> city_block = lambda x, y: abs(x - y).sum(-1)
+        >>> nn.functional.triplet_margin_with_distance_loss(a, a + 1.5, a + 1.0, distance_function=city_block)
+        array(2.)
+
+    Reference: Balntas, Riba, Ponsa, Mikolajczyk: Learning local feature descriptors with triplets and shallow convolutional neural
+    networks (2016).
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction; use 'mean', 'sum' or 'none'")
+    if _real(margin, "margin") <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    a, b, c = _floats(anchor), _floats(positive), _floats(negative)
+    _check_triplet(a, b, c)
+    distance = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(a, b), distance(a, c)
+    if swap:
+        far = operators.minimum(far, distance(b, c))
+    return _reduced(operators.clamp(margin + near - far, min=0), _number(reduction))
+
+
+def _check_triplet(anchor: Any, positive: Any, negative: Any) -> None:
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise ShapeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
+
+
+# Margins between classes.
+
+
+@input_and_target
+def soft_margin_loss(
+    input: Array,
+    target: Array,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """The logistic loss of two classes, 1 and -1.
+
+    l = log(1 + exp(-y · x))
+
+    Args:
+        input: array (*).
+        target: array that broadcasts to (*), of 1 and -1.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: target does not broadcast to the shape of input.
+        ValueError: reduction is unknown.
+
+    Differences from PyTorch:
+        Large -y · x give themselves and not infinity.
+
+    Example:
+        >>> nn.functional.soft_margin_loss(np.array([0.0, -50.0]), np.array([1, 1]), reduction="none").round(4)
+        array([ 0.6931, 50.    ])
+    """
+    number = _number(reduction, size_average, reduce)
+    x = _floats(input)
+    t = _in_type(_as_array(target, x), x.dtype)
+    _broadcastable(input=x, target=t)
+    if np.broadcast_shapes(x.shape, t.shape) != tuple(x.shape):
+        raise ShapeError(f"target must broadcast to the shape of input, {tuple(x.shape)}, but has shape {tuple(t.shape)}")
+    return _reduced(_whole(-logsigmoid(_whole(x * t))), number)
+
+
+@input_and_target
+def multi_margin_loss(
+    input: Array,
+    target: Array,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Makes the score of the right class greater than those of the others by a margin.
+
+    l[n] = w[y[n]] · Σ max(0, margin - x[n,y[n]] + x[n,c])ᵖ / C over the classes c other than y[n]
+
+    Args:
+        input: array (N, C) or (C) of scores.
+        target: array (N) or () of class numbers.
+        p: 1 or 2.
+        margin: how much greater.
+        weight: array (C), a factor for each class.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, C), (N) -> (), or (N) without reduction; (C), () -> ().
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        ValueError: p is neither 1 nor 2, or reduction is unknown.
+
+    Example:
+        >>> nn.functional.multi_margin_loss(np.array([[1.0, 2.0, 0.0, -4.0]]), np.array([1]), margin=2.0)
+        array(0.25)
+    """
+    number = _number(reduction, size_average, reduce)
+    if p not in (1, 2):
+        raise ValueError(f"only p == 1 and p == 2 supported, but got p={p}")
+    x = _floats(input)
+    if x.ndim > 2 or 0 in x.shape[-1:]:
+        raise ShapeError(f"input must be (N, C) or (C) with at least one class, but got shape {tuple(x.shape)}")
+    given = _raw(_classes(_as_array(target), x))
+    rows = operators.contiguous(x if x.ndim == 2 else x.reshape((1, -1)))
+    n, classes = rows.shape
+    if given.ndim > 1 or given.size != n:
+        raise ShapeError(f"target must have one class number for each of the {n} samples of input {tuple(x.shape)}, but got {given.shape}")
+    outside = (given < 0) | (given >= classes)
+    if outside.any():
+        raise IndexError(f"target has class number {given[outside].flat[0]}, which is out of range: expected 0 to {classes - 1}")
+    labels = given.reshape(n, 1)
+    z = rows - operators.gather(rows, 1, labels) + x.dtype.type(_real(margin, "margin"))
+    # Not a clamp, which would hand on the gradient at 0, nor a NaN.
+    z = operators.where((_raw(z) > 0) & (np.arange(classes) != labels), z, np.zeros((), x.dtype))
+    y = operators.sum(z if p == 1 else operators.square(z), 1) / classes
+    if weight is not None:
+        w = _in_type(_as_array(weight), x.dtype)
+        if tuple(w.shape) != (classes,):
+            raise ShapeError(f"weight must have shape ({classes},), a factor for each class, but got {tuple(w.shape)}")
+        y = y * operators.index(w, labels[:, 0])
+    return _reduced(y if given.ndim else y.reshape(()), number)
+
+
+@input_and_target
+def multilabel_margin_loss(
+    input: Array,
+    target: Array,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """Makes the scores of a sample's classes greater by 1 than those of all others.
+
+    l[n] = Σ max(0, 1 - x[n,y] + x[n,c]) / C over the classes y of the sample and c that are not
+
+    Args:
+        input: array (N, C) or (C) of scores.
+        target: array of the same shape, of class numbers: those before the first negative number are the sample's.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, C), (N, C) -> (), or (N) without reduction; (C), (C) -> ().
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.functional.multilabel_margin_loss(np.array([[0.0, 0.25, 0.5, 1.0]]), np.array([[3, 0, -1, 1]]))
+        array(0.875)
+    """
+    number = _number(reduction, size_average, reduce)
+    x = _floats(input)
+    given = _raw(_classes(_as_array(target), x))
+    if x.ndim > 2 or 0 in x.shape[-1:]:
+        raise ShapeError(f"input must be (N, C) or (C) with at least one class, but got shape {tuple(x.shape)}")
+    if given.shape != tuple(x.shape):
+        raise ShapeError(f"target must have the shape of input, {tuple(x.shape)}, but got {given.shape}")
+    classes = x.shape[-1] if x.ndim else 1
+    outside = (given < -1) | (given >= classes)
+    if outside.any():
+        raise IndexError(f"target has class number {given[outside].flat[0]}, which is out of range: expected -1 to {classes - 1}")
+    y = _multilabel_margin(operators.contiguous(x.reshape((-1, classes))), given.reshape(-1, classes))
+    return _reduced(y if x.ndim == 2 else y.reshape(()), number)
+
+
+@operation
+def _multilabel_margin(x: Any, target: Any) -> tuple[Any, Any]:
+    """The losses of the rows; one of their classes at a time, so that nothing larger than x is made."""
+    n, classes = x.shape
+    listed = np.logical_and.accumulate(target >= 0, axis=1)
+    own = np.zeros((n, classes), bool)
+    own[np.nonzero(listed)[0], target[listed]] = True
+
+    def terms() -> Iterator[tuple[Any, Any, Any, Any]]:
+        """For each place of target: the rows that have a class there, the classes, what the others lack, and where that counts."""
+        for place in range(int(listed.sum(1).max(initial=0))):
+            (rows,) = np.nonzero(listed[:, place])
+            labels = target[rows, place]
+            z = x.dtype.type(1) - x[rows, labels][:, None] + x[rows]
+            yield rows, labels, z, (z > 0) & ~own[rows]
+
+    y = np.zeros(n, x.dtype)
+    for rows, _, z, counts in terms():
+        y[rows] += np.where(counts, z, 0).sum(1)
+
+    def backward(dy: Any, _: Any) -> Any:
+        dx = np.zeros_like(x)
+        share = dy / x.dtype.type(classes)
+        for rows, labels, _, counts in terms():
+            dx[rows] += counts * share[rows, None]
+            dx[rows, labels] -= counts.sum(1) * share[rows]
+        return dx, None
+
+    return y / x.dtype.type(classes), backward
+
+
+@input_and_target
+def multilabel_soft_margin_loss(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Array:
+    """The cross entropy of the sigmoid of scores, each class for itself, averaged over the classes.
+
+    l[n] = -Σ_c w[c] · (y[n,c] · log σ(x[n,c]) + (1 - y[n,c]) · log(1 - σ(x[n,c]))) / C
+
+    Args:
+        input: array (*, C) of scores.
+        target: array that broadcasts to (*, C), of 0 and 1.
+        weight: array that broadcasts to (*, C), a factor for each element.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, C), (N, C) -> (), or (N) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast, or input has no dimension of classes.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> round(float(nn.functional.multilabel_soft_margin_loss(np.zeros((2, 3)), np.array([[1, 0, 1], [0, 0, 1]]))), 4)
+        0.6931
+    """
+    number = _number(reduction, size_average, reduce)
+    x = _floats(input)
+    if x.ndim == 0:
+        raise ShapeError("input must have a dimension of classes, but is a scalar")
+    axis, classes = x.ndim - 1, x.shape[-1]
+    if classes == 0:
+        raise ShapeError(f"input must have at least one class, but got shape {tuple(x.shape)}")
+    x, t = _together(x, target)
+    # Small losses keep their digits, which a difference of x · y and the other terms would lose.
+    loss = -(t * logsigmoid(x) + (1 - t) * logsigmoid(-x))
+    if weight is not None:
+        w = _in_type(_as_array(weight), x.dtype)
+        _broadcastable(input=loss, weight=w)
+        loss = loss * w
+    return _reduced(_whole(operators.sum(operators.contiguous(loss), axis) / classes), number)
 
 
 # Distributions.

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, ShapeError
 from ..functional.activation import (
     _ELU,
     _GELU,
+    _HARDSHRINK,
     _HARDSIGMOID,
     _HARDSWISH,
     _LEAKY_RELU,
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
     "GLU",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -45,6 +48,7 @@ __all__ = [
     "LogSoftmax",
     "Mish",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "SELU",
@@ -54,8 +58,11 @@ __all__ = [
     "Softmax2d",
     "Softmin",
     "Softplus",
+    "Softshrink",
     "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
 
 
@@ -403,6 +410,200 @@ class ELU(_InPlace):
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class CELU(_InPlace):
+    """Bends negative values towards -alpha, with a slope of 1 at 0 for every alpha.
+
+    y = x if x > 0 else alpha · (exp(x / alpha) - 1)
+
+    Args:
+        alpha: the limit at -∞, negated.
+        inplace: writes the result into the input and returns it.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: alpha is 0, or inplace and the input is read-only.
+
+    Example:
+        >>> nn.CELU(0.5)(np.array([-np.inf, 2.0]))
+        array([-0.5,  2. ])
+
+    Reference: Barron, Continuously Differentiable Exponential Linear Units (2017).
+    """
+
+    alpha: float
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.alpha = alpha
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        return F.celu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class Threshold(Module):
+    """Replaces values up to a threshold by a number.
+
+    y = x if x > threshold else value
+
+    Args:
+        threshold: up to where values are replaced.
+        value: by what.
+        inplace: writes the result into the input and returns it.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: inplace and the input is read-only.
+
+    Example:
+        >>> nn.Threshold(1.0, -3.0)(np.array([0.5, 2.0]))
+        array([-3.,  2.])
+    """
+
+    threshold: float
+    value: float
+    inplace: bool
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.value = value
+        self.inplace = inplace
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"threshold={self.threshold}, value={self.value}" + (", inplace=True" if self.inplace else "")
+
+
+class Hardshrink(Module):
+    """Replaces values near 0 by 0.
+
+    y = x if |x| > lambd else 0
+
+    Args:
+        lambd: how near.
+
+    **Shape**: (*) -> (*).
+
+    Example:
+        >>> nn.Hardshrink()(np.array([-2.0, 0.25, 0.75]))
+        array([-2.  ,  0.  ,  0.75])
+    """
+
+    lambd: float
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        return activation_forward(input, _HARDSHRINK, self.lambd, 0.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.lambd}"
+
+
+class Softshrink(Module):
+    """Moves values towards 0, and those near it to 0.
+
+    y = x - lambd if x > lambd else x + lambd if x < -lambd else 0
+
+    Args:
+        lambd: how far, at least 0.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: lambd is negative, infinite or NaN; by the call, as in PyTorch.
+
+    Example:
+        >>> nn.Softshrink()(np.array([-2.0, 0.25, 0.75]))
+        array([-1.5 ,  0.  ,  0.25])
+    """
+
+    lambd: float
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        return F.softshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return f"{self.lambd}"
+
+
+class Tanhshrink(Module):
+    """What Tanh takes away.
+
+    y = x - tanh(x)
+
+    **Shape**: (*) -> (*).
+
+    Example:
+        >>> nn.Tanhshrink()(np.array([0.0, 1.0])).round(4)
+        array([0.    , 0.2384])
+    """
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        return F.tanhshrink(input)
+
+
+class RReLU(Module):
+    """Scales negative values down, while training each by a random factor.
+
+    y = x if x > 0 else a · x; a from U(lower, upper) in training, else (lower + upper) / 2
+
+    Args:
+        lower: smallest factor.
+        upper: largest factor.
+        inplace: writes the result into the input and returns it.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: lower is greater than upper, by the call as in PyTorch, or inplace and the input is read-only.
+
+    Differences from PyTorch:
+        The factors are other ones: draws come from `nn.random`, with the same bits on every machine and for any number of threads.
+
+    Example:
+        >>> nn.RReLU(0.25, 0.75).eval()(np.array([-4.0, 2.0]))
+        array([-2.,  2.])
+
+    Reference: Xu et al., Empirical Evaluation of Rectified Activations in Convolutional Network (2015).
+    """
+
+    lower: float
+    upper: float
+    inplace: bool
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
 
 
 class LeakyReLU(_InPlace):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .. import functional as F
+from ..errors import ShapeError
 from ..functional.loss import legacy_reduction
 from ._signatures import input_and_target
+from .distance import PairwiseDistance
 from .module import Module
 from .utils import Array
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import NDArray
@@ -28,10 +33,15 @@ __all__ = [
     "L1Loss",
     "MSELoss",
     "MarginRankingLoss",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
     "NLLLoss",
     "PoissonNLLLoss",
     "SmoothL1Loss",
+    "SoftMarginLoss",
     "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
 ]
 
 
@@ -571,6 +581,197 @@ class TripletMarginLoss(_Loss):
         return F.triplet_margin_loss(
             anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap, reduction=self.reduction
         )
+
+
+class TripletMarginWithDistanceLoss(_Loss):
+    """Brings an anchor nearer to a positive example than to a negative one, by a distance of your own.
+
+    l = max(0, margin + d(a, p) - d(a, n))
+
+    Args:
+        distance_function: d, a function or module that takes two arrays; None: `PairwiseDistance()`.
+        margin: how much nearer.
+        swap: takes the distance of positive and negative where that is smaller.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, D), (N, D), (N, D) -> (), or (N) without reduction; (D), (D), (D) -> ().
+
+    Raises:
+        ShapeError: the numbers of dimensions differ.
+        ValueError: margin is not positive, or reduction unknown.
+
+    Example:
+        >>> a = np.ones((1, 2))
+        >>> apart = lambda x, y: 1.0 - nn.functional.cosine_similarity(x, y)
+        >>> nn.TripletMarginWithDistanceLoss(distance_function=apart)(a, a, -a)
+        array(0.)
+
+    Reference: Balntas, Riba, Ponsa, Mikolajczyk: Learning local feature descriptors with triplets and shallow convolutional neural
+    networks (2016).
+    """
+
+    margin: float
+    swap: bool
+
+    def __init__(
+        self,
+        *,
+        distance_function: Callable[..., Any] | Module | None = None,
+        margin: float = 1.0,
+        swap: bool = False,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        if margin <= 0:
+            raise ValueError(f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead")
+        self.distance_function: Any = PairwiseDistance() if distance_function is None else distance_function
+        self.margin = margin
+        self.swap = swap
+
+    def forward(self, anchor: Array, positive: Array, negative: Array) -> Array:
+        return F.triplet_margin_with_distance_loss(
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
+            swap=self.swap,
+            reduction=self.reduction,
+        )
+
+
+class SoftMarginLoss(_Loss):
+    """The logistic loss of two classes, 1 and -1.
+
+    l = log(1 + exp(-y · x))
+
+    Args:
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (*), (*) -> (), or (*) without reduction.
+
+    Raises:
+        ShapeError: the target does not broadcast to the shape of the input.
+        ValueError: reduction is unknown.
+
+    Differences from PyTorch:
+        Large -y · x give themselves and not infinity.
+
+    Example:
+        >>> nn.SoftMarginLoss(reduction="none")(np.array([0.0, -50.0]), np.array([1, 1])).round(4)
+        array([ 0.6931, 50.    ])
+    """
+
+    @input_and_target
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class MultiMarginLoss(_WeightedLoss):
+    """Makes the score of the right class greater than those of the others by a margin.
+
+    l[n] = w[y[n]] · Σ max(0, margin - x[n,y[n]] + x[n,c])ᵖ / C over the classes c other than y[n]
+
+    Args:
+        p: 1 or 2.
+        margin: how much greater.
+        weight: array (C), a factor for each class.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, C), (N) -> (), or (N) without reduction; (C), () -> ().
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        ValueError: p is neither 1 nor 2, weight has not one dimension, or reduction is unknown.
+
+    Example:
+        >>> nn.MultiMarginLoss(margin=2.0)(np.array([[1.0, 2.0, 0.0, -4.0]]), np.array([1]))
+        array(0.25)
+    """
+
+    p: int
+    margin: float
+
+    def __init__(
+        self,
+        p: int = 1,
+        margin: float = 1.0,
+        weight: NDArray[Any] | None = None,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(weight, size_average, reduce, reduction)
+        if p not in (1, 2):
+            raise ValueError(f"only p == 1 and p == 2 supported, but got p={p}")
+        if weight is not None and np.ndim(weight) != 1:
+            raise ShapeError(f"MultiMarginLoss: expected weight to be None or a 1D array, got {np.ndim(weight)}D instead")
+        self.p = p
+        self.margin = margin
+
+    @input_and_target
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.multi_margin_loss(input, target, p=self.p, margin=self.margin, weight=self.weight, reduction=self.reduction)
+
+
+class MultiLabelMarginLoss(_Loss):
+    """Makes the scores of a sample's classes greater by 1 than those of all others.
+
+    l[n] = Σ max(0, 1 - x[n,y] + x[n,c]) / C over the classes y of the sample and c that are not
+
+    Args:
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, C), (N, C) -> (), or (N) without reduction; (C), (C) -> (). Of the target's integers, those before the first negative
+    one are the sample's classes.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> nn.MultiLabelMarginLoss()(np.array([[0.0, 0.25, 0.5, 1.0]]), np.array([[3, 0, -1, 1]]))
+        array(0.875)
+    """
+
+    @input_and_target
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
+
+
+class MultiLabelSoftMarginLoss(_WeightedLoss):
+    """The cross entropy of the sigmoid of scores, each class for itself, averaged over the classes.
+
+    l[n] = -Σ_c w[c] · (y[n,c] · log σ(x[n,c]) + (1 - y[n,c]) · log(1 - σ(x[n,c]))) / C
+
+    Args:
+        weight: array that broadcasts to (N, C), a factor for each element.
+        size_average: deprecated, as reduce: together they say what reduction says.
+        reduce: deprecated.
+        reduction: "mean", "sum" or "none".
+
+    **Shape**: (N, C), (N, C) -> (), or (N) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not broadcast, or the input has no dimension of classes.
+        ValueError: reduction is unknown.
+
+    Example:
+        >>> round(float(nn.MultiLabelSoftMarginLoss()(np.zeros((2, 3)), np.array([[1, 0, 1], [0, 0, 1]]))), 4)
+        0.6931
+    """
+
+    @input_and_target
+    def forward(self, input: Array, target: Array) -> Array:
+        return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)
 
 
 class GaussianNLLLoss(_Loss):
