@@ -33,6 +33,14 @@ def layers(single: F32, double: F64, unknown: NDArray[Any], anything: Any, tenso
         assert_type(each, F32)
     assert_type(nn.Embedding(5, 3)(np.arange(3)), NDArray[Any])
     assert_type(nn.Embedding(5, 3)(nn.Tensor(np.arange(3))), nn.Tensor)
+    lazy = nn.LazyLinear(5)
+    assert_type(lazy(single), F32)
+    assert_type(lazy(tensor), nn.Tensor)
+    assert_type(lazy.weight, nn.Parameter)
+    assert_type(nn.LazyConv2d(4, 3)(double), F64)
+    assert_type(nn.LazyConvTranspose2d(4, 3)(single), F32)
+    assert_type(nn.LazyBatchNorm2d()(single), F32)
+    assert_type(nn.LazyInstanceNorm1d()(tensor), nn.Tensor)
 
 
 def mistakes(single: F32) -> None:

@@ -49,12 +49,13 @@ from .runtime import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from . import checkpoint, data, inspection, interop, optim, plot, training
+    from . import checkpoint, data, inspection, interop, optim, parameter, plot, training
     from .checkpoint import load, save
     from .function import Function, FunctionContext
     from .gradient_check import GradcheckError, gradcheck
     from .inspection import summary
     from .modules import *  # noqa: F403
+    from .parameter import UninitializedBuffer, UninitializedParameter
     from .pytorch import from_torch
     from .training import fit
 
@@ -68,6 +69,8 @@ __all__ = [
     "Parameter",
     "ShapeError",
     "Tensor",
+    "UninitializedBuffer",
+    "UninitializedParameter",
     "cat",
     "checkpoint",
     "chunk",
@@ -98,6 +101,7 @@ __all__ = [
     "no_grad",
     "operators",
     "optim",
+    "parameter",
     "plot",
     "random",
     "release_memory",
@@ -121,6 +125,8 @@ _LAZY = {
     "Function": "function",
     "FunctionContext": "function",
     "GradcheckError": "gradient_check",
+    "UninitializedBuffer": "parameter",
+    "UninitializedParameter": "parameter",
     "checkpoint": "",
     "data": "",
     "fit": "training",
@@ -130,6 +136,7 @@ _LAZY = {
     "interop": "",
     "load": "checkpoint",
     "optim": "",
+    "parameter": "",
     "plot": "",
     "save": "checkpoint",
     "summary": "inspection",

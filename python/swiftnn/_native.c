@@ -343,6 +343,15 @@ static int no_data(void)
     return -1;
 }
 
+/* The error of the Tensor's class: an uninitialised parameter says how it gets its data. */
+static int no_data_of(PyObject *self)
+{
+    PyObject *data = PyObject_GetAttrString(self, "_data");
+    if (!data) return -1;
+    Py_DECREF(data);
+    return no_data();
+}
+
 static PyObject *tensor_get_data(PyObject *self, void *Py_UNUSED(closure))
 {
     tensor_object *t = (tensor_object *)self;
@@ -524,7 +533,7 @@ static int add_entry(call_frame *c, PyObject *object, int field, int32_t index)
         PyTypeObject *type = Py_TYPE(object);
         if (c->op->writes && PyType_IsSubtype(type, (PyTypeObject *)tensor_type)) {
             tensor_object *t = (tensor_object *)object;
-            if (!t->data) return no_data();
+            if (!t->data) return no_data_of(object);
             if (c->op->fields[field].kind == KIND_WRITES) {
                 t->version++;
                 Py_INCREF(object);
@@ -537,7 +546,7 @@ static int add_entry(call_frame *c, PyObject *object, int field, int32_t index)
         }
         if (type == (PyTypeObject *)parameter_type || PyType_IsSubtype(type, (PyTypeObject *)parameter_type)) {
             tensor_object *t = (tensor_object *)object;
-            if (!t->data) return no_data();
+            if (!t->data) return no_data_of(object);
             if (is_private(t->data)) {
                 if (!t->cache) t->cache = snn_cache_create();
                 Py_INCREF(object); /* from a list it may be gone before the call's end */

@@ -16,6 +16,7 @@ from .modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .modules.linear import Bilinear, Linear
 from .modules.module import Module
 from .modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from .parameter import is_lazy
 from .tape import no_grad
 from .tensor import Tensor
 from .utils.rnn import PackedSequence
@@ -442,16 +443,16 @@ def _html_node(module: Module, name: str, level: int) -> str:
     extra = " ".join(module.extra_repr().split())
     children = [(key, child) for key, child in module._modules.items() if child is not None]
     own = [(key, p) for key, p in module._parameters.items() if p is not None]
-    total = sum(p.data.size for p in module.parameters())
+    total = sum(p.data.size for p in module.parameters() if not is_lazy(p))
     parts = [_html_label(name, type(module).__name__)]
     if extra and not isinstance(module, (ParameterList, ParameterDict)):
         parts.append(f"({escape(extra)})")
     if total:
         parts.append(f"<span style='opacity:.65'>· {total:,} parameter{'s' if total > 1 else ''}</span>")
     line = " ".join(parts)
-    arrays = [(key, p.data, "" if p.requires_grad else ", frozen") for key, p in own]
+    arrays: list[tuple[str, Any, str]] = [(key, p, "" if p.requires_grad else ", frozen") for key, p in own]
     arrays += [(key, b, ", buffer") for key, b in module._buffers.items() if b is not None]
-    shapes = ", ".join(f"{escape(key)} {escape(str(a.shape))}{note}" for key, a, note in arrays)
+    shapes = ", ".join(f"{escape(key)} {'uninitialized' if is_lazy(a) else escape(str(a.shape))}{note}" for key, a, note in arrays)
     detail = f"<div style='opacity:.65;padding-left:18px'>{shapes}</div>" if shapes else ""
     if not children:
         return f"<div style='padding-left:14px'>{line}{detail}</div>"

@@ -12,6 +12,7 @@ from . import functional as F
 from . import modules, random
 from .modules.linear import NonDynamicallyQuantizableLinear
 from .modules.module import Module
+from .parameter import is_lazy
 from .tensor import Parameter
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class _Builder:
         before = len(self.problems)
         if cls is None:
             self.problems.append((path, _reason(module)))
-        elif any(getattr(module, hooks, None) for hooks in _HOOKS):
+        elif _has_hooks(module):
             self.problems.append((path, f"{_name(module)} has hooks, which are Python code; remove them first"))
         if len(self.problems) > before or any(child is None and module._modules[name] is not None for name, child in children.items()):
             return None
@@ -148,13 +149,24 @@ class _Builder:
                 for name, value in theirs.items():
                     if value is None:
                         continue
-                    shape, expected = tuple(value.shape), mine[name].shape  # type: ignore[union-attr]
-                    if shape != expected:
+                    if type(value).__name__ in ("UninitializedParameter", "UninitializedBuffer"):
+                        self._wait(mine[name], value)
+                        continue
+                    shape, expected = tuple(value.shape), None if is_lazy(mine[name]) else mine[name].shape  # type: ignore[union-attr]
+                    if expected is not None and shape != expected:
                         raise ValueError(f"its {kind} {name!r} has shape {shape}, its options say {expected}")
                     setattr(built, name, self._parameter(value) if kind == "parameter" else self._array(value))
         for name, child in children.items():
             if child is not None:
                 built.add_module(name, child)
+
+    def _wait(self, mine: Any, theirs: Any) -> None:
+        """Both are uninitialised: what is known of theirs."""
+        if id(theirs) in self._parameters:
+            raise ValueError("a parameter that it shares is not initialized; call the model with a batch first")
+        mine._convert(lambda array: array.astype(str(theirs.dtype).removeprefix("torch.")))
+        mine.requires_grad = bool(theirs.requires_grad)
+        self._parameters[id(theirs)] = mine
 
     def _parameter(self, value: Any) -> Parameter:
         if id(value) not in self._parameters:
@@ -200,6 +212,12 @@ def _reason(module: Any) -> str:
     if type(module).__module__.startswith("torch.nn."):
         return f"swiftnn has no {_name(module)}"
     return f"{_name(module)} has a forward of its own, which is Python code; write the class over swiftnn and load its state_dict()"
+
+
+def _has_hooks(module: Any) -> bool:
+    """Whether there are others than the one that initialises a lazy module."""
+    own = getattr(getattr(module, "_initialize_hook", None), "id", None)
+    return any(hook != own for hooks in _HOOKS for hook in getattr(module, hooks, None) or ())
 
 
 def _activation(module: Any) -> Any:

@@ -133,9 +133,9 @@ class Tensor(TensorBase):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if value and self._data.dtype.kind != "f":
+        if value and self.dtype.kind != "f":
             raise RuntimeError(
-                f"only floating point Tensors can require gradients, got dtype {self._data.dtype}; "
+                f"only floating point Tensors can require gradients, got dtype {self.dtype}; "
                 "pass requires_grad=False or convert the data to float32"
             )
         if not value and self._node is not None:

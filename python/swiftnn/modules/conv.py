@@ -11,15 +11,27 @@ import numpy as np
 from .. import functional as F
 from .. import init
 from .._native import conv_forward, conv_transpose_forward
+from ..errors import ShapeError
+from ..parameter import UninitializedParameter
 from ..tensor import Parameter
 from ._signatures import input_and_size, one_input
+from .lazy import LazyModuleMixin
 from .module import Module
 from .utils import Array, Size, count, element_type, parameter, size
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 # What _arguments are computed from.
@@ -378,3 +390,222 @@ class ConvTranspose2d(_ConvTransposeNd):
     """
 
     _dimensions = 2
+
+
+class _LazyConvNd(LazyModuleMixin, _ConvNd):
+    """What makes a convolution lazy: in_channels is 0 until the first input."""
+
+    def _wait(self, out_channels: Any, bias: bool, device: Any, dtype: DTypeLike | None) -> None:
+        self.out_channels = count(out_channels, "out_channels")
+        if self.out_channels % self.groups != 0:
+            raise ValueError(f"out_channels must be divisible by groups, but got out_channels={out_channels} and groups={self.groups}")
+        self.weight = UninitializedParameter(True, device, dtype)
+        if bias:
+            self.bias = UninitializedParameter(True, device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws new weights, once their shape is known."""
+        if not self.has_uninitialized_params() and self.in_channels != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Array, *args: Any, **kwargs: Any) -> None:
+        """Takes in_channels from the input, and draws weights that have not been loaded."""
+        n, groups = self._dimensions, self.groups
+        shape = np.shape(input)
+        if len(shape) not in (n + 1, n + 2):
+            raise ShapeError(
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {type(self).__name__}, but got input of size: {shape}"
+            )
+        c, o = shape[-n - 1], self.out_channels
+        if c % groups != 0:
+            raise ValueError(f"in_channels must be divisible by groups, but input of shape {shape} has {c} channels and groups={groups}")
+        channels = (c, o // groups) if self.transposed else (o, c // groups)
+        self._start({"in_channels": c}, weight=(*channels, *self.kernel_size), bias=(o,))
+
+
+class _LazyConv(_LazyConvNd):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: str | Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
+        self._wait(out_channels, bias, device, dtype)
+
+
+class _LazyConvTranspose(_LazyConvNd):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
+        self._wait(out_channels, bias, device, dtype)
+
+
+class LazyConv1d(_LazyConv, Conv1d):
+    """A `Conv1d` that takes in_channels from its first input.
+
+    y[n,o,p] = b[o] + Σ_{c,r} W[o,c,r] x[n, c, p·stride + r·dilation - padding]
+
+    Its weight and bias are uninitialised until it is called, or an initialised state dict is loaded; with the first call it becomes a
+    `Conv1d`.
+
+    Args:
+        out_channels: O, channels of the output.
+        kernel_size: size of the filters.
+        stride: step of the filters.
+        padding: see `Conv1d`.
+        dilation: distance of the filters' taps.
+        groups: number of blocks of channels that do not see each other, a divisor of the channels.
+        bias: False leaves b out.
+        padding_mode: 'zeros', 'reflect', 'replicate' or 'circular'.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, L) or (C, L) -> (N, O, P) or (O, P), as of `Conv1d`.
+
+    Raises:
+        ValueError: groups does not divide the channels, an option is wrong, or weights are used before the first call.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> layer = nn.LazyConv1d(33, 3)
+        >>> layer(np.ones((2, 16, 50), np.float32)).shape
+        (2, 33, 48)
+        >>> layer
+        Conv1d(16, 33, kernel_size=(3,), stride=(1,))
+    """
+
+    cls_to_become = Conv1d
+
+
+class LazyConv2d(_LazyConv, Conv2d):
+    """A `Conv2d` that takes in_channels from its first input.
+
+    y[n,o,p,q] = b[o] + Σ_{c,r,s} W[o,c,r,s] x[n, c, p·stride + r·dilation - padding, q·stride + s·dilation - padding]
+
+    Its weight and bias are uninitialised until it is called, or an initialised state dict is loaded; with the first call it becomes a
+    `Conv2d`.
+
+    Args:
+        out_channels: O, channels of the output.
+        kernel_size: size of the filters.
+        stride: step of the filters.
+        padding: see `Conv2d`.
+        dilation: distance of the filters' taps.
+        groups: number of blocks of channels that do not see each other, a divisor of the channels.
+        bias: False leaves b out.
+        padding_mode: 'zeros', 'reflect', 'replicate' or 'circular'.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> (N, O, P, Q) or (O, P, Q), as of `Conv2d`.
+
+    Raises:
+        ValueError: groups does not divide the channels, an option is wrong, or weights are used before the first call.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> layer = nn.LazyConv2d(33, 3)
+        >>> layer(np.ones((2, 16, 9, 9), np.float32)).shape
+        (2, 33, 7, 7)
+        >>> layer
+        Conv2d(16, 33, kernel_size=(3, 3), stride=(1, 1))
+    """
+
+    cls_to_become = Conv2d
+
+
+class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
+    """A `ConvTranspose1d` that takes in_channels from its first input.
+
+    y[n,o,i] = b[o] + Σ W[c,o,r] x[n,c,p] over all c, p and r with p·stride + r·dilation - padding = i
+
+    Its weight and bias are uninitialised until it is called, or an initialised state dict is loaded; with the first call it becomes a
+    `ConvTranspose1d`.
+
+    Args:
+        out_channels: O, channels of the output.
+        kernel_size: size of the filters.
+        stride: distance of the filters in the output.
+        padding: see `ConvTranspose1d`.
+        output_padding: see `ConvTranspose1d`.
+        groups: number of blocks of channels that do not see each other, a divisor of the channels.
+        bias: False leaves b out.
+        dilation: distance of the filters' taps.
+        padding_mode: 'zeros' is the only one.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, L) or (C, L) -> (N, O, P) or (O, P), as of `ConvTranspose1d`.
+
+    Raises:
+        ValueError: groups does not divide the channels, an option is wrong, or weights are used before the first call.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> layer = nn.LazyConvTranspose1d(33, 3)
+        >>> layer(np.ones((2, 16, 50), np.float32)).shape
+        (2, 33, 52)
+        >>> layer
+        ConvTranspose1d(16, 33, kernel_size=(3,), stride=(1,))
+    """
+
+    cls_to_become = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
+    """A `ConvTranspose2d` that takes in_channels from its first input.
+
+    y[n,o,i,j] = b[o] + Σ W[c,o,r,s] x[n,c,p,q] over all c, p, q, r and s with p·stride + r·dilation - padding = i, and
+    q·stride + s·dilation - padding = j
+
+    Its weight and bias are uninitialised until it is called, or an initialised state dict is loaded; with the first call it becomes a
+    `ConvTranspose2d`.
+
+    Args:
+        out_channels: O, channels of the output.
+        kernel_size: size of the filters.
+        stride: distance of the filters in the output.
+        padding: see `ConvTranspose2d`.
+        output_padding: see `ConvTranspose2d`.
+        groups: number of blocks of channels that do not see each other, a divisor of the channels.
+        bias: False leaves b out.
+        dilation: distance of the filters' taps.
+        padding_mode: 'zeros' is the only one.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> (N, O, P, Q) or (O, P, Q), as of `ConvTranspose2d`.
+
+    Raises:
+        ValueError: groups does not divide the channels, an option is wrong, or weights are used before the first call.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> layer = nn.LazyConvTranspose2d(33, 3)
+        >>> layer(np.ones((2, 16, 9, 9), np.float32)).shape
+        (2, 33, 11, 11)
+        >>> layer
+        ConvTranspose2d(16, 33, kernel_size=(3, 3), stride=(1, 1))
+    """
+
+    cls_to_become = ConvTranspose2d

@@ -5,17 +5,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import init
 from .._native import bilinear_forward, linear_forward
+from ..errors import ShapeError
+from ..parameter import UninitializedParameter
 from ..tensor import Parameter
 from ._signatures import one_input
+from .lazy import LazyModuleMixin
 from .module import Module
 from .utils import Array, count, element_type, parameter
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-__all__ = ["Bilinear", "Linear"]
+__all__ = ["Bilinear", "LazyLinear", "Linear"]
 
 
 class Linear(Module):
@@ -73,6 +78,58 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class LazyLinear(LazyModuleMixin, Linear):
+    """A `Linear` that takes in_features from its first input.
+
+    y = x Wᵀ + b
+
+    Its weight and bias are uninitialised until it is called, or an initialised state dict is loaded; with the first call it becomes a
+    `Linear`. Call a model with a batch before its weights are counted, drawn anew or saved.
+
+    Args:
+        out_features: size of the last dimension of the output.
+        bias: False leaves b out.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (*, in_features) -> (*, out_features), * any number of dimensions.
+
+    Raises:
+        ShapeError: the input has no dimensions, or another last one than loaded weights.
+        ValueError: weights are used before the first call.
+
+    Example:
+        >>> layer = nn.LazyLinear(30)
+        >>> layer
+        LazyLinear(in_features=0, out_features=30, bias=True)
+        >>> layer(np.ones((128, 20), np.float32)).shape
+        (128, 30)
+        >>> layer
+        Linear(in_features=20, out_features=30, bias=True)
+    """
+
+    cls_to_become = Linear
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: DTypeLike | None = None) -> None:
+        super().__init__(0, 0, False)
+        self.weight = UninitializedParameter(True, device, dtype)
+        self.out_features = count(out_features, "out_features")
+        if bias:
+            self.bias = UninitializedParameter(True, device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws new weights, once their shape is known."""
+        if not self.has_uninitialized_params() and self.in_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Array) -> None:
+        """Takes in_features from the input, and draws weights that have not been loaded."""
+        shape = np.shape(input)
+        if not shape:
+            raise ShapeError(f"{type(self).__name__}: input has no dimensions; expected (*, in_features)")
+        self._start({"in_features": shape[-1]}, weight=(self.out_features, shape[-1]), bias=(self.out_features,))
 
 
 class NonDynamicallyQuantizableLinear(Linear):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 import numpy as np
 
 from .._native import ModuleBase
+from ..parameter import is_lazy
 from ..tensor import Parameter, Tensor
 from ._registry import Registry, RemovableHandle
 
@@ -612,12 +613,16 @@ class Module(ModuleBase):
             for module in self.children():
                 module._apply(fn)
         for parameter in self._parameters.values():
-            if parameter is not None:
+            if is_lazy(parameter):
+                parameter._convert(fn)  # type: ignore[union-attr]
+            elif parameter is not None:
                 parameter.data = fn(parameter.data)
                 if parameter.grad is not None:
                     parameter.grad = fn(parameter.grad)
         for name, buffer in self._buffers.items():
-            if buffer is not None:
+            if is_lazy(buffer):
+                buffer._convert(fn)  # type: ignore[union-attr]
+            elif buffer is not None:
                 self._buffers[name] = fn(buffer)
         return self
 
@@ -682,7 +687,7 @@ class Module(ModuleBase):
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         for name, parameter in self._parameters.items():
             if parameter is not None:
-                destination[prefix + name] = parameter if keep_vars else parameter.data
+                destination[prefix + name] = parameter if keep_vars or is_lazy(parameter) else parameter.data
         for name, buffer in self._buffers.items():
             if buffer is not None and name not in self._non_persistent_buffers_set:
                 destination[prefix + name] = buffer
@@ -778,6 +783,8 @@ class Module(ModuleBase):
 
     def _entry_writer(self, name: str, entry: Any, value: Any, assign: bool) -> Callable[[], None]:
         """What puts `value` into the parameter or buffer `name`, or a _Misfit."""
+        if is_lazy(entry):
+            return self._lazy_entry_writer(name, entry, value, assign)
         current: NDArray[Any] = entry.data if isinstance(entry, Tensor) else entry
         array = _as_loadable(value)
         if current.shape == () and array.shape == (1,):
@@ -795,6 +802,25 @@ class Module(ModuleBase):
         if not current.flags.writeable:
             raise _Misfit("read-only memory", "the model's array cannot be written into; pass assign=True to replace it")
         return lambda: np.copyto(current, array, casting="unsafe")
+
+    def _lazy_entry_writer(self, name: str, entry: Any, value: Any, assign: bool) -> Callable[[], None]:
+        """The same for one that is not initialised: what is loaded says its shape."""
+        if is_lazy(value):
+            return lambda: None
+        array = _as_loadable(value)
+
+        def write() -> None:
+            entry.materialize(array.shape)
+            if isinstance(entry, Parameter):
+                self._entry_writer(name, entry, value, assign)()
+                return
+            if assign:
+                entry.data = array
+            else:
+                np.copyto(entry.data, array, casting="unsafe")
+            setattr(self, name, entry)
+
+        return write
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
         """Copies the arrays of a state dict into the parameters and buffers, all of them or, when something does not fit, none.
@@ -940,8 +966,8 @@ def _cannot_assign(value: Any, kind: str, name: str) -> TypeError:
 
 
 def _as_buffer(name: str, value: Any) -> NDArray[Any] | None:
-    if value is None or isinstance(value, np.ndarray):
-        return value
+    if value is None or isinstance(value, np.ndarray) or is_lazy(value):
+        return value  # type: ignore[no-any-return]
     if isinstance(value, Tensor):
         return value.data
     if isinstance(value, np.generic):
@@ -961,6 +987,8 @@ class _Misfit(Exception):
 
 def _as_loadable(value: Any) -> NDArray[Any]:
     """The numbers of an entry of a state dict."""
+    if is_lazy(value):
+        raise _Misfit("not initialized", f"state_dict has an {type(value).__name__}; call the lazy module it comes from with a batch first")
     try:
         # detach: a tensor of another library that requires a gradient refuses to become an array.
         array = np.asarray(value.detach() if hasattr(value, "detach") else value)

@@ -11,8 +11,10 @@ import numpy as np
 from .. import functional as F
 from .. import init
 from .._native import batch_norm_forward, layer_norm_forward
+from ..parameter import UninitializedBuffer, UninitializedParameter
 from ..tensor import Parameter
 from ._signatures import one_input, one_x
+from .lazy import LazyModuleMixin
 from .module import Module
 from .utils import Array, count, element_type, parameter, size
 
@@ -28,6 +30,12 @@ __all__ = [
     "InstanceNorm2d",
     "InstanceNorm3d",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
     "RMSNorm",
 ]
 
@@ -310,11 +318,16 @@ class _NormBase(_Affine):
 class _BatchNorm(_NormBase):
     _ndims: tuple[int, ...]
 
+    def _channels(self, shape: tuple[int, ...]) -> int:
+        """The place of the channels in the shape of an input."""
+        if len(shape) not in self._ndims:
+            raise ValueError(f"expected {' or '.join(f'{n}D' for n in self._ndims)} input (got {len(shape)}D input)")
+        return 1
+
     @one_input
     def forward(self, input: Array) -> Array:
         x = F._as_array(input)
-        if x.ndim not in self._ndims:
-            raise ValueError(f"expected {' or '.join(f'{n}D' for n in self._ndims)} input (got {x.ndim}D input)")
+        self._channels(x.shape)
         training, momentum = self.training, self.momentum
         if not training:
             mean, var = self.running_mean, self.running_var
@@ -439,6 +452,13 @@ class _InstanceNorm(_NormBase):
     # Dimensions of an input without a batch.
     _unbatched: int
 
+    def _channels(self, shape: tuple[int, ...]) -> int:
+        """The place of the channels in the shape of an input."""
+        n = self._unbatched
+        if len(shape) not in (n, n + 1):
+            raise ValueError(f"expected {n}D or {n + 1}D input (got {len(shape)}D input)")
+        return len(shape) - n
+
     def __init__(
         self,
         num_features: int,
@@ -457,9 +477,7 @@ class _InstanceNorm(_NormBase):
     def forward(self, input: Array) -> Array:
         x = F._as_array(input)
         n = self._unbatched
-        if x.ndim not in (n, n + 1):
-            raise ValueError(f"expected {n}D or {n + 1}D input (got {x.ndim}D input)")
-        channels = x.shape[x.ndim - n]
+        channels = x.shape[self._channels(x.shape)]
         if channels != self.num_features:
             text = f"input's size at dim={x.ndim - n} must be num_features={self.num_features}, but got {channels}"
             if self.affine or self.track_running_stats:
@@ -566,3 +584,262 @@ class InstanceNorm3d(_InstanceNorm):
     """
 
     _unbatched = 4
+
+
+class _LazyNorm(LazyModuleMixin, _NormBase):
+    """What makes a channel-wise normalisation lazy: num_features is 0 until the first input."""
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, False, False, bias=False)
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        if affine:
+            self.weight = UninitializedParameter(True, device, dtype)
+            if bias:
+                self.bias = UninitializedParameter(True, device, dtype)
+        if track_running_stats:
+            for name in ("running_mean", "running_var"):
+                setattr(self, name, UninitializedBuffer(False, device, dtype))
+            self.num_batches_tracked = np.array(0, np.int64)
+
+    def reset_parameters(self) -> None:
+        """Sets weight to ones and bias to zeros, and forgets what has been tracked, once shapes are known."""
+        if not self.has_uninitialized_params() and self.num_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Array) -> None:
+        """Takes num_features from the input."""
+        if not self.affine and not self.track_running_stats:
+            return  # nothing depends on it
+        shape = np.shape(input)
+        c = shape[self._channels(shape)]
+        self._start({"num_features": c}, weight=(c,), bias=(c,), running_mean=(c,), running_var=(c,))
+
+
+class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
+    """A `BatchNorm1d` that takes num_features from its first input.
+
+    y = (x - mean[c]) / √(var[c] + eps) · weight[c] + bias[c]
+
+    Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
+    call it becomes a `BatchNorm1d`. Without any of them there is nothing to find out, and num_features stays 0.
+
+    Args:
+        eps: added to the variance.
+        momentum: how far the running statistics move; None: they are the mean of all batches.
+        affine: False leaves weight and bias out.
+        track_running_stats: False always uses the batch's statistics.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C) or (N, C, L) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or what is uninitialised is used before the first call.
+        ShapeError: the input does not have the channels of loaded weights.
+
+    Example:
+        >>> layer = nn.LazyBatchNorm1d()
+        >>> layer(np.ones((2, 10, 4), np.float32)).shape
+        (2, 10, 4)
+        >>> layer
+        BatchNorm1d(10, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = BatchNorm1d
+
+
+class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
+    """A `BatchNorm2d` that takes num_features from its first input.
+
+    y = (x - mean[c]) / √(var[c] + eps) · weight[c] + bias[c]
+
+    Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
+    call it becomes a `BatchNorm2d`. Without any of them there is nothing to find out, and num_features stays 0.
+
+    Args:
+        eps: added to the variance.
+        momentum: how far the running statistics move; None: they are the mean of all batches.
+        affine: False leaves weight and bias out.
+        track_running_stats: False always uses the batch's statistics.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, H, W) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or what is uninitialised is used before the first call.
+        ShapeError: the input does not have the channels of loaded weights.
+
+    Example:
+        >>> layer = nn.LazyBatchNorm2d()
+        >>> layer(np.ones((2, 10, 3, 4), np.float32)).shape
+        (2, 10, 3, 4)
+        >>> layer
+        BatchNorm2d(10, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = BatchNorm2d
+
+
+class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
+    """A `BatchNorm3d` that takes num_features from its first input.
+
+    y = (x - mean[c]) / √(var[c] + eps) · weight[c] + bias[c]
+
+    Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
+    call it becomes a `BatchNorm3d`. Without any of them there is nothing to find out, and num_features stays 0.
+
+    Args:
+        eps: added to the variance.
+        momentum: how far the running statistics move; None: they are the mean of all batches.
+        affine: False leaves weight and bias out.
+        track_running_stats: False always uses the batch's statistics.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, D, H, W) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or what is uninitialised is used before the first call.
+        ShapeError: the input does not have the channels of loaded weights.
+
+    Example:
+        >>> layer = nn.LazyBatchNorm3d()
+        >>> layer(np.ones((2, 10, 3, 4, 5), np.float32)).shape
+        (2, 10, 3, 4, 5)
+        >>> layer
+        BatchNorm3d(10, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = BatchNorm3d
+
+
+class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
+    """A `InstanceNorm1d` that takes num_features from its first input.
+
+    y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
+
+    Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
+    call it becomes a `InstanceNorm1d`. Without any of them there is nothing to find out, and num_features stays 0.
+
+    affine and track_running_stats are True, unlike those of `InstanceNorm1d`, as in PyTorch.
+
+    Args:
+        eps: added to the variance.
+        momentum: how far the running statistics move.
+        affine: False leaves weight and bias out.
+        track_running_stats: True follows mean and variance while training and uses them in eval mode.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, L) or (C, L) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or what is uninitialised is used before the first call.
+        ShapeError: the input does not have the channels of loaded weights.
+
+    Differences from PyTorch:
+        The channels of an input without a batch are its first dimension, as for `InstanceNorm1d`, where PyTorch takes the second one.
+
+    Example:
+        >>> layer = nn.LazyInstanceNorm1d()
+        >>> layer(np.ones((2, 10, 4), np.float32)).shape
+        (2, 10, 4)
+        >>> layer
+        InstanceNorm1d(10, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = InstanceNorm1d
+
+
+class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
+    """A `InstanceNorm2d` that takes num_features from its first input.
+
+    y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
+
+    Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
+    call it becomes a `InstanceNorm2d`. Without any of them there is nothing to find out, and num_features stays 0.
+
+    affine and track_running_stats are True, unlike those of `InstanceNorm2d`, as in PyTorch.
+
+    Args:
+        eps: added to the variance.
+        momentum: how far the running statistics move.
+        affine: False leaves weight and bias out.
+        track_running_stats: True follows mean and variance while training and uses them in eval mode.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or what is uninitialised is used before the first call.
+        ShapeError: the input does not have the channels of loaded weights.
+
+    Differences from PyTorch:
+        The channels of an input without a batch are its first dimension, as for `InstanceNorm2d`, where PyTorch takes the second one.
+
+    Example:
+        >>> layer = nn.LazyInstanceNorm2d()
+        >>> layer(np.ones((2, 10, 3, 4), np.float32)).shape
+        (2, 10, 3, 4)
+        >>> layer
+        InstanceNorm2d(10, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = InstanceNorm2d
+
+
+class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
+    """A `InstanceNorm3d` that takes num_features from its first input.
+
+    y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
+
+    Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
+    call it becomes a `InstanceNorm3d`. Without any of them there is nothing to find out, and num_features stays 0.
+
+    affine and track_running_stats are True, unlike those of `InstanceNorm3d`, as in PyTorch.
+
+    Args:
+        eps: added to the variance.
+        momentum: how far the running statistics move.
+        affine: False leaves weight and bias out.
+        track_running_stats: True follows mean and variance while training and uses them in eval mode.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, D, H, W) or (C, D, H, W) -> the same.
+
+    Raises:
+        ValueError: the input has the wrong number of dimensions, or what is uninitialised is used before the first call.
+        ShapeError: the input does not have the channels of loaded weights.
+
+    Differences from PyTorch:
+        The channels of an input without a batch are its first dimension, as for `InstanceNorm3d`, where PyTorch takes the second one.
+
+    Example:
+        >>> layer = nn.LazyInstanceNorm3d()
+        >>> layer(np.ones((2, 10, 3, 4, 5), np.float32)).shape
+        (2, 10, 3, 4, 5)
+        >>> layer
+        InstanceNorm3d(10, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = InstanceNorm3d
