@@ -16,7 +16,7 @@ from .activation import activation_forward, prelu_forward, sigmoid
 from .arrays import real
 from .attention import attention_forward
 from .conv import conv_forward, conv_transpose_forward
-from .embedding import embedding_forward
+from .embedding import embedding_bag, embedding_forward
 from .interpolate import interpolate_forward
 from .linear import bilinear_forward, linear_forward
 from .normalization import batch_norm_forward, batch_stats_forward, group_norm_forward, layer_norm_forward, rms_norm_forward
@@ -48,6 +48,13 @@ def Embedding(
     p, input, *, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False
 ):
     return embedding_forward(input, p["weight"])
+
+
+def EmbeddingBag(
+    p, input, offsets=None, per_sample_weights=None, *, num_embeddings, embedding_dim, max_norm=None, norm_type=2.0,
+    scale_grad_by_freq=False, mode="mean", sparse=False, include_last_offset=False, padding_idx=None,
+):  # fmt: skip
+    return embedding_bag(input, p["weight"], offsets, mode, per_sample_weights, include_last_offset, padding_idx)
 
 
 def _conv(dims, p, input, kernel_size, stride, padding, dilation, groups, padding_mode):

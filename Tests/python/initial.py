@@ -16,6 +16,7 @@ INITIAL: list[tuple[str, dict[str, Any]]] = [
     ("ConvTranspose2d", dict(in_channels=2000, out_channels=8, kernel_size=3, groups=4)),
     ("Embedding", dict(num_embeddings=200, embedding_dim=50)),
     ("Embedding", dict(num_embeddings=200, embedding_dim=50, padding_idx=0)),
+    ("EmbeddingBag", dict(num_embeddings=200, embedding_dim=50, padding_idx=-1)),
     ("RNN", dict(input_size=40, hidden_size=2000)),
     ("LSTM", dict(input_size=10, hidden_size=500, proj_size=30)),
     ("GRU", dict(input_size=10, hidden_size=700, bidirectional=True, num_layers=2)),

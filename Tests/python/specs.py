@@ -459,6 +459,17 @@ def _others() -> Iterator[Layer]:
     yield Layer("Embedding", table, (Ints(11, (3, 4)),))
     yield Layer("Embedding", {**table, "padding_idx": 2}, (Ints(11, (7,)),), "padding")
     yield Layer("Embedding", {**table, "padding_idx": -1}, (Ints(11, (7,)),), "negative padding")
+    starts = np.array([0, 2, 2, 9])
+    for mode in ("sum", "mean", "max"):
+        bags = {**table, "mode": mode}
+        yield Layer("EmbeddingBag", bags, (Ints(11, (3, 4)),), mode)
+        yield Layer("EmbeddingBag", bags, (Ints(11, (13,)), starts), f"{mode}, offsets", batch=None)
+        yield Layer("EmbeddingBag", {**bags, "padding_idx": 2}, (Ints(4, (13,)), starts), f"{mode}, padding", batch=None)
+        last = {**bags, "include_last_offset": True, "padding_idx": -9}
+        yield Layer("EmbeddingBag", last, (Ints(4, (9,)), starts), f"{mode}, last offset", batch=None)
+    weighted = {**table, "mode": "sum"}
+    yield Layer("EmbeddingBag", weighted, (Ints(11, (3, 4)),), "weighted", call={"per_sample_weights": (3, 4)}, batch=None)
+    yield Layer("EmbeddingBag", weighted, (Ints(11, (13,)), starts, (13,)), "weighted, offsets", batch=None)
     yield Layer("LayerNorm", dict(normalized_shape=9), ((3, 4, 9),))
     yield Layer("LayerNorm", dict(normalized_shape=(4, 9), eps=1e-2), ((3, 4, 9),), "two dimensions")
     yield Layer("LayerNorm", dict(normalized_shape=9, elementwise_affine=False), ((3, 4, 9),), "not affine")

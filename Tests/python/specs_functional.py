@@ -12,6 +12,7 @@ import Reference as operations
 from Reference import arrangement, distance, layers, losses
 from Reference import constants as k
 from Reference.activation import sigmoid
+from Reference.embedding import embedding_bag
 from specs import Causal, Ints, Mask, Signs, Special, Unit, value_of
 from stream import Stream
 
@@ -180,6 +181,13 @@ def _products() -> Iterator[Function]:
     yield Function("linear", ((5,), (7, 5)), operations.linear_forward, desc="vector, no bias")
     yield Function("bilinear", ((3, 4), (3, 5), (6, 4, 5), (6,)), operations.bilinear_forward)
     yield Function("embedding", (Ints(9, (3, 4)), (9, 5)), operations.embedding_forward)
+    starts = np.array([0, 2, 2, 9])
+    yield Function("embedding_bag", (Ints(9, (3, 4)), (9, 5)), embedding_bag)
+    for mode in ("sum", "mean", "max"):
+        options = dict(mode=mode, padding_idx=-1)
+        yield Function("embedding_bag", (Ints(9, (13,)), (9, 5), starts), embedding_bag, options, mode)
+    options = dict(mode="sum", include_last_offset=True, per_sample_weights=(9,))
+    yield Function("embedding_bag", (Ints(9, (9,)), (9, 5), starts), embedding_bag, options, "weighted")
     yield Function("layer_norm", ((3, 4, 9), Value((9,))), lambda x, shape: operations.layer_norm_forward(x, shape))
     yield Function("layer_norm", ((3, 4, 9), Value((4, 9)), (4, 9), (4, 9), 1e-2), operations.layer_norm_forward, desc="affine")
     rms = lambda x, shape, weight=None, eps=None: operations.rms_norm_forward(x, shape, weight, eps or float(np.finfo(x.dtype).eps))  # noqa: E731

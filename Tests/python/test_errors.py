@@ -19,6 +19,10 @@ def x(*shape: int, dtype: Any = np.float32) -> np.ndarray:
     return np.zeros(shape, dtype)
 
 
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
 @dataclass(frozen=True)
 class Wrong:
     call: Callable[[], Any]
@@ -220,6 +224,36 @@ WRONG = [
     Wrong(lambda: nn.Embedding(5, 2)(np.array([1, 5])), IndexError, ("5",), "embedding: index too large"),
     Wrong(lambda: nn.Embedding(5, 2)(np.array([-1])), IndexError, ("-1",), "embedding: negative index"),
     Wrong(lambda: nn.Embedding(5, 2)(x(3)), (TypeError, RuntimeError), ("float32", "int"), "embedding: float indices"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(ints(1, 5), ints(0)), IndexError, ("5", "num_embeddings"), "bag: index too large"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(x(3), ints(0)), TypeError, ("input", "float32", "integers"), "bag: float indices"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(ints(1, 2), x(1)), TypeError, ("offsets", "float32", "integers"), "bag: float offsets"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(ints(1, 2)), ValueError, ("offsets", "1D", "None"), "bag: no offsets"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(np.ones((2, 3), int), ints(0)), ValueError, ("2D", "offsets", "None"), "bag: offsets beside 2D"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(np.ones((2, 3, 1), int)), ValueError, ("1D or 2D", "(2, 3, 1)"), "bag: 3D input"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(ints(1, 2), ints(1)), ValueError, ("offsets[0]", "0", "1"), "bag: first offset"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(ints(1, 2), ints(0, 3)), ValueError, ("offsets", "length 2", "3"), "bag: offset too large"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(ints(1, 2), ints(0, 2, 1)), ValueError, ("offsets", "decrease"), "bag: offsets decrease"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(ints(1, 2), np.zeros((1, 1), int)), ValueError, ("offsets", "(1, 1)"), "bag: 2D offsets"),
+    Wrong(
+        lambda: nn.EmbeddingBag(5, 2, include_last_offset=True)(ints(1), np.zeros(0, int)), ValueError,
+        ("offsets", "include_last_offset"), "bag: no last offset",
+    ),
+    Wrong(lambda: nn.EmbeddingBag(5, 2, mode="min")(ints(1), ints(0)), ValueError, ("mode", "min", "max"), "bag: mode"),
+    Wrong(
+        lambda: nn.EmbeddingBag(5, 2, mode="max", scale_grad_by_freq=True)(ints(1), ints(0)), ValueError, ("max", "scale_grad_by_freq"),
+        "bag: max by frequency",
+    ),
+    Wrong(lambda: nn.EmbeddingBag(5, 2)(ints(1), ints(0), x(1)), NotImplementedError, ("per_sample_weights", "sum", "mean"), "bag: mean"),
+    Wrong(
+        lambda: nn.EmbeddingBag(5, 2, mode="sum")(ints(1), ints(0), x(2)), ValueError, ("per_sample_weights", "(2,)", "(1,)"),
+        "bag: number of weights",
+    ),
+    Wrong(
+        lambda: nn.EmbeddingBag(5, 2, mode="sum")(ints(1), ints(0), np.ones(1)), TypeError, ("per_sample_weights", "float64", "float32"),
+        "bag: type of weights",
+    ),
+    Wrong(lambda: F.embedding_bag(ints(1), x(3), ints(0)), ValueError, ("weight", "2D", "(3,)"), "bag: weight"),
+    Wrong(lambda: nn.EmbeddingBag(5, 2, padding_idx=5), AssertionError, ("adding_idx", "5"), "bag: padding"),
     Wrong(lambda: nn.Embedding(5, 2, padding_idx=5), (ValueError, AssertionError), ("adding_idx", "5"), "embedding: padding"),
     Wrong(lambda: nn.LayerNorm(5)(x(3, 4)), SHAPE, ("5", "4"), "layer norm: shape"),
     Wrong(lambda: nn.GroupNorm(3, 4), ValueError, ("num_channels", "num_groups", "3", "4"), "group norm: groups"),

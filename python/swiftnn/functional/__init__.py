@@ -54,7 +54,7 @@ from .distance import cosine_similarity, pairwise_distance
 from .dropouts import _check_probability as _check_probability
 from .dropouts import _dropout as _dropout
 from .dropouts import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
-from .linear_maps import bilinear, embedding, linear, one_hot
+from .linear_maps import bilinear, embedding, embedding_bag, linear, one_hot
 from .loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -119,6 +119,7 @@ __all__ = [
     "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "gaussian_nll_loss",
     "gelu",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .._native import bilinear_forward, embedding_forward, linear_forward
+from .._native import bilinear_forward, embedding_backward, embedding_forward, linear_forward
 from ..errors import ArgumentError, ShapeError
+from ..tape import operation
 from ..tensor import Tensor
-from ._arguments import _NONE, Array, _raw
+from ._arguments import _NONE, Array, _as_array, _raw
 from ._signatures import input_and_weight, inputs_and_weight, table
 
-__all__ = ["bilinear", "embedding", "linear", "one_hot"]
+__all__ = ["bilinear", "embedding", "embedding_bag", "linear", "one_hot"]
 
 
 @input_and_weight
@@ -117,6 +119,187 @@ def _renormalize_rows(weight: np.ndarray[Any, Any], indices: np.ndarray[Any, Any
     large = norms > max_norm
     if large.any():
         weight[rows[large]] *= (max_norm / (norms[large] + 1e-7))[:, None].astype(weight.dtype)
+
+
+@table
+def embedding_bag(
+    input: Array,
+    weight: Array,
+    offsets: Array | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Array | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Array:
+    """Looks rows up in a table and adds up those of each bag, or takes their mean or maximum.
+
+    y[b, :] = Σᵢ s[i] weight[input[i], :] over the places i of bag b; mean: divided by their number; max: the largest. An empty bag gives
+    zeros.
+
+    Args:
+        input: integers, bags of the same size (B, L), or all bags one after the other (N).
+        weight: array (num_embeddings, embedding_dim).
+        offsets: where in input (N) each bag starts, increasing from 0 (B); None for an input (B, L).
+        max_norm: rows that are used and whose norm is larger are scaled down to it, in place in weight.
+        norm_type: p of the norm for max_norm.
+        scale_grad_by_freq: scales gradients by the inverse frequency of each index in input; not for 'max'.
+        mode: 'sum', 'mean' or 'max'.
+        sparse: accepted for compatibility; not for 'max'.
+        per_sample_weights: s, floats of the shape of input, for 'sum'; None: ones.
+        include_last_offset: the last offset is the end of the last bag, so that there is one bag less.
+        padding_idx: index that is left out of its bag.
+
+    **Shape**: (B, L), or (N) and offsets (B) -> (B, embedding_dim).
+
+    Raises:
+        IndexError: an index is negative or not smaller than num_embeddings.
+        ValueError: mode is another one, or shapes or offsets do not fit.
+        TypeError: input or offsets are no integers, or per_sample_weights have another float type than weight.
+        NotImplementedError: per_sample_weights with 'mean' or 'max'.
+
+    Differences from PyTorch:
+        scale_grad_by_freq divides by how often the index itself occurs, where PyTorch on the CPU takes the number of another index.
+
+    Example:
+        >>> table = np.arange(8.0).reshape(4, 2)
+        >>> nn.functional.embedding_bag(np.array([0, 1, 3, 3]), table, np.array([0, 2, 2]), mode="sum")
+        array([[ 2.,  4.],
+               [ 0.,  0.],
+               [12., 14.]])
+    """
+    input, weight = _as_array(input), _as_array(weight)
+    scales = None if per_sample_weights is None else _as_array(per_sample_weights, weight)
+    if scales is not None and tuple(scales.shape) != tuple(input.shape):
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({tuple(scales.shape)}) is not None, then it must have the same shape as the input "
+            f"({tuple(input.shape)})"
+        )
+    if weight.ndim != 2:
+        raise ValueError(f"weight has to be 2D, (num_embeddings, embedding_dim), but got shape {tuple(weight.shape)}")
+    if input.ndim not in (1, 2):
+        raise ValueError(f"input has to be 1D or 2D, but got shape {tuple(input.shape)}")
+    _require_integers(input, "input")
+    bounds = _bag_bounds(input.shape, offsets, include_last_offset)
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"mode has to be one of 'sum', 'mean' or 'max', but got {mode!r}")
+    if mode == "max" and (scale_grad_by_freq or sparse):
+        name = "scale_grad_by_freq" if scale_grad_by_freq else "sparse"
+        raise ValueError(f"mode 'max' does not support {name}=True; leave it out, or take another mode")
+    if scales is not None:
+        if mode != "sum":
+            raise NotImplementedError(f"embedding_bag: per_sample_weights is only supported for mode='sum', but got mode={mode!r}")
+        if scales.dtype.type is not weight.dtype.type:
+            raise TypeError(f"per_sample_weights have to be {weight.dtype} as weight, but got {scales.dtype}; convert them")
+    skipped = -1
+    if padding_idx is not None:
+        rows = weight.shape[0]
+        if not -rows <= padding_idx < rows:
+            raise ArgumentError(f"padding_idx must be within num_embeddings={rows}, but got {padding_idx}")
+        skipped = padding_idx % rows
+    if max_norm is not None:
+        _renormalize_rows(_raw(weight), _raw(input), max_norm, norm_type)
+    frequency = bool(scale_grad_by_freq)
+    return _embedding_bag(input, weight, scales, bounds=bounds, mode=mode, skipped=skipped, by_frequency=frequency)
+
+
+def _require_integers(a: Any, name: str) -> None:
+    if a.dtype.kind not in "iu" and a.size:
+        raise TypeError(f"embedding_bag: {name} has dtype {a.dtype}; expected integers, {name}.astype(np.int64)")
+
+
+def _bag_bounds(shape: tuple[int, ...], offsets: Any, include_last_offset: bool) -> np.ndarray[Any, Any]:
+    """Where each bag starts, and where the last one ends."""
+    count = int(np.prod(shape))
+    if len(shape) == 2:
+        if offsets is not None:
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as the rows of input are the bags, but got offsets "
+                f"of type {type(offsets).__name__}"
+            )
+        return np.arange(shape[0] + 1) * shape[1]
+    if offsets is None:
+        raise ValueError("offsets has to be 1D where input is 1D, but got None; give the place in input where each bag starts")
+    starts = _raw(offsets)
+    if starts.ndim != 1:
+        raise ValueError(f"offsets has to be 1D, but got shape {tuple(starts.shape)}")
+    _require_integers(starts, "offsets")
+    if include_last_offset and not starts.size:
+        raise ValueError("offsets has to have at least one number, the end of the last bag, where include_last_offset=True")
+    bounds = starts.astype(np.int64) if include_last_offset else np.append(starts.astype(np.int64), count)
+    if starts.size:
+        if bounds[0] != 0:
+            raise ValueError(f"offsets[0] has to be 0, where the first bag starts, but got {bounds[0]}")
+        if (starts > count).any():
+            raise ValueError(f"offsets must not be greater than input's length {count}, but got {starts.max()}")
+        if (bounds[1:] < bounds[:-1]).any():
+            raise ValueError(f"offsets must not decrease, but got {starts.tolist()}" if starts.size < 20 else "offsets must not decrease")
+    return bounds
+
+
+@operation
+def _embedding_bag(
+    input: Any, weight: Any, per_sample_weights: Any, *, bounds: Any, mode: str, skipped: int, by_frequency: bool
+) -> tuple[Any, Callable[..., Any]]:
+    # Infinities of both signs in one bag give NaN, as anywhere; they are no reason to warn.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return _reduce_bags(input, weight, per_sample_weights, bounds, mode, skipped, by_frequency)
+
+
+def _reduce_bags(
+    input: Any, weight: Any, per_sample_weights: Any, bounds: Any, mode: str, skipped: int, by_frequency: bool
+) -> tuple[Any, Callable[..., Any]]:
+    bags, width = len(bounds) - 1, weight.shape[1]
+    places = slice(int(bounds[-1]) if bags else 0)
+    indices = input.reshape(-1)[places]
+    bag = np.repeat(np.arange(bags), np.diff(bounds))
+    kept = indices != skipped
+    if not kept.all():
+        indices, bag = indices[kept], bag[kept]
+    counts = np.bincount(bag, minlength=bags)
+    full = np.flatnonzero(counts)
+    starts = (np.cumsum(counts) - counts)[full]
+    scales = None if per_sample_weights is None else per_sample_weights.reshape(-1)[places][kept][:, None]
+    rows = embedding_forward(indices, weight, -1, False)
+    if scales is not None:
+        rows = rows * scales
+    y = np.zeros((bags, width), rows.dtype)
+    divisors = np.maximum(counts, 1).astype(rows.dtype)[:, None]
+    if full.size:
+        if mode == "max":
+            # As PyTorch compares: a NaN that comes first stays, a later one is passed over.
+            y[full] = np.where(np.isnan(rows[starts]), rows[starts], np.fmax.reduceat(rows, starts, axis=0))
+        else:
+            y[full] = np.add.reduceat(rows, starts, axis=0)
+            if mode == "mean":
+                y /= divisors
+    del rows
+
+    def backward(dy: Any, wanted: Any) -> tuple[Any, Any, Any]:
+        dweight = dscales = None
+        if mode == "mean":
+            dy = dy / divisors
+        gradients = dy[bag]
+        if wanted[1]:
+            if mode == "max" and full.size:
+                # The first row that has the maximum gets the gradient.
+                values, order = embedding_forward(indices, weight, -1, False), np.arange(len(bag))[:, None]
+                first = np.minimum.reduceat(np.where(values == y[bag], order, len(bag)), starts, axis=0)
+                first = np.where(np.isnan(y[full]), starts[:, None], first)
+                gradients[order != np.repeat(first, counts[full], axis=0)] = 0
+            scaled = gradients if scales is None else gradients * scales
+            dweight = embedding_backward(scaled, indices, weight.shape, -1, by_frequency)
+        if per_sample_weights is not None and wanted[2]:
+            dscales = np.zeros(per_sample_weights.size, y.dtype)
+            inside = dscales[places]
+            inside[kept] = np.einsum("ij,ij->i", gradients, embedding_forward(indices, weight, -1, False))
+            dscales = dscales.reshape(per_sample_weights.shape)
+        return None, dweight, dscales
+
+    return y, backward
 
 
 def one_hot(input: Array, num_classes: int = -1) -> np.ndarray[Any, Any]:

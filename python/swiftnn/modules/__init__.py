@@ -71,7 +71,7 @@ else:
         ),
         "distance": ("CosineSimilarity", "PairwiseDistance"),
         "dropout": ("AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"),
-        "embedding": ("Embedding",),
+        "embedding": ("Embedding", "EmbeddingBag"),
         "flatten": ("Flatten", "Unflatten"),
         "identity": ("Identity",),
         "lazy": (),

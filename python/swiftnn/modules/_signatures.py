@@ -54,6 +54,16 @@ if TYPE_CHECKING:
     def _indices(self: Any, input: Any) -> Any: ...
 
     @overload
+    def _bags(self: Any, input: Tensor, offsets: Any = None, per_sample_weights: Any = None) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _bags(self: Any, input: Readable, offsets: Any, per_sample_weights: Tensor) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _bags(self: Any, input: Readable, offsets: Any = None, *, per_sample_weights: Tensor) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _bags(self: Any, input: Readable, offsets: Any = None, per_sample_weights: Any = None) -> NDArray[Any]: ...
+    def _bags(self: Any, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Any: ...
+
+    @overload
     def _input_and_target(self: Any, input: NDArray[FloatT], target: NDArray[Any]) -> NDArray[FloatT]: ...
     @overload
     def _input_and_target(self: Any, input: Tensor, target: Readable) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
@@ -111,6 +121,7 @@ if TYPE_CHECKING:
     input_and_size = _signature_of(_input_and_size)
     one_x = _signature_of(_one_x)
     indices = _signature_of(_indices)
+    bags = _signature_of(_bags)
     input_and_target = _signature_of(_input_and_target)
     recurrent = _signature_of(_recurrent)
     recurrent_pair = _signature_of(_recurrent_pair)
@@ -121,4 +132,4 @@ else:
     def _as_it_is(forward: _AnyCallable) -> _AnyCallable:
         return forward
 
-    one_input = input_and_size = one_x = indices = input_and_target = recurrent = recurrent_pair = cell = cell_pair = _as_it_is
+    one_input = input_and_size = one_x = indices = bags = input_and_target = recurrent = recurrent_pair = cell = cell_pair = _as_it_is
