@@ -81,6 +81,10 @@ def Conv2d(p, input, *, in_channels, out_channels, kernel_size, stride=1, paddin
     return _conv(2, p, input, kernel_size, stride, padding, dilation, groups, padding_mode)
 
 
+def Conv3d(p, input, *, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode="zeros"):
+    return _conv(3, p, input, kernel_size, stride, padding, dilation, groups, padding_mode)
+
+
 def _conv_transpose(dims, p, input, kernel_size, stride, padding, output_padding, dilation, groups):
     options = (_tuple(v, dims) for v in (stride, padding, output_padding, dilation))
     return conv_transpose_forward(input, p["weight"], p.get("bias"), *options, groups)
@@ -96,6 +100,12 @@ def ConvTranspose2d(
     p, input, *, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1
 ):
     return _conv_transpose(2, p, input, kernel_size, stride, padding, output_padding, dilation, groups)
+
+
+def ConvTranspose3d(
+    p, input, *, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1
+):
+    return _conv_transpose(3, p, input, kernel_size, stride, padding, output_padding, dilation, groups)
 
 
 def _max_pool(dims, input, kernel_size, stride, padding, dilation, return_indices, ceil_mode):

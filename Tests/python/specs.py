@@ -209,6 +209,31 @@ def _convolutions() -> Iterator[Layer]:
     yield Layer("Conv1d", {**lines, "in_channels": 6, "padding": 1}, ((2, 6, 131),), "few channels")
 
 
+def _volumes() -> Iterator[Layer]:
+    base = dict(in_channels=4, out_channels=4, kernel_size=3)
+    x = (2, 4, 4, 5, 6)
+    yield Layer("Conv3d", base, (x,))
+    yield Layer("Conv3d", base, (x[1:],), "unbatched", batch=None)
+    yield Layer("Conv3d", {**base, "bias": False, "stride": (2, 1, 3), "padding": (1, 0, 2)}, (x,), "stride and padding, no bias")
+    yield Layer("Conv3d", {**base, "kernel_size": (2, 3, 1), "dilation": (3, 2, 1), "groups": 2}, (x,), "dilation and groups")
+    yield Layer("Conv3d", {**base, "out_channels": 8, "groups": 4}, (x,), "two each")
+    yield Layer("Conv3d", {**base, "kernel_size": (2, 3, 4), "padding": "same"}, (x,), "same")
+    yield Layer("Conv3d", {**base, "padding": "valid"}, (x,), "valid")
+    yield Layer("Conv3d", {**base, "kernel_size": 1}, (x,), "one voxel")
+    for mode in ("reflect", "replicate", "circular"):
+        yield Layer("Conv3d", {**base, "padding": (1, 0, 2), "padding_mode": mode}, (x,), mode)
+    yield Layer("Conv3d", base, ((0, *x[1:]),), "no samples", batch=None)
+    x = (2, 4, 2, 3, 4)
+    yield Layer("ConvTranspose3d", base, (x,))
+    yield Layer("ConvTranspose3d", base, (x[1:],), "unbatched", batch=None)
+    strided = {**base, "bias": False, "stride": 2, "padding": 1, "output_padding": 1}
+    yield Layer("ConvTranspose3d", strided, (x,), "stride and paddings, no bias")
+    more = {**base, "kernel_size": (2, 3, 1), "dilation": (3, 2, 1), "groups": 2, "stride": 2, "output_padding": (2, 0, 1)}
+    yield Layer("ConvTranspose3d", more, (x,), "dilation and groups")
+    yield Layer("ConvTranspose3d", base, ((0, *x[1:]),), "no samples", batch=None)
+    yield Layer("ConvTranspose3d", {**base, "kernel_size": 2, "stride": 2}, (x,), "a U-Net's")
+
+
 def _transposed_convolutions() -> Iterator[Layer]:
     for name, sizes, kernel in (("ConvTranspose1d", (7,), 3), ("ConvTranspose2d", (5, 6), (3, 2))):
         base = dict(in_channels=4, out_channels=6, kernel_size=kernel)
@@ -597,6 +622,9 @@ def _losses() -> Iterator[Layer]:
     yield row("KLDivLoss", dict(reduction="batchmean"), ((3, 17), Unit((3, 17))), "batchmean")
 
 
-FAMILIES = (_convolutions, _transposed_convolutions, _pools, _recurrent, _attentions, _transformers, _elementwise, _others, _losses)
+FAMILIES = (
+    _convolutions, _volumes, _transposed_convolutions, _pools, _recurrent,
+    _attentions, _transformers, _elementwise, _others, _losses,
+)  # fmt: skip
 LAYERS: list[Layer] = [row for family in FAMILIES for row in family()]
 assert len({row.id for row in LAYERS}) == len(LAYERS), "two rows have the same name and description"

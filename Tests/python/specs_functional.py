@@ -51,7 +51,7 @@ class Value:
 
 def _conv(padding: Any = 0, **options: Any) -> Callable[..., Any]:
     def expected(x: Any, weight: Any, bias: Any = None, **_: Any) -> Any:
-        layer = layers.Conv1d if weight.ndim == 3 else layers.Conv2d
+        layer = (layers.Conv1d, layers.Conv2d, layers.Conv3d)[weight.ndim - 3]
         state = {"weight": weight, "bias": bias}
         return layer(state, x, in_channels=0, out_channels=0, kernel_size=weight.shape[2:], padding=padding, **options)
 
@@ -60,14 +60,15 @@ def _conv(padding: Any = 0, **options: Any) -> Callable[..., Any]:
 
 def _conv_transpose(**options: Any) -> Callable[..., Any]:
     def expected(x: Any, weight: Any, bias: Any = None, **_: Any) -> Any:
-        layer = layers.ConvTranspose1d if weight.ndim == 3 else layers.ConvTranspose2d
+        layer = (layers.ConvTranspose1d, layers.ConvTranspose2d, layers.ConvTranspose3d)[weight.ndim - 3]
         return layer({"weight": weight, "bias": bias}, x, in_channels=0, out_channels=0, kernel_size=weight.shape[2:], **options)
 
     return expected
 
 
 def _convolutions() -> Iterator[Function]:
-    for name, x, w in (("conv1d", (2, 4, 9), (6, 4, 3)), ("conv2d", (2, 4, 7, 9), (6, 4, 3, 2))):
+    down = [("conv1d", (2, 4, 9), (6, 4, 3)), ("conv2d", (2, 4, 7, 9), (6, 4, 3, 2)), ("conv3d", (2, 4, 5, 4, 6), (6, 4, 3, 2, 2))]
+    for name, x, w in down:
         grouped = (6, 2, *w[2:])
         yield Function(name, (x, w, (6,)), _conv())
         yield Function(name, (x, w), _conv(), desc="no bias")
@@ -75,7 +76,8 @@ def _convolutions() -> Iterator[Function]:
         options = dict(stride=2, padding=1, dilation=2, groups=2)
         yield Function(name, (x, grouped, (6,)), _conv(**options), options, "options")
         yield Function(name, (x, w, (6,)), _conv("same"), dict(padding="same"), "same")
-    for name, x, w in (("conv_transpose1d", (2, 4, 5), (4, 3, 3)), ("conv_transpose2d", (2, 4, 5, 6), (4, 3, 3, 2))):
+    up = [("conv_transpose1d", (2, 4, 5), (4, 3, 3)), ("conv_transpose2d", (2, 4, 5, 6), (4, 3, 3, 2))]
+    for name, x, w in (*up, ("conv_transpose3d", (2, 4, 3, 5, 6), (4, 3, 3, 2, 2))):
         yield Function(name, (x, w, (3,)), _conv_transpose())
         yield Function(name, (x[1:], w), _conv_transpose(), desc="unbatched, no bias")
         options = dict(stride=2, padding=1, output_padding=1, groups=2, dilation=2)

@@ -48,6 +48,37 @@ SHAPES = [
 ]
 
 
+@pytest.mark.parametrize("room", [1, 700, 1 << 20])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_volumes_in_parts(room: int, stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much of a volume is gathered at a time, and however many samples there are."""
+    from swiftnn.functional import conv
+
+    monkeypatch.setattr(conv, "_GATHERED", room)
+    rng = np.random.default_rng(3)
+    x, weight, bias = rng.standard_normal((3, 4, 7, 5, 6)), rng.standard_normal((4, 2, 3, 3, 2)), rng.standard_normal(4)
+    options = dict(stride=(stride, 1, 2), padding=(2, 1, 0), dilation=(2, 1, 1), groups=2)
+    more = (1, 0, 1)
+    cases = (
+        (nn.functional.conv3d, reference.conv_forward, options, {}),
+        (nn.functional.conv_transpose3d, reference.conv_transpose_forward, options, {"output_padding": more}),
+    )
+    for function, expected, given, extra in cases:
+        y = function(x, weight, bias, **given, **extra)
+        np.testing.assert_allclose(y, expected(x, weight, bias, **given, **extra), rtol=1e-10, atol=1e-10)
+        np.testing.assert_array_equal(y, np.concatenate([function(x[i : i + 1], weight, bias, **given, **extra) for i in range(3)]))
+        tensors = [nn.Tensor(a, requires_grad=True) for a in (x, weight, bias)]
+        dy = rng.standard_normal(y.shape)
+        function(*tensors, **given, **extra).backward(dy)
+        # Linear in each of them: the gradient is what the sum changes by.
+        for i, tensor in enumerate(tensors):
+            step = [rng.standard_normal(a.shape) if i == j else a for j, a in enumerate((x, weight, bias))]
+            rest = 0 if i == 2 else expected(*(step[:2]), np.zeros(4), **given, **extra)
+            change = np.broadcast_to(step[2].reshape(-1, 1, 1, 1), y.shape) if i == 2 else rest
+            assert tensor.grad is not None
+            np.testing.assert_allclose((tensor.grad * step[i]).sum(), (dy * change).sum(), rtol=1e-9)
+
+
 def _ids(shape: object) -> str:
     return str(shape).replace(" ", "")
 

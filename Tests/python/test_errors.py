@@ -97,6 +97,27 @@ WRONG = [
     Wrong(
         lambda: nn.TripletMarginWithDistanceLoss(reduction="average")(x(2, 3), x(2, 3), x(2, 3)), ValueError, ("average", "'mean'"),
         "triplet with distance: reduction",
+    # Volumes
+    Wrong(lambda: nn.Conv3d(3, 4, 3)(x(1, 1, 5, 5, 5)), SHAPE, ("channels", "3", "1"), "volumes: channels"),
+    Wrong(lambda: nn.Conv3d(3, 4, 3)(x(5, 5, 5)), SHAPE, ("input", "(5, 5, 5)", "(N, C, D, H, W)"), "volumes: 3-D input"),
+    Wrong(lambda: nn.Conv3d(3, 4, (7, 1, 1))(x(1, 3, 5, 5, 5)), SHAPE, ("5 x 5 x 5", "7 x 1 x 1"), "volumes: large kernel"),
+    Wrong(lambda: nn.Conv3d(3, 4, 3)(x(1, 3, 5, 5, 5, dtype=np.float64)), TypeError, ("float64", "float32"), "volumes: float type"),
+    Wrong(lambda: nn.Conv3d(3, 4, 3, groups=2), ValueError, ("in_channels", "groups"), "volumes: groups"),
+    Wrong(lambda: nn.Conv3d(3, 4, 3, stride=2, padding="same"), ValueError, ("same", "stride"), "volumes: same and stride"),
+    Wrong(lambda: nn.Conv3d(3, 4, 3, stride=0)(x(1, 3, 5, 5, 5)), ValueError, ("stride", "0", "1"), "volumes: stride"),
+    Wrong(lambda: nn.Conv3d(3, 4, (3, 3)), ValueError, ("kernel_size", "3"), "volumes: kernel size"),
+    Wrong(lambda: F.conv3d(x(1, 3, 5, 5, 5), x(4, 3, 3, 3)), SHAPE, ("weight", "(4, 3, 3, 3)"), "volumes: weight"),
+    Wrong(lambda: F.conv3d(x(1, 3, 5, 5, 5), x(4, 3, 3, 3, 3), x(3)), SHAPE, ("bias", "(3,)", "(4,)"), "volumes: bias"),
+    Wrong(lambda: F.conv3d(x(1, 4, 5, 5, 5), x(5, 2, 3, 3, 3), groups=2), ValueError, ("groups", "out_channels", "5"), "volumes: outputs"),
+    Wrong(lambda: nn.ConvTranspose3d(3, 4, 3)(x(1, 1, 5, 5, 5)), SHAPE, ("channels", "3", "1"), "volumes transposed: channels"),
+    Wrong(lambda: nn.ConvTranspose3d(3, 4, 3, padding=9)(x(1, 3, 5, 5, 5)), SHAPE, ("result", "padding"), "volumes transposed: none left"),
+    Wrong(
+        lambda: nn.ConvTranspose3d(3, 4, 3, stride=2, output_padding=2)(x(1, 3, 5, 5, 5)), ValueError,
+        ("output_padding", "2", "stride", "dilation"), "volumes transposed: output_padding",
+    ),
+    Wrong(
+        lambda: F.conv_transpose3d(x(1, 3, 5, 5, 5), x(3, 4, 3, 3, 3), bias=np.zeros(4)), TypeError, ("bias", "float64", "float32"),
+        "volumes transposed: type of bias",
     ),
     # Convolution
     Wrong(lambda: nn.Conv2d(3, 4, 3)(x(1, 1, 5, 5)), SHAPE, ("channels", "3", "1"), "conv: channels"),

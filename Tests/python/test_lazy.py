@@ -45,6 +45,8 @@ LAZY = [
     Lazy("LazyConv2d", dict(out_channels=6, kernel_size=3, groups=2), (2, 4, 7, 8), dict(in_channels=4)),
     Lazy("LazyConv2d", dict(out_channels=6, kernel_size=3, padding=1, padding_mode="circular"), (2, 4, 7, 8), dict(in_channels=4), "mode"),
     Lazy("LazyConv2d", dict(out_channels=6, kernel_size=(3, 2)), (4, 7, 8), dict(in_channels=4), "unbatched"),
+    Lazy("LazyConv3d", dict(out_channels=6, kernel_size=(3, 2, 1), groups=2), (4, 5, 6, 7), dict(in_channels=4), "unbatched"),
+    Lazy("LazyConvTranspose3d", dict(out_channels=6, kernel_size=2, stride=2), (2, 4, 3, 4, 5), dict(in_channels=4)),
     Lazy("LazyConvTranspose1d", dict(out_channels=6, kernel_size=3, groups=2), (2, 4, 9), dict(in_channels=4)),
     Lazy("LazyConvTranspose2d", dict(out_channels=6, kernel_size=3, stride=2, output_padding=1), (4, 7, 8), dict(in_channels=4)),
     Lazy("LazyBatchNorm1d", dict(), (3, 4), dict(num_features=4)),

@@ -41,6 +41,8 @@ def layers(single: F32, double: F64, unknown: NDArray[Any], anything: Any, tenso
     assert_type(lazy(tensor), nn.Tensor)
     assert_type(lazy.weight, nn.Parameter)
     assert_type(nn.LazyConv2d(4, 3)(double), F64)
+    assert_type(nn.Conv3d(2, 3, 1)(single), F32)
+    assert_type(nn.ConvTranspose3d(2, 3, 1)(tensor, output_size=(2, 3, 4)), nn.Tensor)
     assert_type(nn.LazyConvTranspose2d(4, 3)(single), F32)
     assert_type(nn.LazyBatchNorm2d()(single), F32)
     assert_type(nn.LazyInstanceNorm1d()(tensor), nn.Tensor)
@@ -113,6 +115,8 @@ def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, te
     assert_type(F.embedding(np.arange(3), parameter, padding_idx=0), NDArray[Any])
     assert_type(F.embedding(np.arange(3), tensor), nn.Tensor)
     assert_type(F.embedding_bag([[1, 2]], single), F32)
+    assert_type(F.conv3d(single, single, padding="same"), F32)
+    assert_type(F.conv_transpose3d(tensor, single), nn.Tensor)
     assert_type(F.embedding_bag(np.arange(3), parameter, [0, 1], mode="max"), NDArray[Any])
     assert_type(F.embedding_bag(nn.Tensor(np.arange(3)), parameter, [0, 1]), nn.Tensor)
     for pool in (F.max_pool1d, F.max_pool2d):

@@ -12,7 +12,7 @@ import numpy as np
 
 from .modules.attention import MultiheadAttention
 from .modules.container import ParameterDict, ParameterList
-from .modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from .modules.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .modules.linear import Bilinear, Linear
 from .modules.module import Module
 from .modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -389,8 +389,8 @@ def _of_attention(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], ou
 
 
 _COUNTS: dict[Any, Callable[..., int]] = {
-    **dict.fromkeys((Linear, Bilinear, Conv1d, Conv2d), _of_matrix),
-    **dict.fromkeys((ConvTranspose1d, ConvTranspose2d), _of_scattering),
+    **dict.fromkeys((Linear, Bilinear, Conv1d, Conv2d, Conv3d), _of_matrix),
+    **dict.fromkeys((ConvTranspose1d, ConvTranspose2d, ConvTranspose3d), _of_scattering),
     **dict.fromkeys((RNN, LSTM, GRU, RNNCell, LSTMCell, GRUCell), _of_recurrence),
     MultiheadAttention: _of_attention,
 }

@@ -49,7 +49,9 @@ from .attention import _multi_head_attention as _multi_head_attention
 from .attention import multi_head_attention_forward, scaled_dot_product_attention
 from .conv import _conv_padding as _conv_padding
 from .conv import _named_padding as _named_padding
-from .conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from .conv import _volumes as _volumes
+from .conv import _volumes_transposed as _volumes_transposed
+from .conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .distance import cosine_similarity, pairwise_distance
 from .dropouts import _check_probability as _check_probability
 from .dropouts import _dropout as _dropout
@@ -107,8 +109,10 @@ __all__ = [
     "channel_shuffle",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",

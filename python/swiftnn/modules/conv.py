@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Conv1d",
     "Conv2d",
+    "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "LazyConv1d",
     "LazyConv2d",
+    "LazyConv3d",
     "LazyConvTranspose1d",
     "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
 ]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -253,6 +257,52 @@ class Conv2d(_ConvNd):
     _dimensions = 2
 
 
+class Conv3d(_ConvNd):
+    """Correlates volumes, or videos, with learned filters.
+
+    y[n,o,e,p,q] = b[o] + Σ_{c,t,r,s} W[o,c,t,r,s] x[n, c, e·stride + t·dilation - padding, p·stride + r·dilation - padding,
+    q·stride + s·dilation - padding]
+
+    Args:
+        in_channels: C, channels of the input.
+        out_channels: O, channels of the output.
+        kernel_size: (T, R, S), size of the filters; one int stands for all three, here and below.
+        stride: step of the filters.
+        padding: added on all sides: an int, three ints, six (before and after each dimension), 'valid' (none) or 'same' (the output is as
+            large as the input).
+        dilation: distance of the filters' taps.
+        groups: number of blocks of channels that do not see each other.
+        bias: False leaves b out.
+        padding_mode: 'zeros', 'reflect', 'replicate' or 'circular'.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, D, H, W) or (C, D, H, W) -> (N, O, E, P, Q) or (O, E, P, Q),
+    E = ⌊(D + 2·padding[0] - dilation[0]·(T-1) - 1) / stride[0]⌋ + 1, P and Q alike.
+
+    weight (O, C/groups, T, R, S) and bias (O) start from U(-√k, √k), k = groups / (C·T·R·S).
+
+    Raises:
+        ValueError: groups does not divide the channels, the padding is unknown, or 'same' meets a stride.
+        ShapeError: the input does not fit.
+
+    Differences from PyTorch:
+        Padding may be six ints, where PyTorch raises; results are contiguous whatever the layout of the input.
+
+    Example:
+        >>> nn.Conv3d(16, 33, 3, stride=2)(np.ones((2, 16, 10, 20, 20), np.float32)).shape
+        (2, 33, 4, 9, 9)
+    """
+
+    _dimensions = 3
+
+    def _conv_forward(self, input: Array, weight: Array, bias: Array | None) -> Array:
+        stride, padding, dilation, groups, _, border = self._arguments or self._prepare()
+        if border is not None:
+            input = F.pad(input, border, self.padding_mode)
+        return F._volumes(input, weight, bias, stride, padding, dilation, groups)
+
+
 class _ConvTransposeNd(_ConvNd):
     """What the transposed convolutions share."""
 
@@ -311,6 +361,8 @@ class _ConvTransposeNd(_ConvNd):
         stride, padding, output_padding, dilation, groups = self._arguments or self._prepare()
         if output_size is not None:
             output_padding = self._output_padding(np.shape(input), output_size, stride, padding, dilation)
+        if self._dimensions == 3:
+            return F._volumes_transposed(input, self.weight, self.bias, stride, padding, output_padding, dilation, groups)
         return conv_transpose_forward(input, self.weight, self.bias, stride, padding, output_padding, dilation, groups)
 
 
@@ -390,6 +442,45 @@ class ConvTranspose2d(_ConvTransposeNd):
     """
 
     _dimensions = 2
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """Adds up a learned filter for every voxel: upsampling that is learned, of volumes or videos. It is the gradient of `Conv3d` with
+    respect to its input, also called a deconvolution, though it undoes none.
+
+    y[n,o,i,j,k] = b[o] + Σ W[c,o,t,r,s] x[n,c,d,p,q] over all c, d, p, q, t, r and s with d·stride + t·dilation - padding = i,
+    p·stride + r·dilation - padding = j, and q·stride + s·dilation - padding = k
+
+    Args:
+        in_channels: C, channels of the input.
+        out_channels: O, channels of the output.
+        kernel_size: (T, R, S), size of the filters; one int stands for all three, here and below.
+        stride: distance of the filters in the output.
+        padding: taken off all sides of the output.
+        output_padding: added at the end of each dimension, less than stride or dilation.
+        groups: number of blocks of channels that do not see each other.
+        bias: False leaves b out.
+        dilation: distance of the filters' taps.
+        padding_mode: 'zeros' is the only one.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, D, H, W) or (C, D, H, W) -> (N, O, E, P, Q) or (O, E, P, Q), E = (D - 1)·stride[0] - 2·padding[0] +
+    dilation[0]·(T-1) + output_padding[0] + 1, P and Q alike. `forward(input, output_size)` takes (E, P, Q) instead of output_padding.
+
+    weight (C, O/groups, T, R, S) and bias (O) start from U(-√k, √k), k = groups / (O·T·R·S).
+
+    Raises:
+        ValueError: groups does not divide the channels, the padding mode is not 'zeros', or output_padding is too large.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> up = nn.ConvTranspose3d(16, 8, kernel_size=2, stride=2)
+        >>> up(np.ones((1, 16, 4, 12, 12), np.float32)).shape
+        (1, 8, 8, 24, 24)
+    """
+
+    _dimensions = 3
 
 
 class _LazyConvNd(LazyModuleMixin, _ConvNd):
@@ -534,6 +625,44 @@ class LazyConv2d(_LazyConv, Conv2d):
     cls_to_become = Conv2d
 
 
+class LazyConv3d(_LazyConv, Conv3d):
+    """A `Conv3d` that takes in_channels from its first input.
+
+    y[n,o,e,p,q] = b[o] + Σ_{c,t,r,s} W[o,c,t,r,s] x[n, c, e·stride + t·dilation - padding, p·stride + r·dilation - padding,
+    q·stride + s·dilation - padding]
+
+    Its weight and bias are uninitialised until it is called, or an initialised state dict is loaded; with the first call it becomes a
+    `Conv3d`.
+
+    Args:
+        out_channels: O, channels of the output.
+        kernel_size: size of the filters.
+        stride: step of the filters.
+        padding: see `Conv3d`.
+        dilation: distance of the filters' taps.
+        groups: number of blocks of channels that do not see each other, a divisor of the channels.
+        bias: False leaves b out.
+        padding_mode: 'zeros', 'reflect', 'replicate' or 'circular'.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, D, H, W) or (C, D, H, W) -> (N, O, E, P, Q) or (O, E, P, Q), as of `Conv3d`.
+
+    Raises:
+        ValueError: groups does not divide the channels, an option is wrong, or weights are used before the first call.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> layer = nn.LazyConv3d(33, 3)
+        >>> layer(np.ones((2, 16, 5, 9, 9), np.float32)).shape
+        (2, 33, 3, 7, 7)
+        >>> layer
+        Conv3d(16, 33, kernel_size=(3, 3, 3), stride=(1, 1, 1))
+    """
+
+    cls_to_become = Conv3d
+
+
 class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
     """A `ConvTranspose1d` that takes in_channels from its first input.
 
@@ -609,3 +738,42 @@ class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
     """
 
     cls_to_become = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
+    """A `ConvTranspose3d` that takes in_channels from its first input.
+
+    y[n,o,i,j,k] = b[o] + Σ W[c,o,t,r,s] x[n,c,d,p,q] over all c, d, p, q, t, r and s with d·stride + t·dilation - padding = i,
+    p·stride + r·dilation - padding = j, and q·stride + s·dilation - padding = k
+
+    Its weight and bias are uninitialised until it is called, or an initialised state dict is loaded; with the first call it becomes a
+    `ConvTranspose3d`.
+
+    Args:
+        out_channels: O, channels of the output.
+        kernel_size: size of the filters.
+        stride: distance of the filters in the output.
+        padding: see `ConvTranspose3d`.
+        output_padding: see `ConvTranspose3d`.
+        groups: number of blocks of channels that do not see each other, a divisor of the channels.
+        bias: False leaves b out.
+        dilation: distance of the filters' taps.
+        padding_mode: 'zeros' is the only one.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+
+    **Shape**: (N, C, D, H, W) or (C, D, H, W) -> (N, O, E, P, Q) or (O, E, P, Q), as of `ConvTranspose3d`.
+
+    Raises:
+        ValueError: groups does not divide the channels, an option is wrong, or weights are used before the first call.
+        ShapeError: the input does not fit.
+
+    Example:
+        >>> layer = nn.LazyConvTranspose3d(33, 3)
+        >>> layer(np.ones((2, 16, 5, 9, 9), np.float32)).shape
+        (2, 33, 7, 11, 11)
+        >>> layer
+        ConvTranspose3d(16, 33, kernel_size=(3, 3, 3), stride=(1, 1, 1))
+    """
+
+    cls_to_become = ConvTranspose3d
