@@ -243,7 +243,10 @@ def operation(compute: Callable[..., Any]) -> Callable[..., Any]:
                 return tuple(_new_tensor(part, not strong) for part in y)
             edges = [_edge(a) if isinstance(a, TensorBase) else None for a in args]
             node = Node(name, _call_parts, edges, [(part.shape, part.dtype) for part in y], backward)
-            return tuple(_new_tensor(part, not strong, node, i) for i, part in enumerate(y))
+            return tuple(
+                _new_tensor(part, not strong, node, i) if part.dtype.kind == "f" else _new_tensor(part, not strong)
+                for i, part in enumerate(y)
+            )
         if type(y) is not np.ndarray:
             y = np.asarray(y)
         if not needs or not _mode.recording or y.dtype.kind != "f":
