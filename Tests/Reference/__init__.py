@@ -14,7 +14,15 @@ from .linear import bilinear_forward, linear_forward, matmul_forward
 from .loss import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward
 from .normalization import batch_norm_forward, batch_stats_forward, group_norm_forward, layer_norm_forward, rms_norm_forward
 from .padding import pad_forward
-from .pooling import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward
+from .pooling import (
+    adaptive_avg_pool_forward,
+    adaptive_max_pool_forward,
+    avg_pool_forward,
+    fold_forward,
+    max_pool_forward,
+    max_unpool_forward,
+    unfold_forward,
+)
 from .random import random_forward
 from .rnn import rnn_cell_forward, rnn_forward
 from .softmax import softmax_forward

@@ -6,6 +6,7 @@ binding with them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -205,6 +206,41 @@ def pooling(r: Numbers) -> Iterator[Case]:
         for w in (5, 16, 33):
             yield "adaptive_avg_pool_forward", f"{size}w{w}", dict(x=r(2, 3, 9, w), output_size=size), CLOSE
     yield "adaptive_avg_pool_forward", "line", dict(x=r(3, 17), output_size=(5,)), CLOSE
+    for size in ((1, 1), (3, 4), (7, 7), (-1, 5), (20, 40), (0, 2)):
+        for w in (5, 16, 33):
+            x = r.ints(-4, 5, 2, 3, 9, w).astype(r.dtype)
+            yield "adaptive_max_pool_forward", f"{size}w{w}", dict(x=x, output_size=size, indices=True), EXACT
+    yield "adaptive_max_pool_forward", "nan", dict(x=special, output_size=(4, 5), indices=True), EXACT
+    yield "adaptive_max_pool_forward", "values", dict(x=special, output_size=(4, 5), indices=False), EXACT
+    yield "adaptive_max_pool_forward", "turned", dict(x=special.transpose(1, 3, 0, 2), output_size=(2, 5), indices=True), EXACT
+    yield "adaptive_max_pool_forward", "line", dict(x=r(3, 17), output_size=(5,), indices=True), EXACT
+    yield "adaptive_max_pool_forward", "volume", dict(x=r(2, 3, 4, 5, 7), output_size=(2, 3, 5), indices=True), EXACT
+    for shape, size in (((2, 3, 17), (40,)), ((3, 5), (9,)), ((2, 3, 4, 5), (7, 9)), ((3, 4, 5), (1, 6)), ((2, 3, 2, 3, 4), (4, 5, 6))):
+        x = r(*shape)
+        fields = dict(x=x, indices=r.ints(0, math.prod(size), *shape), output_size=size)
+        yield "max_unpool_forward", f"{shape}to{size}", fields, EXACT
+        turned = {**fields, "x": x.T.copy().T, "indices": fields["indices"].T.copy().T}
+        yield "max_unpool_forward", f"{shape}to{size}-turned", turned, EXACT
+    blocks = [
+        ((2, 2), (1, 1), (0, 0), (1, 1)),
+        ((3, 3), (1, 1), (1, 1), (1, 1)),
+        ((3, 2), (1, 2), (2, 0), (2, 1)),
+        ((1, 1), (1, 1), (0, 3), (2, 3)),
+        ((4, 3), (2, 1), (4, 5), (3, 2)),
+    ]
+    for kernel, dilation, pad, stride in blocks:
+        options = dict(kernel_size=kernel, dilation=dilation, padding=pad, stride=stride)
+        places = [(h + 2 * b - d * (n - 1) - 1) // s + 1 for h, n, d, b, s in zip((9, 33), kernel, dilation, pad, stride)]
+        for w in (7, 16, 33):
+            yield "unfold_forward", f"k{kernel}d{dilation}p{pad}s{stride}w{w}", dict(x=r(2, 3, 9, w), **options), EXACT
+        yield "unfold_forward", f"k{kernel}-turned", dict(x=r(2, 33, 9, 3).transpose(0, 3, 2, 1), **options), EXACT
+        columns = r(2, 3 * math.prod(kernel), math.prod(places))
+        yield "fold_forward", f"k{kernel}d{dilation}p{pad}s{stride}", dict(x=columns, output_size=(9, 33), **options), CLOSE
+        columns = columns.transpose(0, 2, 1).copy().transpose(0, 2, 1)
+        yield "fold_forward", f"k{kernel}-turned", dict(x=columns, output_size=(9, 33), **options), CLOSE
+    options = dict(kernel_size=(2,), dilation=(1,), padding=(0,), stride=(1,))
+    yield "unfold_forward", "unbatched", dict(x=r(3, 5, 6), **options), EXACT
+    yield "fold_forward", "unbatched", dict(x=r(12, 20), output_size=(5, 6), **options), CLOSE
     for mode in range(3):
         for size in ((1, 1), (3, 4), (12, 34), (9, 65), (18, 66)):
             for corners in (0, 1) if mode == k.BILINEAR else (0,):

@@ -21,7 +21,16 @@ from .interpolate import interpolate_forward
 from .linear import bilinear_forward, linear_forward
 from .normalization import batch_norm_forward, batch_stats_forward, group_norm_forward, layer_norm_forward, rms_norm_forward
 from .padding import pad_forward
-from .pooling import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward
+from .pooling import (
+    adaptive_avg_pool_forward,
+    adaptive_max_pool_forward,
+    avg_pool_forward,
+    fold_forward,
+    lp_pool,
+    max_pool_forward,
+    max_unpool_forward,
+    unfold_forward,
+)
 from .rnn import rnn_cell_forward, rnn_forward
 from .softmax import softmax_forward
 
@@ -123,6 +132,29 @@ def MaxPool2d(p, input, *, kernel_size, stride=None, padding=0, dilation=1, retu
     return _max_pool(2, input, kernel_size, stride, padding, dilation, return_indices, ceil_mode)
 
 
+def MaxPool3d(p, input, *, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False):
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, return_indices, ceil_mode)
+
+
+def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size):
+    kernel = _tuple(kernel_size, dims)
+    stride, padding = kernel if stride is None else _tuple(stride, dims), _tuple(padding, dims)
+    size = [(n - 1) * s - 2 * b + r for n, s, b, r in zip(np.shape(input)[-dims:], stride, padding, kernel)]
+    return max_unpool_forward(input, indices, tuple(size if output_size is None else output_size[-dims:]))
+
+
+def MaxUnpool1d(p, input, indices, output_size=None, *, kernel_size, stride=None, padding=0):
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def MaxUnpool2d(p, input, indices, output_size=None, *, kernel_size, stride=None, padding=0):
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def MaxUnpool3d(p, input, indices, output_size=None, *, kernel_size, stride=None, padding=0):
+    return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
+
+
 def _avg_pool(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
     kernel = _tuple(kernel_size, dims)
     stride = kernel if stride is None else _tuple(stride, dims)
@@ -137,9 +169,51 @@ def AvgPool2d(p, input, *, kernel_size, stride=None, padding=0, ceil_mode=False,
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-def _adaptive(dims, input, output_size):
+def AvgPool3d(p, input, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode):
+    kernel = _tuple(kernel_size, dims)
+    return lp_pool(input, float(norm_type), kernel, kernel if stride is None else _tuple(stride, dims), ceil_mode)
+
+
+def LPPool1d(p, input, *, norm_type, kernel_size, stride=None, ceil_mode=False):
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def LPPool2d(p, input, *, norm_type, kernel_size, stride=None, ceil_mode=False):
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def LPPool3d(p, input, *, norm_type, kernel_size, stride=None, ceil_mode=False):
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def _adaptive_size(dims, output_size):
     size = (output_size,) * dims if output_size is None or isinstance(output_size, int) else output_size
-    return adaptive_avg_pool_forward(input, tuple(-1 if s is None else s for s in size))
+    return tuple(-1 if s is None else s for s in size)
+
+
+def _adaptive(dims, input, output_size):
+    return adaptive_avg_pool_forward(input, _adaptive_size(dims, output_size))
+
+
+def _adaptive_max(dims, input, output_size, return_indices):
+    y, indices = adaptive_max_pool_forward(input, _adaptive_size(dims, output_size), True)
+    return (y, indices) if return_indices else y
+
+
+def AdaptiveMaxPool1d(p, input, *, output_size, return_indices=False):
+    return _adaptive_max(1, input, output_size, return_indices)
+
+
+def AdaptiveMaxPool2d(p, input, *, output_size, return_indices=False):
+    return _adaptive_max(2, input, output_size, return_indices)
+
+
+def AdaptiveMaxPool3d(p, input, *, output_size, return_indices=False):
+    return _adaptive_max(3, input, output_size, return_indices)
 
 
 def AdaptiveAvgPool1d(p, input, *, output_size):
@@ -148,6 +222,18 @@ def AdaptiveAvgPool1d(p, input, *, output_size):
 
 def AdaptiveAvgPool2d(p, input, *, output_size):
     return _adaptive(2, input, output_size)
+
+
+def AdaptiveAvgPool3d(p, input, *, output_size):
+    return _adaptive(3, input, output_size)
+
+
+def Unfold(p, input, *, kernel_size, dilation=1, padding=0, stride=1):
+    return unfold_forward(input, *(_tuple(v, 2) for v in (kernel_size, dilation, padding, stride)))
+
+
+def Fold(p, input, *, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    return fold_forward(input, *(_tuple(v, 2) for v in (output_size, kernel_size, dilation, padding, stride)))
 
 
 def Upsample(p, input, *, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
@@ -311,6 +397,14 @@ def Sequential(p, input, *, layers):
 
 def LayerNorm(p, input, *, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
     return layer_norm_forward(input, _tuple(normalized_shape, 1), p.get("weight"), p.get("bias"), eps)
+
+
+def LocalResponseNorm(p, input, *, size, alpha=1e-4, beta=0.75, k=1.0):
+    squares = real(input) ** 2
+    channels = squares.shape[1]
+    window = [slice(max(0, c - size // 2), c + (size - 1) // 2 + 1) for c in range(channels)]
+    sums = np.stack([squares[:, w].sum(1) for w in window], 1) if squares.size else squares
+    return real(input) / (k + alpha / size * sums) ** beta
 
 
 def RMSNorm(p, input, *, normalized_shape, eps=None, elementwise_affine=True):

@@ -34,7 +34,7 @@ def max_pool_forward(x, kernel_size, stride=(), padding=(0,), dilation=(1,), cei
         # A dilated window may have no element inside: -∞ (or the type's least), at where its first tap from 0 on would stand
         start = [p * s - b for p, s, b in zip(place, stride, padding)]
         first = [i + d * max(-(i // d), 0) for i, d in zip(start, dilation)]
-        at = np.full(x.shape[:-dims], first[0] if dims == 1 else first[0] * size[1] + first[1])
+        at = np.full(x.shape[:-dims], sum(i * int(np.prod(size[d + 1 :])) for d, i in enumerate(first)))
         best = np.full(at.shape, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
         for tap in itertools.product(*map(range, kernel_size)):
             source = tuple(i + t * d for i, t, d in zip(start, tap, dilation))
@@ -80,4 +80,76 @@ def adaptive_avg_pool_forward(x, output_size):
     for place in itertools.product(*map(range, out)):
         window = tuple(slice(p * h // o, -(-(p + 1) * h // o)) for p, h, o in zip(place, size, out))
         y[(...,) + place] = x[(...,) + window].mean(axis=tuple(range(-dims, 0)))
+    return y
+
+
+def adaptive_max_pool_forward(x, output_size, indices=False):
+    """y[n,c,p,q] = max of x over rows ⌊p h / P⌋ up to ⌈(p + 1) h / P⌉, columns likewise; NaN, equals and indices as in max_pool_forward"""
+    x = real(x)
+    dims = len(output_size)
+    size = x.shape[-dims:]
+    out = tuple(h if p < 0 else p for h, p in zip(size, output_size))
+    y, where = np.empty(x.shape[:-dims] + out), np.empty(x.shape[:-dims] + out, np.int64)
+    for place in itertools.product(*map(range, out)):
+        spans = [range(p * h // o, -(-(p + 1) * h // o)) for p, h, o in zip(place, size, out)]
+        places = np.ravel_multi_index(np.meshgrid(*spans, indexing="ij"), size).ravel()
+        window = x.reshape(x.shape[:-dims] + (int(np.prod(size)),))[..., places]
+        nan = np.isnan(window)
+        best = np.where(nan.any(-1), len(places) - 1 - nan[..., ::-1].argmax(-1), np.where(nan, -np.inf, window).argmax(-1))
+        y[(...,) + place] = np.take_along_axis(window, best[..., None], -1)[..., 0]
+        where[(...,) + place] = places[best]
+    return y, (where if indices else None)
+
+
+def max_unpool_forward(x, indices, output_size):
+    """y[n, c, indices[n,c,p]] = x[n,c,p] in zeros, the places counted flat; the last of equal ones stays"""
+    x = real(x)
+    leading = x.shape[: x.ndim - len(output_size)]
+    y = np.zeros(leading + (int(np.prod(output_size)),))
+    for place in np.ndindex(x.shape):
+        y[place[: len(leading)] + (indices[place],)] = x[place]
+    return y.reshape(leading + tuple(output_size))
+
+
+def lp_pool(x, norm_type, kernel_size, stride=(), ceil_mode=0):
+    """(mean of the window's powers · size)^(1/norm_type), the mean as in avg_pool_forward"""
+    x = real(x)
+    if np.isinf(norm_type):
+        y, _ = max_pool_forward(np.sign(norm_type) * np.abs(x), kernel_size, stride, ceil_mode=ceil_mode)
+        return np.sign(norm_type) * y
+    with np.errstate(invalid="ignore"):
+        return (avg_pool_forward(x**norm_type, kernel_size, stride, ceil_mode=ceil_mode) * np.prod(kernel_size)) ** (1 / norm_type)
+
+
+def _taps(size, kernel_size, dilation, padding, stride):
+    """What each tap of each window sees inside: (number of the tap, number of the window, row, column)"""
+    p, q = (pooled_size(*row, 0) for row in zip(size, kernel_size, stride, padding, dilation))
+    for r, s, i, j in itertools.product(range(kernel_size[0]), range(kernel_size[1]), range(p), range(q)):
+        row, column = i * stride[0] + r * dilation[0] - padding[0], j * stride[1] + s * dilation[1] - padding[1]
+        if 0 <= row < size[0] and 0 <= column < size[1]:
+            yield r * kernel_size[1] + s, i * q + j, row, column
+
+
+def unfold_forward(x, kernel_size, dilation=(1,), padding=(0,), stride=(1,)):
+    """y[n, (c,r,s), (p,q)] = x[n, c, p·stride + r·dilation - padding, q·stride + s·dilation - padding], 0 outside"""
+    x = real(x)
+    options = [each(v, 2) for v in (kernel_size, dilation, padding, stride)]
+    kernel, dilation, padding, stride = options
+    taps, size = kernel[0] * kernel[1], x.shape[-2:]
+    places = np.prod([pooled_size(*row, 0) for row in zip(size, kernel, stride, padding, dilation)])
+    y = np.zeros(x.shape[:-2] + (taps, places))
+    for tap, place, row, column in _taps(size, *options):
+        y[..., tap, place] = x[..., row, column]
+    return y.reshape(x.shape[:-3] + (x.shape[-3] * taps, places))
+
+
+def fold_forward(x, output_size, kernel_size, dilation=(1,), padding=(0,), stride=(1,)):
+    """y[n,c,i,j] = Σ x[n, (c,r,s), (p,q)] over the taps and places that see i, j"""
+    x = real(x)
+    size, *options = (each(v, 2) for v in (output_size, kernel_size, dilation, padding, stride))
+    taps = options[0][0] * options[0][1]
+    x = x.reshape(x.shape[:-2] + (x.shape[-2] // taps, taps, x.shape[-1]))
+    y = np.zeros(x.shape[:-2] + size)
+    for tap, place, row, column in _taps(size, *options):
+        y[..., row, column] += x[..., tap, place]
     return y

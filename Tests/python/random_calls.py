@@ -379,6 +379,7 @@ def changing(seconds: float, draw: random.Random) -> int:
         lambda: embedding(nn.Tensor(indices)).sum().backward(), lambda: nn.functional.one_hot(indices),
         lambda: nn.functional.scaled_dot_product_attention(query, query, query, mask), lambda: nn.functional.nll_loss(classes, indices),
         lambda: nn.functional.ctc_loss(nn.Tensor(logs, requires_grad=True), labels, np.full(4, 12), lengths).backward(),
+        lambda: nn.functional.max_unpool2d(nn.Tensor(pooled, requires_grad=True), places, 2).sum().backward(),
     ]  # fmt: skip
     writer = threading.Thread(target=write)
     writer.start()

@@ -253,7 +253,7 @@ def _transposed_convolutions() -> Iterator[Layer]:
 
 
 def _pools() -> Iterator[Layer]:
-    for name, sizes in (("MaxPool1d", (13,)), ("MaxPool2d", (9, 13))):
+    for name, sizes in (("MaxPool1d", (13,)), ("MaxPool2d", (9, 13)), ("MaxPool3d", (7, 5, 8))):
         x = (2, 3, *sizes)
         yield Layer(name, dict(kernel_size=2), (x,))
         yield Layer(name, dict(kernel_size=2), (x[1:],), "unbatched", batch=None)
@@ -270,7 +270,11 @@ def _pools() -> Iterator[Layer]:
     yield Layer("MaxPool2d", dict(kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2)), ((2, 3, 9, 13),), "pairs")
     wide = dict(kernel_size=2, stride=1, padding=1, dilation=3, return_indices=True)
     yield Layer("MaxPool2d", wide, ((2, 3, 2, 2),), "windows without an element inside")
-    for name, sizes in (("AvgPool1d", (13,)), ("AvgPool2d", (9, 13))):
+    yield Layer("MaxPool3d", {**wide, "kernel_size": (2, 2, 2)}, ((2, 3, 2, 2, 2),), "windows without an element inside")
+    volume = dict(kernel_size=(3, 1, 2), stride=(2, 1, 3), padding=(1, 0, 1), dilation=(1, 3, 2), return_indices=True)
+    yield Layer("MaxPool3d", volume, ((2, 3, 5, 4, 9),), "threes")
+    yield Layer("MaxPool3d", dict(kernel_size=2), ((0, 3, 5, 4, 9),), "no samples", batch=None)
+    for name, sizes in (("AvgPool1d", (13,)), ("AvgPool2d", (9, 13)), ("AvgPool3d", (7, 5, 8))):
         x = (2, 3, *sizes)
         yield Layer(name, dict(kernel_size=2), (x,))
         yield Layer(name, dict(kernel_size=2), (x[1:],), "unbatched", batch=None)
@@ -283,6 +287,57 @@ def _pools() -> Iterator[Layer]:
     for size in (1, (3, 4), (None, 5), (20, 1)):
         yield Layer("AdaptiveAvgPool2d", dict(output_size=size), ((2, 3, 9, 13),), f"{size}")
     yield Layer("AdaptiveAvgPool2d", dict(output_size=3), ((3, 9, 13),), "unbatched", batch=None)
+    volume = dict(kernel_size=(3, 2, 1), stride=(2, 1, 3), padding=(1, 1, 0))
+    yield Layer("AvgPool3d", volume, ((2, 3, 6, 4, 9),), "threes")
+    yield Layer("AvgPool3d", {**volume, "divisor_override": 5, "ceil_mode": True}, ((2, 3, 6, 4, 9),), "divisor")
+    for size in (1, 3, (3, 2, 4), (None, 5, 1)):
+        yield Layer("AdaptiveAvgPool3d", dict(output_size=size), ((2, 3, 6, 4, 9),), f"{size}")
+    yield Layer("AdaptiveAvgPool3d", dict(output_size=(2, 0, 3)), ((2, 3, 6, 4, 9),), "nothing")
+    yield Layer("AdaptiveAvgPool3d", dict(output_size=3), ((3, 6, 4, 9),), "unbatched", batch=None)
+    for name, x, size in (("1d", (2, 3, 13), 4), ("2d", (2, 3, 9, 13), (3, None)), ("3d", (2, 3, 6, 4, 9), (4, 1, 5))):
+        layer = f"AdaptiveMaxPool{name}"
+        yield Layer(layer, dict(output_size=1), (x,), "1")
+        yield Layer(layer, dict(output_size=size), (x,), f"{size}")
+        yield Layer(layer, dict(output_size=size, return_indices=True), (Special(x),), "indices, NaN and ties")
+        yield Layer(layer, dict(output_size=2), (x[1:],), "unbatched", batch=None)
+    for name, x in (("1d", (2, 3, 13)), ("2d", (2, 3, 9, 13)), ("3d", (2, 3, 5, 4, 7))):
+        layer, positive = f"LPPool{name}", Unit(x)
+        yield Layer(layer, dict(norm_type=2, kernel_size=2), (x,))
+        yield Layer(layer, dict(norm_type=2, kernel_size=3, stride=2, ceil_mode=True), (x,), "ceil")
+        yield Layer(layer, dict(norm_type=1.7, kernel_size=2), (positive,), "a fraction")
+        yield Layer(layer, dict(norm_type=3, kernel_size=2, stride=1), (positive,), "cubes")
+        yield Layer(layer, dict(norm_type=float("inf"), kernel_size=2, stride=1), (x,), "maxima")
+        yield Layer(layer, dict(norm_type=4, kernel_size=2), (x[1:],), "unbatched", batch=None)
+    for name, small in (("1d", (2, 3, 4)), ("2d", (2, 3, 3, 4)), ("3d", (2, 3, 2, 2, 3))):
+        layer, dims = f"MaxUnpool{name}", len(small) - 2
+        places, more = Ints(3, small), tuple(2 * n + 1 for n in small[2:])
+        yield Layer(layer, dict(kernel_size=2), (Special(small), places), "equal indices, NaN")
+        yield Layer(layer, dict(kernel_size=3, stride=2, padding=1), (Special(small), places), "padding, NaN")
+        yield Layer(layer, dict(kernel_size=2), (Special(small), places), "output_size, NaN", call=dict(output_size=list(more)))
+        yield Layer(layer, dict(kernel_size=2), (small[:1] + (1,) * (dims + 1), Ints(2, small[:1] + (1,) * (dims + 1))), "one each")
+        yield Layer(layer, dict(kernel_size=2), ((3,) + (1,) * dims, Ints(2, (3,) + (1,) * dims)), "unbatched", batch=None)
+
+
+_BLOCK = ("kernel_size", "dilation", "padding", "stride")
+
+
+def _folds() -> Iterator[Layer]:
+    for options, desc in (
+        (dict(kernel_size=2), "default"),
+        (dict(kernel_size=(3, 2), dilation=(1, 2), padding=(2, 1), stride=(2, 1)), "pairs"),
+        (dict(kernel_size=3, padding=1, stride=3), "gaps"),
+    ):
+        yield Layer("Unfold", options, ((2, 3, 6, 9),), desc)
+        places = [
+            (n + 2 * b - d * (r - 1) - 1) // s + 1
+            for n, r, d, b, s in zip((6, 9), *(np.broadcast_to(options.get(o, 1 - (o == "padding")), 2) for o in _BLOCK))
+        ]
+        columns = (2, 3 * int(np.prod(np.broadcast_to(options["kernel_size"], 2))), int(places[0] * places[1]))
+        yield Layer("Fold", dict(output_size=(6, 9), **options), (columns,), desc)
+    yield Layer("Unfold", dict(kernel_size=2), ((3, 6, 9),), "unbatched", batch=None)
+    yield Layer("Unfold", dict(kernel_size=2), ((0, 3, 6, 9),), "no samples", batch=None)
+    yield Layer("Fold", dict(output_size=5, kernel_size=2), ((12, 16),), "unbatched", batch=None)
+    yield Layer("Fold", dict(output_size=5, kernel_size=2), ((0, 12, 16),), "no samples", batch=None)
 
 
 def _recurrent() -> Iterator[Layer]:
@@ -471,6 +526,11 @@ def _elementwise() -> Iterator[Layer]:
 
 
 def _others() -> Iterator[Layer]:
+    for x, options in (((2, 7, 5), {}), ((2, 7, 3, 4), dict(alpha=0.5, beta=0.6, k=2.0)), ((2, 4, 2, 3, 2), dict(alpha=1.0))):
+        yield Layer("LocalResponseNorm", dict(size=3, **options), (x,), f"{len(x)} dimensions")
+        yield Layer("LocalResponseNorm", dict(size=2, **options), (x,), f"{len(x)} dimensions, even")
+    yield Layer("LocalResponseNorm", dict(size=9, alpha=2.0, beta=2.0), ((2, 4, 5),), "wider than the channels")
+    yield Layer("LocalResponseNorm", dict(size=2), ((0, 4, 5),), "no samples", batch=None)
     yield Layer("Identity", {}, ((2, 3),))
     yield Layer("Identity", {}, ((2, 3),), "any arguments", build=lambda nn, o: nn.Identity(54, unused=0.1))
     yield Layer("Linear", dict(in_features=5, out_features=7), ((3, 5),))
@@ -623,7 +683,7 @@ def _losses() -> Iterator[Layer]:
 
 
 FAMILIES = (
-    _convolutions, _volumes, _transposed_convolutions, _pools, _recurrent,
+    _convolutions, _volumes, _transposed_convolutions, _pools, _folds, _recurrent,
     _attentions, _transformers, _elementwise, _others, _losses,
 )  # fmt: skip
 LAYERS: list[Layer] = [row for family in FAMILIES for row in family()]

@@ -94,7 +94,7 @@ def _convolutions() -> Iterator[Function]:
 
 
 def _pools() -> Iterator[Function]:
-    for name, x in (("1d", (2, 3, 13)), ("2d", (2, 3, 9, 13))):
+    for name, x in (("1d", (2, 3, 13)), ("2d", (2, 3, 9, 13)), ("3d", (2, 3, 5, 7, 6))):
         largest, mean = getattr(layers, f"MaxPool{name}"), getattr(layers, f"AvgPool{name}")
         smooth = getattr(layers, f"AdaptiveAvgPool{name}")
         for options in ({}, dict(stride=2, padding=1, ceil_mode=True)):
@@ -105,9 +105,35 @@ def _pools() -> Iterator[Function]:
             yield Function(f"max_pool{name}", (Special(x), 3), indices, {**options, "return_indices": True}, desc + ", indices")
             yield Function(f"max_pool{name}_with_indices", (Special(x), 3), indices, options, desc)
         yield Function(f"adaptive_avg_pool{name}", (x, 4), lambda x, size, f=smooth: f({}, x, output_size=size))
+        rough, norm, back = (getattr(layers, f"{kind}{name}") for kind in ("AdaptiveMaxPool", "LPPool", "MaxUnpool"))
+        yield Function(f"adaptive_max_pool{name}", (x, 4), lambda x, size, f=rough: f({}, x, output_size=size))
+        both = lambda x, size, f=rough, **_: f({}, x, output_size=size, return_indices=True)  # noqa: E731
+        yield Function(f"adaptive_max_pool{name}", (Special(x), 4), both, dict(return_indices=True), "indices, NaN")
+        yield Function(f"adaptive_max_pool{name}_with_indices", (Special(x), 4), both, desc="NaN")
+        roots = lambda x, p, r, f=norm, **o: f({}, x, norm_type=p, kernel_size=r, **o)  # noqa: E731
+        yield Function(f"lp_pool{name}", (x, 2, 3), roots)
+        yield Function(f"lp_pool{name}", (x, 4.0, 3), roots, dict(stride=2, ceil_mode=True), "options")
+        few = x[:2] + (1,) * (len(x) - 2)
+        put = lambda x, i, r, f=back, output_size=None, **o: f({}, x, i, output_size, kernel_size=r, **o)  # noqa: E731
+        yield Function(f"max_unpool{name}", (few, Ints(2, few), 2), put)
+        size = Value((3,) * (len(x) - 2))
+        yield Function(f"max_unpool{name}", (few, Ints(3, few), 2), put, dict(stride=2, output_size=size), "output_size")
     yield Function(
         "avg_pool2d", ((3, 9, 13), 3), lambda x, r, **o: layers.AvgPool2d({}, x, kernel_size=r, **o), dict(divisor_override=4), "divisor"
     )
+    options = dict(dilation=2, padding=1, stride=2)
+    unfolded = lambda x, r, **o: layers.Unfold({}, x, kernel_size=r, **o)  # noqa: E731
+    yield Function("unfold", ((2, 3, 5, 6), 2), unfolded)
+    yield Function("unfold", ((2, 3, 5, 6), 2), unfolded, options, "options")
+    folded = lambda x, size, r, **o: layers.Fold({}, x, output_size=size, kernel_size=r, **o)  # noqa: E731
+    yield Function("fold", ((2, 12, 20), Value((5, 6)), 2), folded)
+    yield Function("fold", ((2, 12, 9), Value((5, 6)), 2), folded, options, "options")
+    divided = lambda x, r, **o: layers.AvgPool3d({}, x, kernel_size=r, **o)  # noqa: E731
+    yield Function("avg_pool3d", ((3, 5, 9, 4), 3), divided, dict(divisor_override=4), "divisor")
+    yield Function("max_pool3d", (Ints(50, (2, 3, 7, 7, 4)), 3), lambda x, r: layers.MaxPool3d({}, x, kernel_size=r), desc="integers")
+    respond = lambda x, size, **o: layers.LocalResponseNorm({}, x, size=size, **o)  # noqa: E731
+    yield Function("local_response_norm", ((2, 5, 4, 3), 3), respond)
+    yield Function("local_response_norm", ((2, 5, 4), 2), respond, dict(alpha=0.3, beta=1.5, k=2.0), "options")
     yield Function("max_pool2d", (Ints(50, (2, 3, 7, 7)), 3), lambda x, r: layers.MaxPool2d({}, x, kernel_size=r), desc="integers")
     resample = lambda x, **o: layers.Upsample({}, x, **o)  # noqa: E731
     for name in ("interpolate", "upsample"):

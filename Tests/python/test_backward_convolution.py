@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,15 @@ from Reference import constants as k
 from Reference.conv import conv_forward, conv_transpose_forward
 from Reference.interpolate import interpolate_forward
 from Reference.padding import pad_forward
-from Reference.pooling import adaptive_avg_pool_forward, avg_pool_forward, max_pool_forward
+from Reference.pooling import (
+    adaptive_avg_pool_forward,
+    adaptive_max_pool_forward,
+    avg_pool_forward,
+    fold_forward,
+    max_pool_forward,
+    max_unpool_forward,
+    unfold_forward,
+)
 from swiftnn import _native
 
 DTYPES = [np.float32, np.float64]
@@ -241,6 +250,66 @@ def test_max_pool(shape, kernel, stride, padding, dilation, ceil, dtype: type) -
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "size"), [((2, 3, 17), (5,)), ((3, 9, 7), (4, 3)), ((2, 3, 4, 6, 5), (3, 2, 4)), ((0, 3, 4, 6), (3, 2))])
+def test_adaptive_max_pool(shape: tuple[int, ...], size: tuple[int, ...], dtype: type) -> None:
+    x = draw(*shape).astype(dtype)
+    y, indices = adaptive_max_pool_forward(x, size, True)
+    dy = draw(*y.shape, seed=2).astype(dtype)
+    planes = np.zeros((math.prod(shape[: -len(size)]), math.prod(shape[-len(size) :])))
+    flat = (len(planes), math.prod(size))
+    np.add.at(planes, (np.arange(len(planes))[:, None], indices.reshape(flat)), dy.reshape(flat))
+    for give in (lambda a: a, spread):
+        close(_native.adaptive_max_pool_backward(give(dy), give(indices), shape, size), planes.reshape(shape), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "size"), [((2, 3, 5), (9,)), ((3, 4, 3), (7, 6)), ((2, 3, 2, 3, 2), (5, 4, 4)), ((2, 3, 2), (0,))])
+def test_max_unpool(shape: tuple[int, ...], size: tuple[int, ...], dtype: type) -> None:
+    indices = np.random.default_rng(3).integers(0, max(1, math.prod(size)), shape)
+    dy = draw(*shape[: -len(size)], *size, seed=2).astype(dtype)
+    planes = dy.reshape(math.prod(shape[: -len(size)]), -1)
+    expected = np.zeros(shape)
+    if dy.size:
+        expected = np.take_along_axis(planes, indices.reshape(len(planes), -1), 1).reshape(shape)
+        assert _native.max_unpool_forward(np.zeros(shape, dtype), indices, size).shape == max_unpool_forward(expected, indices, size).shape
+    for give in (lambda a: a, spread):
+        close(_native.max_unpool_backward(give(dy), give(indices), size), expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("block", [((2, 2), (1, 1), (0, 0), (1, 1)), ((3, 2), (1, 2), (2, 1), (2, 1)), ((1, 3), (3, 1), (0, 2), (3, 4))])
+def test_blocks(block: Any, dtype: type) -> None:
+    """Each of unfold and fold is the other's derivative."""
+    for shape in ((2, 3, 7, 9), (3, 7, 9), (0, 3, 7, 9)):
+        zeros = np.zeros(shape)
+        columns = unfold_forward(zeros, *block)
+        dy, dx = draw(*columns.shape, seed=2).astype(dtype), draw(*shape, seed=3).astype(dtype)
+        expected = adjoint(lambda v: unfold_forward(v, *block), zeros, dy.astype(np.float64))
+        for give in (lambda a: a, spread):
+            close(_native.fold_forward(give(dy), (7, 9), *block), expected, dtype)
+            close(_native.unfold_forward(give(dx), *block), unfold_forward(dx, *block), dtype)
+        x = nn.Tensor(dx, requires_grad=True)
+        nn.functional.unfold(x, *block).backward(dy)
+        close(x.grad, expected, dtype)
+        y = nn.Tensor(dy, requires_grad=True)
+        nn.functional.fold(y, (7, 9), *block).backward(dx)
+        close(y.grad, adjoint(lambda v: fold_forward(v, (7, 9), *block), columns, dx.astype(np.float64)), dtype)
+
+
+def test_windows_outside_of_a_volume() -> None:
+    """Their gradient goes where their index points, as PyTorch has it, or nowhere."""
+    x = nn.Tensor(np.zeros((1, 1, 2, 2, 2)), requires_grad=True)
+    y, places = nn.functional.max_pool3d(x, 2, 1, 1, 3, return_indices=True)
+    expected, got = max_pool_forward(x.numpy(), (2, 2, 2), (1,), (1,), (3,), 0, True), (y.numpy(), places.numpy())
+    np.testing.assert_array_equal(got[0], expected[0])
+    np.testing.assert_array_equal(got[1], expected[1])
+    y.backward(np.ones(y.shape))
+    inside = got[1][got[1] < 8]
+    np.testing.assert_array_equal(x.grad.ravel(), np.bincount(inside, minlength=8))
+    assert not places.requires_grad
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_convolution_has_the_same_bits_on_any_number_of_threads(name: str, dtype: type) -> None:
     (n, *rest), filters, *options = CONVOLUTIONS[name]
@@ -294,6 +363,10 @@ def test_pooling_has_the_same_bits_on_any_number_of_threads() -> None:
                     _native.avg_pool_backward(dy, x.shape, (3, 3), (1, 1), (1, 1), 0, 1, 0).tobytes(),
                     _native.adaptive_avg_pool_backward(dy, (4, 16, 100, 99), (65, 65)).tobytes(),
                     _native.interpolate_backward(up, x.shape, (130, 130), k.BILINEAR, 0, 0.0, 0.0).tobytes(),
+                    _native.adaptive_max_pool_forward(x, (9, 7), True)[1].tobytes(),
+                    _native.max_unpool_forward(y, indices, (65, 65)).tobytes(),
+                    _native.max_unpool_backward(x, indices, (65, 65)).tobytes(),
+                    _native.fold_forward(_native.unfold_forward(x, (3, 3), (1,), (1,), (1,)), (65, 65), (3, 3), (1,), (1,), (1,)).tobytes(),
                     _native.pad_backward(dy, (4, 16, 60, 61), (2, 2, 3, 2), k.PAD_REFLECT).tobytes(),
                 ]
             )
@@ -316,6 +389,12 @@ def test_errors() -> None:
         _native.avg_pool_backward(np.zeros((1, 2, 2, 3)), x.shape, (2, 2), (2, 2), (0, 0), 0, 1, 0)
     with pytest.raises(ValueError, match="adaptive_avg_pool_backward: dy has shape"):
         _native.adaptive_avg_pool_backward(np.zeros((1, 2, 2, 3)), x.shape, (2, 2))
+    with pytest.raises(ValueError, match="adaptive_max_pool_backward: indices has shape"):
+        _native.adaptive_max_pool_backward(np.zeros((1, 2, 2, 2)), np.zeros((1, 2, 2, 1), np.int64), x.shape, (2, 2))
+    with pytest.raises(ValueError, match="max_unpool_backward: dy has shape"):
+        _native.max_unpool_backward(np.zeros((1, 2, 4, 5)), np.zeros((1, 2, 2, 2), np.int64), (4, 4))
+    with pytest.raises(IndexError, match="max_unpool_backward: indices has 16"):
+        _native.max_unpool_backward(x, np.full((1, 2, 2, 2), 16), (4, 4))
     with pytest.raises(ValueError, match="interpolate_backward: dy has shape"):
         _native.interpolate_backward(np.zeros((1, 2, 2, 3)), x.shape, (2, 2), k.NEAREST, 0, 0.0, 0.0)
     with pytest.raises(ValueError, match="pad_backward: dy has shape"):

@@ -11,7 +11,7 @@ __all__ = ["write_pages"]
 
 # The groups of the index of layers: title and the modules whose classes they hold.
 GROUPS = {
-    "Convolution": ["conv"],
+    "Convolution": ["conv", "fold"],
     "Pooling": ["pooling"],
     "Recurrent": ["rnn"],
     "Attention": ["attention", "transformer"],

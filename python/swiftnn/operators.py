@@ -223,6 +223,43 @@ def _power(x: Any, p: float) -> Any:
     return _elementary(p * _elementary(x.astype(np.float64), _LOG, np.log), _EXP, np.exp).astype(x.dtype)
 
 
+def _any_power(x: Any, p: float) -> Any:
+    """x to the power of p as np.power has it, with the same bits on every CPU."""
+    if p == 0.5:
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(x)
+    if p % 1 == 0 and builtins.abs(p) <= 16:
+        return _whole_power(x, int(p))
+    y = _power(np.absolute(x), p)
+    if p % 2 == 1:
+        return np.copysign(y, x)
+    return y if p % 1 == 0 else np.where(np.less(x, 0) & np.isfinite(x), x.dtype.type(np.nan), y)
+
+
+def _whole_power(x: Any, n: int) -> Any:
+    """Products, which are exact where they can be."""
+    if n == 0:
+        return np.ones_like(x)
+    with np.errstate(divide="ignore", over="ignore"):
+        if n < 0:
+            return 1 / _whole_power(x, -n)
+        half = _whole_power(x, n // 2) if n > 1 else x
+        return half if n == 1 else half * half * x if n % 2 else half * half
+
+
+@operation
+def _raised(x: Any, p: float, flat: bool) -> tuple[Any, Backward]:
+    """x to the power of a constant; flat: its derivative where x = 0 is 0, whatever it is."""
+
+    def backward(dy: Any, w: Sequence[bool]) -> Any:
+        with np.errstate(invalid="ignore", over="ignore"):
+            dx = dy * (x.dtype.type(p) * _any_power(x, p - 1))
+        return np.where(np.equal(x, 0), x.dtype.type(0), dx) if flat else dx, None, None
+
+    with np.errstate(over="ignore"):
+        return _any_power(x, p), backward
+
+
 @operation
 def exp(x: Array) -> tuple[Any, Backward]:
     """eˣ"""

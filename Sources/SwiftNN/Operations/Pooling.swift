@@ -31,15 +31,18 @@ private func pooled<T>(
     return (batched, given)
 }
 
-/// A shape with `dims` spatial dimensions as (n, c, h, w), checked.
+/// A shape with `dims` spatial dimensions as (n, c, h, w), checked; of three, the first two are one.
 func planes(_ given: Shape, _ dims: Int, _ name: StaticString) throws(Failure) -> Shape {
     guard given.count == dims + 1 || given.count == dims + 2 else {
         throw Message(name).number(dims).text("d: input has shape ").shape(given).text(
-            dims == 2 ? "; expected 4 or 3 dimensions, (N, C, H, W) or (C, H, W)" : "; expected 3 or 2 dimensions, (N, C, L) or (C, L)"
+            dims == 3
+                ? "; expected 5 or 4 dimensions, (N, C, D, H, W) or (C, D, H, W)"
+                : dims == 2
+                    ? "; expected 4 or 3 dimensions, (N, C, H, W) or (C, H, W)" : "; expected 3 or 2 dimensions, (N, C, L) or (C, L)"
         ).shapeError
     }
     var shape = Shape(given.count == dims + 2 ? given[0] : 1, given[given.count - dims - 1])
-    shape.append(dims == 2 ? given[given.count - 2] : 1)
+    shape.append(dims == 1 ? 1 : given.slice(given.count - dims, given.count - 1).size)
     shape.append(given[given.count - 1])
     guard shape[1] > 0 && shape[2] > 0 && shape[3] > 0 else {
         throw Message(name).number(dims).text("d: input has shape ").shape(given).text("; only the batch may be empty").shapeError

@@ -20,28 +20,57 @@ private func checkedPlanes<T: Element>(
     guard dy.count == x.count, dy.shape.slice(0, x.count - dims) == x.slice(0, x.count - dims) else {
         throw Message(name).text(": dy has shape ").shape(dy.shape).text("; expected the leading dimensions of input ").shape(x).shapeError
     }
-    return (shape, dims == 2 ? dy.shape[dy.count - 2] : 1, dy.shape[dy.count - 1])
+    return (shape, dims == 1 ? 1 : dy.shape.slice(dy.count - dims, dy.count - 1).size, dy.shape[dy.count - 1])
 }
 
 private func maxPoolBackward<T: Element>(_ a: snn_max_pool_backward_args, _: T.Type) throws(Failure) {
     let name: StaticString = "max_pool_backward"
-    let dy = try view(a.dy, "dy", name, T.self)
-    let chosen = try indexView(a.indices, "indices", name)
-    let given = try sizes(a.x_shape, a.x_shape_count, "x_shape", name)
     let dims = Int(a.kernel_size_count)
     guard dims == 1 || dims == 2 else {
         throw Message(name).text(": kernel_size has ").number(dims).text(" numbers; expected 1 or 2").valueError
     }
+    try chosenBackward(
+        try view(a.dy, "dy", name, T.self), try indexView(a.indices, "indices", name),
+        try sizes(a.x_shape, a.x_shape_count, "x_shape", name), dims, a.dx, name)
+}
+
+/// Of y[p,q] = x[indices] as in max_pool, over 1 to 3 dimensions. Threads: channels of images.
+@_cdecl("snn_adaptive_max_pool_backward") @implementation
+public func snn_adaptive_max_pool_backward(_ args: UnsafePointer<snn_adaptive_max_pool_backward_args>!) -> snn_status {
+    operation { () throws(Failure) in
+        if try floatType(args.pointee.dy, "adaptive_max_pool_backward") == Int32(SNN_FLOAT32) {
+            try adaptiveMaxPoolBackward(args.pointee, Float.self)
+        } else {
+            try adaptiveMaxPoolBackward(args.pointee, Double.self)
+        }
+    }
+}
+
+private func adaptiveMaxPoolBackward<T: Element>(_ a: snn_adaptive_max_pool_backward_args, _: T.Type) throws(Failure) {
+    let name: StaticString = "adaptive_max_pool_backward"
+    let dims = Int(a.output_size_count)
+    guard dims >= 1 && dims <= 3 else {
+        throw Message(name).text(": output_size has ").number(dims).text(" numbers; expected 1, 2 or 3").valueError
+    }
+    try chosenBackward(
+        try view(a.dy, "dy", name, T.self), try indexView(a.indices, "indices", name),
+        try sizes(a.x_shape, a.x_shape_count, "x_shape", name), dims, a.dx, name)
+}
+
+/// dx of shape `given`: zeros, with every number of dy added at its index.
+private func chosenBackward<T: Element>(
+    _ dy: ArrayView<T>, _ chosen: ArrayView<Int64>, _ given: Shape, _ dims: Int, _ result: UnsafeMutablePointer<snn_array>?,
+    _ name: StaticString
+) throws(Failure) {
     let (shape, p, q) = try checkedPlanes(dy, given, dims, name)
     try require(chosen, dy.shape, "indices", name)
-    guard try output(a.dx, T.dtype, given) else { return }
-    let dx = a.dx.pointee.data(T.self)
+    guard try output(result, T.dtype, given), let dx = result?.pointee.data(T.self) else { return }
     let size = shape[2] * shape[3], windows = p * q
     let gradient = try Contiguous(dy)
     defer { gradient.release() }
     let inOrder = chosen.isContiguous
     // The commonest windows, those of 2 by 2 beside each other: dx is written once, from beginning to end.
-    let pairs = inOrder && p == shape[2] / 2 && q == shape[3] / 2 && q >= Int(T.kernels.pointee.lanes)
+    let pairs = dims == 2 && inOrder && p == shape[2] / 2 && q == shape[3] / 2 && q >= Int(T.kernels.pointee.lanes)
     let threads = ThreadPool.threads(forWork: shape[0] * shape[1] * (size / 4 + windows))
     /// dx of one plane.
     func scatter(_ plane: Int) {

@@ -66,7 +66,7 @@ def conv(r: Choices) -> Call:
 
 
 def max_pool(r: Choices) -> Call:
-    dims = r.int(1, 2)
+    dims = r.int(1, 3)
     kernel = r.ints(1, 5, dims)
     dilation = r.ints(1, 3, dims)
     padding = tuple(r.int(0, k // 2) for k in kernel)
@@ -78,19 +78,57 @@ def max_pool(r: Choices) -> Call:
 
 
 def avg_pool(r: Choices) -> Call:
-    dims = r.int(1, 2)
+    dims = r.int(1, 3)
     kernel = r.ints(1, 5, dims)
     padding = tuple(r.int(0, k // 2) for k in kernel)
     size = [max(k - 2 * p, 1) + r.int(0, 10) for k, p in zip(kernel, padding)]
     options: dict[str, Any] = dict(ceil_mode=bool(r.int(0, 1)), count_include_pad=bool(r.int(0, 1)))
-    if dims == 2 and r.int(0, 2) == 0:
+    if dims > 1 and r.int(0, 2) == 0:
         options["divisor_override"] = r.one_of(1, 3, -2)
     return f"avg_pool{dims}d", (r.tensor(r.int(1, 3), r.int(1, 3), *size), kernel, r.ints(1, 4, dims), padding), options
 
 
 def adaptive(r: Choices) -> Call:
-    dims = r.int(1, 2)
-    return f"adaptive_avg_pool{dims}d", (r.tensor(*r.ints(1, 4, 2), *r.ints(1, 12, dims)), r.ints(1, 15, dims)), {}
+    dims = r.int(1, 3)
+    x, size = r.tensor(*r.ints(1, 4, 2), *r.ints(1, 12, dims)), r.ints(1, 15, dims)
+    if r.int(0, 1):
+        return f"adaptive_avg_pool{dims}d", (x, size), {}
+    x = x.mul(2).round()
+    x[torch.from_numpy(r.rng.random(x.shape) < 0.05)] = r.one_of(float("nan"), float("-inf"), float("inf"))
+    return f"adaptive_max_pool{dims}d", (x, size, bool(r.int(0, 1))), {}
+
+
+def lp_pool(r: Choices) -> Call:
+    dims = r.int(1, 3)
+    kernel = r.int(1, 4)
+    x = r.tensor(*r.ints(1, 3, 2), *(kernel + n for n in r.ints(0, 6, dims))).abs()
+    return f"lp_pool{dims}d", (x, r.one_of(1, 2, 3, 1.5, float("inf")), kernel, r.int(1, 4), bool(r.int(0, 1))), {}
+
+
+def max_unpool(r: Choices) -> Call:
+    dims = r.int(1, 3)
+    kernel, stride = r.ints(1, 3, dims), r.ints(1, 3, dims)
+    shape = r.ints(1, 4, dims)
+    size = tuple((n - 1) * s + k + r.int(0, s - 1) for n, s, k in zip(shape, stride, kernel))
+    x = r.tensor(*r.ints(1, 3, 2), *shape)
+    # PyTorch says nothing about equal indices: of one plane they are different.
+    places = [r.rng.permutation(int(np.prod(size)))[: int(np.prod(shape))] for _ in range(x.shape[0] * x.shape[1])]
+    return f"max_unpool{dims}d", (x, torch.from_numpy(np.array(places).reshape(x.shape)), kernel, stride, 0, size), {}
+
+
+def blocks(r: Choices) -> Call:
+    kernel, dilation, padding, stride = r.ints(1, 4, 2), r.ints(1, 3, 2), r.ints(0, 3, 2), r.ints(1, 4, 2)
+    size = [max(d * (k - 1) + 1 - 2 * p, 1) + r.int(0, 6) for d, k, p in zip(dilation, kernel, padding)]
+    options = dict(dilation=dilation, padding=padding, stride=stride)
+    if r.int(0, 1):
+        return "unfold", (r.tensor(*r.ints(1, 3, 2), *size), kernel), options
+    places = [(h + 2 * p - d * (k - 1) - 1) // s + 1 for h, k, d, p, s in zip(size, kernel, dilation, padding, stride)]
+    return "fold", (r.tensor(r.int(1, 3), r.int(1, 3) * kernel[0] * kernel[1], places[0] * places[1]), tuple(size), kernel), options
+
+
+def local_response(r: Choices) -> Call:
+    x = r.tensor(r.int(1, 3), r.int(1, 9), *r.ints(1, 4, r.int(1, 3))).contiguous()  # PyTorch's takes no other
+    return "local_response_norm", (x, r.int(1, 7)), dict(alpha=r.one_of(1e-4, 0.5), beta=r.one_of(0.75, 1.0, 2.0), k=r.one_of(1.0, 0.5))
 
 
 def pad(r: Choices) -> Call:
@@ -186,7 +224,8 @@ def linear(r: Choices) -> Call:
 
 
 FAMILIES: list[Callable[[Choices], Call]] = [
-    conv, max_pool, avg_pool, adaptive, pad, interpolate, softmax, norms, attention, activation, linear,
+    conv, max_pool, avg_pool, adaptive, lp_pool, max_unpool, blocks, local_response, pad, interpolate, softmax, norms, attention,
+    activation, linear,
 ]  # fmt: skip
 
 

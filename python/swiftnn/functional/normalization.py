@@ -10,12 +10,20 @@ from typing import Any
 import numpy as np
 
 from .. import operators
-from .._native import batch_norm_forward, batch_stats_forward, group_norm_forward, layer_norm_forward, rms_norm_forward
+from .._native import (
+    avg_pool_forward,
+    batch_norm_forward,
+    batch_stats_forward,
+    group_norm_forward,
+    layer_norm_forward,
+    pad_forward,
+    rms_norm_forward,
+)
 from ..errors import ShapeError
 from ._arguments import Array, _as_array, _axis, _floats, _raw, _real, _sizes, _width
 from ._signatures import one_input
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize", "rms_norm"]
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize", "rms_norm"]
 
 
 @one_input
@@ -260,3 +268,46 @@ def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) ->
 
     x = _floats(input)
     return x / operators.clamp(operators.norm(x, p, _axis(dim, x.ndim), True), min=x.dtype.type(_real(eps, "eps")))
+
+
+@one_input
+def local_response_norm(input: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Array:
+    """Divides each number by what the channels beside it have at its place.
+
+    y[n,c,...] = x[n,c,...] / (k + alpha/size · Σ x[n,j,...]²)^beta, j from c - ⌊size/2⌋ to c + ⌊(size - 1)/2⌋
+
+    Args:
+        input: array (N, C, *).
+        size: number of channels; those that are not there count as zeros.
+        alpha: weight of the mean square.
+        beta: exponent.
+        k: what is added to it.
+
+    **Shape**: (N, C, *) -> (N, C, *).
+
+    Raises:
+        ShapeError: the input has fewer than 3 dimensions.
+        ValueError: size is not positive.
+
+    Example:
+        >>> nn.functional.local_response_norm(np.full((1, 3, 1), 2.0), 3, alpha=3.0, beta=0.5)
+        array([[[0.66666667],
+                [0.5547002 ],
+                [0.66666667]]])
+
+    Reference: Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks (2012).
+    """
+    x = _floats(input)
+    if x.ndim < 3:
+        raise ShapeError(f"local_response_norm: input has shape {tuple(x.shape)}; expected 3 dimensions or more, (N, C, *)")
+    (window,) = _sizes((size,), "size")
+    if window < 1:
+        raise ValueError(f"local_response_norm: size is {window}; it has to be at least 1")
+    alpha, beta, k = (float(_real(value, name)) for name, value in (("alpha", alpha), ("beta", beta), ("k", k)))
+    if 0 in x.shape:
+        return x
+    n, c = x.shape[:2]
+    squares = operators.reshape(operators.square(x), (n, c, math.prod(x.shape[2:])))
+    around = pad_forward(squares, (0, 0, window // 2, (window - 1) // 2), 0, 0.0)
+    means = operators.reshape(avg_pool_forward(around, (window, 1), (1, 1), (0, 0), False, True, 0), x.shape)
+    return x / operators._raised(means * alpha + k, beta, False)

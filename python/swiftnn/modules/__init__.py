@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .dropout import *  # noqa: F403
     from .embedding import *  # noqa: F403
     from .flatten import *  # noqa: F403
+    from .fold import *  # noqa: F403
     from .identity import *  # noqa: F403
     from .linear import *  # noqa: F403
     from .loss import *  # noqa: F403
@@ -77,6 +78,7 @@ else:
         "dropout": ("AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"),
         "embedding": ("Embedding", "EmbeddingBag"),
         "flatten": ("Flatten", "Unflatten"),
+        "fold": ("Fold", "Unfold"),
         "identity": ("Identity",),
         "lazy": (),
         "linear": ("Bilinear", "LazyLinear", "Linear"),
@@ -119,6 +121,7 @@ else:
             "LazyInstanceNorm1d",
             "LazyInstanceNorm2d",
             "LazyInstanceNorm3d",
+            "LocalResponseNorm",
             "RMSNorm",
         ),
         "padding": (
@@ -138,7 +141,26 @@ else:
             "ZeroPad2d",
             "ZeroPad3d",
         ),
-        "pooling": ("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"),
+        "pooling": (
+            "AdaptiveAvgPool1d",
+            "AdaptiveAvgPool2d",
+            "AdaptiveAvgPool3d",
+            "AdaptiveMaxPool1d",
+            "AdaptiveMaxPool2d",
+            "AdaptiveMaxPool3d",
+            "AvgPool1d",
+            "AvgPool2d",
+            "AvgPool3d",
+            "LPPool1d",
+            "LPPool2d",
+            "LPPool3d",
+            "MaxPool1d",
+            "MaxPool2d",
+            "MaxPool3d",
+            "MaxUnpool1d",
+            "MaxUnpool2d",
+            "MaxUnpool3d",
+        ),
         "rnn": ("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"),
         "transformer": ("Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer"),
         "upsampling": ("ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"),

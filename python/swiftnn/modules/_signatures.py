@@ -40,6 +40,16 @@ if TYPE_CHECKING:
     def _input_and_size(self: Any, input: Any, output_size: Any = None) -> Any: ...
 
     @overload
+    def _unpooled(
+        self: Any, input: NDArray[FloatT], indices: Readable | Tensor, output_size: Sequence[int] | None = None
+    ) -> NDArray[FloatT]: ...
+    @overload
+    def _unpooled(self: Any, input: Tensor, indices: Readable | Tensor, output_size: Sequence[int] | None = None) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def _unpooled(self: Any, input: Readable, indices: Readable | Tensor, output_size: Sequence[int] | None = None) -> NDArray[Any]: ...
+    def _unpooled(self: Any, input: Any, indices: Any, output_size: Any = None) -> Any: ...
+
+    @overload
     def _one_x(self: Any, x: NDArray[FloatT]) -> NDArray[FloatT]: ...
     @overload
     def _one_x(self: Any, x: Tensor) -> Tensor: ...  # pyright: ignore[reportOverlappingOverload]
@@ -119,6 +129,7 @@ if TYPE_CHECKING:
 
     one_input = _signature_of(_one_input)
     input_and_size = _signature_of(_input_and_size)
+    unpooled = _signature_of(_unpooled)
     one_x = _signature_of(_one_x)
     indices = _signature_of(_indices)
     bags = _signature_of(_bags)
@@ -132,4 +143,5 @@ else:
     def _as_it_is(forward: _AnyCallable) -> _AnyCallable:
         return forward
 
-    one_input = input_and_size = one_x = indices = bags = input_and_target = recurrent = recurrent_pair = cell = cell_pair = _as_it_is
+    one_input = input_and_size = unpooled = one_x = indices = bags = input_and_target = _as_it_is
+    recurrent = recurrent_pair = cell = cell_pair = _as_it_is

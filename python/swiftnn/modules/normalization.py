@@ -36,6 +36,7 @@ __all__ = [
     "LazyInstanceNorm1d",
     "LazyInstanceNorm2d",
     "LazyInstanceNorm3d",
+    "LocalResponseNorm",
     "RMSNorm",
 ]
 
@@ -843,3 +844,47 @@ class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     """
 
     cls_to_become = InstanceNorm3d
+
+
+class LocalResponseNorm(Module):
+    """Divides each number by what the channels beside it have at its place: the normalisation of AlexNet.
+
+    y[n,c,...] = x[n,c,...] / (k + alpha/size · Σ x[n,j,...]²)^beta, j from c - ⌊size/2⌋ to c + ⌊(size - 1)/2⌋
+
+    Args:
+        size: number of channels; those that are not there count as zeros.
+        alpha: weight of the mean square.
+        beta: exponent.
+        k: what is added to it.
+
+    **Shape**: (N, C, *) -> (N, C, *).
+
+    Raises:
+        ShapeError: the input has fewer than 3 dimensions.
+        ValueError: size is not positive.
+
+    Example:
+        >>> nn.LocalResponseNorm(2)(np.ones((32, 5, 24, 24), np.float32)).shape
+        (32, 5, 24, 24)
+
+    Reference: Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks (2012).
+    """
+
+    size: int
+    alpha: float
+    beta: float
+    k: float
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = count(size, "size")
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
