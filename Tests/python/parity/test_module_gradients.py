@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from comparing import to_numpy
-from test_moduleinfo import TABLE, constructor_argument, inputs_of, own, slow_path, without_dropout
+from test_moduleinfo import TABLE, constructor_argument, initialize, inputs_of, own, slow_path, without_dropout
 
 import swiftnn as nn
 
@@ -59,6 +59,7 @@ def compare(info: Any, given: Any, dtype: torch.dtype) -> str:
     )
     mine = mine.to({torch.float32: np.float32, torch.float64: np.float64}[dtype])
     without_dropout(theirs), without_dropout(mine)
+    initialize(theirs, call)
     mine.load_state_dict(to_numpy(dict(theirs.state_dict())))
     a_leaves: list[Any] = []
     b_leaves: list[Any] = []

@@ -22,7 +22,8 @@ TABLE = {info.module_cls.__name__: info for info in module_db if hasattr(nn, inf
 
 # Each must be found in the table
 WANTED = [
-    "Conv1d", "Conv2d", "MaxPool1d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "MaxPool3d", "AvgPool3d", "AdaptiveAvgPool3d",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose2d", "ConvTranspose3d", "LazyConv2d", "MaxPool1d", "MaxPool2d", "AvgPool2d",
+    "AdaptiveAvgPool2d", "MaxPool3d", "AvgPool3d", "AdaptiveAvgPool3d",
     "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "LocalResponseNorm", "RNN", "LSTM",
     "GRU", "RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer",
     "TransformerEncoder", "Transformer", "Linear", "Bilinear", "Embedding", "LayerNorm", "RMSNorm", "GroupNorm", "BatchNorm1d",
@@ -87,6 +88,13 @@ def own(value: Any) -> Any:
     return type(value)(map(own, value)) if type(value) in (tuple, list) else value
 
 
+def initialize(module: torch.nn.Module, call: Any) -> None:
+    """A lazy module has no state before its first call; ours takes its sizes from that state."""
+    if call is not None and type(module).__name__.startswith("Lazy"):
+        with torch.no_grad():
+            module(*own(call.args), **own(call.kwargs))
+
+
 def compare(info: Any, given: Any, dtype: torch.dtype, training: bool) -> str:
     """One line of the table; "" where it agrees."""
     build, call = given.constructor_input, given.forward_input
@@ -97,6 +105,7 @@ def compare(info: Any, given: Any, dtype: torch.dtype, training: bool) -> str:
     mine = mine.to({torch.float32: np.float32, torch.float64: np.float64}[dtype])
     theirs.train(training), mine.train(training)
     without_dropout(theirs), without_dropout(mine)
+    initialize(theirs, call)
     state = theirs.state_dict()
     if list(mine.state_dict()) != list(state):
         return f"state-dict keys {list(mine.state_dict())}, PyTorch's {list(state)}"
