@@ -314,7 +314,7 @@ def _maxima_of_volumes(
 def _places_in_volumes(
     places: Any, depths: Any, shape: tuple[int, ...], size: _Three, stride: _Three, padding: _Three, dilation: _Three
 ) -> Any:
-    """Flat indices into volumes from those into their planes, and from those into the planes' maxima."""
+    """Flat indices into volumes, in the memory of depths, from those into planes, and from those of the depth into the planes' maxima."""
     (d, h, w), (o, p, q) = size, shape[-3:]
     chosen = depths.reshape(-1, o * p * q)
     # Where all of a dilated window is outside, its place is that of its first tap that is not before the volume, which may lie behind it.
@@ -328,7 +328,8 @@ def _places_in_volumes(
         ]
         at = np.add.outer(np.add.outer(np.multiply(first[0], h), first[1]) * w, first[2])
         found = np.where(beyond, at.reshape(1, -1), found)
-    return found.reshape(shape)
+    chosen[...] = found
+    return depths.reshape(shape)
 
 
 def _window(count: int, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -483,7 +484,8 @@ def _avg_pool_of_volumes(
 
 @tape.operation
 def _divided(x: Any, *, sizes: Any) -> Any:
-    return x / sizes, lambda dy, w: (dy / sizes,)
+    """In place: x is what an operation has just computed, which nothing else needs."""
+    return np.divide(x, sizes, out=x), lambda dy, w: (dy / sizes,)
 
 
 @one_input
