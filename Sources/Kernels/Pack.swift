@@ -240,6 +240,9 @@ private func padPairs<T: Real>(_ rows: PadRows<T>, _ bits: UInt64, _ step: Int) 
     typealias V = T.Vector
     for i in 0..<2 { rows.zeros(i &* step, below: false) }
     rows.each { from, to, end in
+        // The vectors beside these come next, after those of all rows: too far for the hardware to see them coming.
+        snn_prefetch(from + 2 &* V.lanes)
+        snn_prefetch(from + 3 &* V.lanes)
         let (even, odd) = V.unzip(part(from, bits), part(from + V.lanes, bits &>> UInt64(V.lanes)))
         rows.put(even, to, end)
         rows.put(odd, to + step, end + step)
