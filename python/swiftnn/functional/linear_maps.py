@@ -266,16 +266,17 @@ def _reduce_bags(
     rows = embedding_forward(indices, weight, -1, False)
     if scales is not None:
         rows = rows * scales
-    y = np.zeros((bags, width), rows.dtype)
     divisors = np.maximum(counts, 1).astype(rows.dtype)[:, None]
-    if full.size:
-        if mode == "max":
+    if mode == "max":
+        y = np.zeros((bags, width), rows.dtype)
+        if full.size:
             # As PyTorch compares: a NaN that comes first stays, a later one is passed over.
             y[full] = np.where(np.isnan(rows[starts]), rows[starts], np.fmax.reduceat(rows, starts, axis=0))
-        else:
-            y[full] = np.add.reduceat(rows, starts, axis=0)
-            if mode == "mean":
-                y /= divisors
+    else:
+        # Rows are added up in bags as gradients are in the rows of a table.
+        y = embedding_backward(rows, bag, (bags, width), -1, False)
+        if mode == "mean":
+            y /= divisors
     del rows
 
     def backward(dy: Any, wanted: Any) -> tuple[Any, Any, Any]:
