@@ -23,7 +23,9 @@ __all__ = ["from_torch"]
 # Arguments that no attribute keeps: older spellings of others, and what the weights themselves say.
 _NOT_KEPT = {"device", "dtype", "size_average", "reduce", "min_value", "max_value"}
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
-_CLASSES = {name: getattr(modules, name) for name in dir(modules)} | {"NonDynamicallyQuantizableLinear": NonDynamicallyQuantizableLinear}
+# Type checkers do not know __all__, which is made of the files' names.
+_CLASSES = {name: getattr(modules, name) for name in vars(modules)["__all__"]}
+_CLASSES["NonDynamicallyQuantizableLinear"] = NonDynamicallyQuantizableLinear
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 

@@ -111,43 +111,6 @@ func convolveAnyhow<T: Element>(
     try convolve(x, Filters(weight, array), shape, epilogue, y)
 }
 
-/// The filters of a convolution: a weight, or the taps of it that a gradient's pixels of one phase see, transposed and turned round.
-struct Filters<T: Element> {
-    private let weight: ArrayView<T>
-    /// Whose cache keeps what is made of them.
-    let array: UnsafePointer<snn_array>?
-    private let turned: (shape: ConvolutionShape, rows: StridePhase, columns: StridePhase)?
-
-    init(_ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?) {
-        (self.weight, self.array) = (weight, array)
-        turned = nil
-    }
-    /// Of the gradient of a convolution with this shape.
-    init(
-        _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, turned shape: ConvolutionShape, _ rows: StridePhase,
-        _ columns: StridePhase
-    ) {
-        (self.weight, self.array) = (weight, array)
-        turned = (shape, rows, columns)
-    }
-
-    func contiguous() throws(Failure) -> Contiguous<T> {
-        let given = try Contiguous(weight)
-        guard let (shape, rows, columns) = turned else { return given }
-        defer { given.release() }
-        let filters = try Scratch<T>(shape.c * shape.o / shape.groups * rows.taps * columns.taps)
-        transposeFilters(given.data, shape, rows, columns, filters.base)
-        return Contiguous(filters)
-    }
-
-    /// The key of their panels.
-    func panels(groups: Int, width: Int) -> PreparedKey {
-        guard let (_, rows, columns) = turned else { return PreparedKey(kind: .filterPanels, a: groups, b: width) }
-        return PreparedKey(
-            kind: .turnedPanels, a: groups, b: width, rows: (rows.tap, rows.step), columns: (columns.tap, columns.step))
-    }
-}
-
 /// The number of spatial dimensions, and whether the input has a batch's.
 func convDimensions(_ x: Shape, _ weight: Shape) throws(Failure) -> (dims: Int, batched: Bool) {
     guard weight.count == 3 || weight.count == 4 else {

@@ -730,12 +730,12 @@ class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
 
 
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
-    """A `InstanceNorm1d` that takes num_features from its first input.
+    """An `InstanceNorm1d` that takes num_features from its first input.
 
     y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
 
     Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
-    call it becomes a `InstanceNorm1d`. Without any of them there is nothing to find out, and num_features stays 0.
+    call it becomes an `InstanceNorm1d`. Without any of them there is nothing to find out, and num_features stays 0.
 
     affine and track_running_stats are True, unlike those of `InstanceNorm1d`, as in PyTorch.
 
@@ -769,12 +769,12 @@ class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
 
 
 class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
-    """A `InstanceNorm2d` that takes num_features from its first input.
+    """An `InstanceNorm2d` that takes num_features from its first input.
 
     y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
 
     Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
-    call it becomes a `InstanceNorm2d`. Without any of them there is nothing to find out, and num_features stays 0.
+    call it becomes an `InstanceNorm2d`. Without any of them there is nothing to find out, and num_features stays 0.
 
     affine and track_running_stats are True, unlike those of `InstanceNorm2d`, as in PyTorch.
 
@@ -808,12 +808,12 @@ class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
 
 
 class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
-    """A `InstanceNorm3d` that takes num_features from its first input.
+    """An `InstanceNorm3d` that takes num_features from its first input.
 
     y = (x - mean[n,c]) / √(var[n,c] + eps) · weight[c] + bias[c]
 
     Its weight, bias and running statistics are uninitialised until it is called, or an initialised state dict is loaded; with the first
-    call it becomes a `InstanceNorm3d`. Without any of them there is nothing to find out, and num_features stays 0.
+    call it becomes an `InstanceNorm3d`. Without any of them there is nothing to find out, and num_features stays 0.
 
     affine and track_running_stats are True, unlike those of `InstanceNorm3d`, as in PyTorch.
 
