@@ -98,7 +98,13 @@ WRONG = [
         lambda: nn.TripletMarginWithDistanceLoss(reduction="average")(x(2, 3), x(2, 3), x(2, 3)), ValueError, ("average", "'mean'"),
         "triplet with distance: reduction",
     ),
+    # What a padding index is not
+    Wrong(lambda: nn.EmbeddingBag(10, 3)(np.array([[-1, 1]])), IndexError, ("index -1", "10"), "embedding_bag: negative index"),
+    Wrong(lambda: nn.EmbeddingBag(10, 3)(None), TypeError, ("input", "integers"), "embedding_bag: None"),
     # Volumes
+    Wrong(lambda: nn.Conv3d(3, 4, 3)(None), TypeError, ("conv3d", "input", "real numbers"), "volumes: None"),
+    Wrong(lambda: nn.MaxPool3d(2)("a"), TypeError, ("max_pool3d", "input", "real numbers"), "volumes: a str"),
+    Wrong(lambda: nn.AvgPool3d(2)(None), TypeError, ("avg_pool3d", "input", "real numbers"), "volumes: mean of None"),
     Wrong(lambda: nn.Conv3d(3, 4, 3)(x(1, 1, 5, 5, 5)), SHAPE, ("channels", "3", "1"), "volumes: channels"),
     Wrong(lambda: nn.Conv3d(3, 4, 3)(x(5, 5, 5)), SHAPE, ("input", "(5, 5, 5)", "(N, C, D, H, W)"), "volumes: 3-D input"),
     Wrong(lambda: nn.Conv3d(3, 4, (7, 1, 1))(x(1, 3, 5, 5, 5)), SHAPE, ("5 x 5 x 5", "7 x 1 x 1"), "volumes: large kernel"),

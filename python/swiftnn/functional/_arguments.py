@@ -79,6 +79,14 @@ def _in_type(a: Any, dtype: Any) -> Any:
     return a.astype(dtype)
 
 
+def _require_numbers(name: str, x: Any) -> None:
+    """Refuses what is no array of numbers before its shape is looked at."""
+    if x.dtype.kind not in "fiubc":
+        raise TypeError(
+            f"{name}: input has dtype {x.dtype}; expected real numbers: float32, float64, or float16 and integers, which are converted"
+        )
+
+
 def _ints(value: int | Iterable[int], count: int, name: str) -> tuple[int, ...]:
     """value as `count` ints: one int (or one in a tuple) stands for all."""
     try:

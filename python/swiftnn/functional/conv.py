@@ -11,7 +11,7 @@ import numpy as np
 from .._native import conv_backward, conv_forward, conv_transpose_backward, conv_transpose_forward
 from ..errors import ShapeError
 from ..tape import operation
-from ._arguments import _NONE, Array, _as_array, _ints
+from ._arguments import _NONE, Array, _as_array, _ints, _require_numbers
 from ._signatures import input_and_weight
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
@@ -369,6 +369,7 @@ def _check_volumes(
     name: str, x: Any, weight: Any, stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...], groups: int
 ) -> bool:
     """Whether the input has a batch's dimension."""
+    _require_numbers(name, x)
     if weight.ndim != 5:
         layout = "in_channels, out_channels / groups" if "transpose" in name else "out_channels, in_channels / groups"
         raise ShapeError(f"{name}: weight has shape {tuple(weight.shape)}; expected ({layout}, *kernel_size)")

@@ -180,9 +180,9 @@ def embedding_bag(
         )
     if weight.ndim != 2:
         raise ValueError(f"weight has to be 2D, (num_embeddings, embedding_dim), but got shape {tuple(weight.shape)}")
+    _require_integers(input, "input")
     if input.ndim not in (1, 2):
         raise ValueError(f"input has to be 1D or 2D, but got shape {tuple(input.shape)}")
-    _require_integers(input, "input")
     bounds = _bag_bounds(input.shape, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"mode has to be one of 'sum', 'mean' or 'max', but got {mode!r}")
@@ -194,7 +194,7 @@ def embedding_bag(
             raise NotImplementedError(f"embedding_bag: per_sample_weights is only supported for mode='sum', but got mode={mode!r}")
         if scales.dtype.type is not weight.dtype.type:
             raise TypeError(f"per_sample_weights have to be {weight.dtype} as weight, but got {scales.dtype}; convert them")
-    skipped = -1
+    skipped = None
     if padding_idx is not None:
         rows = weight.shape[0]
         if not -rows <= padding_idx < rows:
@@ -242,7 +242,7 @@ def _bag_bounds(shape: tuple[int, ...], offsets: Any, include_last_offset: bool)
 
 @operation
 def _embedding_bag(
-    input: Any, weight: Any, per_sample_weights: Any, *, bounds: Any, mode: str, skipped: int, by_frequency: bool
+    input: Any, weight: Any, per_sample_weights: Any, *, bounds: Any, mode: str, skipped: int | None, by_frequency: bool
 ) -> tuple[Any, Callable[..., Any]]:
     # Infinities of both signs in one bag give NaN, as anywhere; they are no reason to warn.
     with np.errstate(invalid="ignore", over="ignore"):
@@ -250,13 +250,13 @@ def _embedding_bag(
 
 
 def _reduce_bags(
-    input: Any, weight: Any, per_sample_weights: Any, bounds: Any, mode: str, skipped: int, by_frequency: bool
+    input: Any, weight: Any, per_sample_weights: Any, bounds: Any, mode: str, skipped: int | None, by_frequency: bool
 ) -> tuple[Any, Callable[..., Any]]:
     bags, width = len(bounds) - 1, weight.shape[1]
     places = slice(int(bounds[-1]) if bags else 0)
     indices = input.reshape(-1)[places]
     bag = np.repeat(np.arange(bags), np.diff(bounds))
-    kept = indices != skipped
+    kept = np.ones(len(indices), bool) if skipped is None else indices != skipped
     if not kept.all():
         indices, bag = indices[kept], bag[kept]
     counts = np.bincount(bag, minlength=bags)

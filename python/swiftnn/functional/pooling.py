@@ -20,7 +20,7 @@ from .._native import (
 )
 from ..errors import ShapeError
 from ..tensor import Tensor
-from ._arguments import Array, _as_array, _floats, _ints, _real, _sizes
+from ._arguments import Array, _as_array, _floats, _ints, _real, _require_numbers, _sizes
 from ._signatures import adaptive_maxima, input_and_indices, maxima, one_input, unpooled
 
 __all__ = [
@@ -244,6 +244,7 @@ _Three = tuple[int, int, int] | tuple[int, ...]
 def _volumes(name: str, input: Any) -> Any:
     """An array or Tensor of volumes, checked."""
     x = _as_array(input)
+    _require_numbers(name, x)
     if x.ndim not in (4, 5):
         raise ShapeError(f"{name}: input has shape {tuple(x.shape)}; expected 5 or 4 dimensions, (N, C, D, H, W) or (C, D, H, W)")
     if 0 in x.shape[-4:]:
