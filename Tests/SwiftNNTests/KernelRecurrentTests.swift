@@ -86,7 +86,7 @@ private func packs<T: Number>(_: T.Type) {
                     }
                     let source = Fenced(stored)
                     let count = (padded(units, T.self) / lanes(T.self) + (gates == 1 ? 3 : 0)) / (gates == 1 ? 4 : 1)
-                    onEveryLevel("pack_strips gates \(gates) units \(units) depth \(depth)") { (kernels: Kernels<T>) in
+                    onEveryLevel("pack_strips gates \(gates) units \(units) depth \(depth)", sameOrder: false) { (kernels: Kernels<T>) in
                         let out = Fenced<T>(strips(weight, gates: gates, units: units, depth: depth, for: kernels).count, -99)
                         // in two calls
                         for (first, n) in [(0, count / 2), (count / 2, count - count / 2)] {

@@ -66,13 +66,15 @@ enum Level {
 }
 
 /// Runs an entry on every level: `run` calls it, `check` says what is wrong with its result (nil: nothing). The levels with fused
-/// multiply-add have to give the same bits.
-func onEveryLevel<T: Number>(_ what: @autoclosure () -> String, _ run: (Kernels<T>) -> [T], _ check: (Kernels<T>, [T]) -> String?) {
+/// multiply-add have to give the same bits, unless each has an order of its own.
+func onEveryLevel<T: Number>(
+    _ what: @autoclosure () -> String, sameOrder: Bool = true, _ run: (Kernels<T>) -> [T], _ check: (Kernels<T>, [T]) -> String?
+) {
     var fused: (name: String, result: [T])?
     for kernels in T.kernels {
         let result = run(kernels)
         if let wrong = check(kernels, result) { report("\(what()) \(T.label) on \(kernels.name): \(wrong)") }
-        guard kernels.fused else { continue }
+        guard kernels.fused && sameOrder else { continue }
         if let (name, before) = fused {
             if let i = firstDifference(before, result) {
                 report("\(what()) \(T.label): number \(i) is \(before[i]) on \(name), \(result[i]) on \(kernels.name)")
