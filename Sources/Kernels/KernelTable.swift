@@ -69,6 +69,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.affine = { affine($0.unsafelyUnwrapped, Float.self) }
     s.column_sums = { columnSums($0.unsafelyUnwrapped, Float.self) }
     s.negative_dot = { Double(negativeDot(f32($0), f32($1), Int($2))) }
+    s.sum_rows = { sumRows($0.unsafelyUnwrapped, Float.self) }
     s.softmax_backward = { softmaxBackward(f32($0), f32($1), f32($2), Int($3), log: $4 != 0) }
     s.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Float.self) }
     s.softmax_columns_backward = { softmaxColumnsBackward($0.unsafelyUnwrapped, Float.self) }
@@ -155,6 +156,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.column_sums = { columnSums($0.unsafelyUnwrapped, Double.self) }
     d.negative_dot = { negativeDot(f64($0), f64($1), Int($2)) }
     d.softmax_backward = { softmaxBackward(f64($0), f64($1), f64($2), Int($3), log: $4 != 0) }
+    d.sum_rows = { sumRows($0.unsafelyUnwrapped, Double.self) }
     d.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Double.self) }
     d.softmax_columns_backward = { softmaxColumnsBackward($0.unsafelyUnwrapped, Double.self) }
     d.softmax = { softmax(f64($0), f64($1), Int($2), log: $3 == 1, masked: $3 == 2) }

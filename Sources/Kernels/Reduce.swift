@@ -1,4 +1,5 @@
 // Sums over a row in a fixed number of virtual lanes: the same bits on every level.
+import CSwiftNN
 
 @inline(never)
 func sum<T: Real>(_ x: UnsafePointer<T>, _ n: Int) -> T { rowSum(x, n) }
@@ -79,4 +80,71 @@ private func squares<T: Real>(_ x: UnsafePointer<T>, _ center: T, _ n: Int) -> T
         i &+= V.lanes
     }
     return a.sum()
+}
+
+/// y[j] = (Σ over i in order of scales[i] table[rows[i] * stride + j]) / divisor: four vectors of a row at a time, the sums in registers.
+/// The rows lie anywhere, so those that come soon are asked for.
+@inline(never)
+func sumRows<T: Real>(_ p: UnsafePointer<snn_row_sum>, _: T.Type) {
+    typealias V = T.Vector
+    let a = p.pointee
+    let table = a.table.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let y = a.y.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
+    let rows = a.rows.unsafelyUnwrapped
+    let n = Int(a.n), count = Int(a.count), stride = Int(a.stride)
+    var number = T(1)
+    withUnsafePointer(to: &number) { one in
+        let scales = a.scales.map { $0.assumingMemoryBound(to: T.self) } ?? one
+        let step = a.scales == nil ? 0 : 1
+        let divides = a.divisor != 1
+        let divisor = V(T(a.divisor))
+        var j = 0
+        while j &+ 4 &* V.lanes <= n {
+            let strip = table + j
+            var row = strip + Int(rows[0]) &* stride
+            var s = V(scales[0])
+            var s0 = V.load(row) * s, s1 = V.load(row + V.lanes) * s
+            var s2 = V.load(row + 2 &* V.lanes) * s, s3 = V.load(row + 3 &* V.lanes) * s
+            var i = 1
+            while i < count {
+                let ahead = strip + Int(rows[min(i &+ 8, count &- 1)]) &* stride
+                var line = 0
+                while line < 4 &* V.lanes {
+                    snn_prefetch_near(ahead + line)
+                    line &+= 64 / MemoryLayout<T>.stride
+                }
+                row = strip + Int(rows[i]) &* stride
+                s = V(scales[i &* step])
+                s0 = .fma(.load(row), s, s0)
+                s1 = .fma(.load(row + V.lanes), s, s1)
+                s2 = .fma(.load(row + 2 &* V.lanes), s, s2)
+                s3 = .fma(.load(row + 3 &* V.lanes), s, s3)
+                i &+= 1
+            }
+            if divides {
+                s0 = s0 / divisor
+                s1 = s1 / divisor
+                s2 = s2 / divisor
+                s3 = s3 / divisor
+            }
+            let to = y + j
+            s0.store(to)
+            s1.store(to + V.lanes)
+            s2.store(to + 2 &* V.lanes)
+            s3.store(to + 3 &* V.lanes)
+            j &+= 4 &* V.lanes
+        }
+        while j < n {
+            let left = n &- j
+            var s0 = V.part(table + (Int(rows[0]) &* stride &+ j), left) * V(scales[0])
+            var i = 1
+            while i < count {
+                s0 = .fma(V.part(table + (Int(rows[i]) &* stride &+ j), left), V(scales[i &* step]), s0)
+                i &+= 1
+            }
+            if divides { s0 = s0 / divisor }
+            s0.put(y + j, left)
+            j &+= V.lanes
+        }
+    }
 }

@@ -63,6 +63,19 @@ def linear(r: Numbers) -> Iterator[Case]:
         yield "bilinear_forward", f"{i}", dict(x1=r(n, a), x2=r(n, b), weight=r(o, a, b), bias=r(o) if i % 2 else None), SUMS
     for s in SIZES:
         yield "embedding_forward", f"{s}", dict(indices=r.ints(0, 11, 3, 2), weight=r(11, s), padding_idx=-1, scale_grad_by_freq=0), EXACT
+    bags = dict(offsets=None, per_sample_weights=None, include_last_offset=0, padding_idx=-1, scale_grad_by_freq=0)
+    starts = np.array([0, 2, 2, 11])
+    for mode in range(3):
+        for s in SIZES:
+            fields = {**bags, "indices": r.ints(0, 11, 3, 4), "weight": r(11, s), "mode": mode, "places": mode == 2}
+            yield "embedding_bag_forward", f"mode{mode}-{s}", fields, SUMS
+        fields = {**fields, "indices": r.ints(0, 5, 13), "offsets": starts, "padding_idx": 2}
+        yield "embedding_bag_forward", f"mode{mode}offsets", fields, SUMS
+        yield "embedding_bag_forward", f"mode{mode}last", {**fields, "include_last_offset": 1}, SUMS
+    yield "embedding_bag_forward", "nobags", {**fields, "offsets": starts[:0], "mode": 0}, SUMS
+    yield "embedding_bag_forward", "weights", {**fields, "per_sample_weights": r(13), "mode": 0, "places": True}, SUMS
+    fields = {**bags, "indices": r.ints(0, 9, 3, 40), "weight": r(9, 70), "per_sample_weights": r(3, 40), "mode": 0, "places": False}
+    yield "embedding_bag_forward", "weights2D", fields, SUMS
 
 
 def conv(r: Numbers) -> Iterator[Case]:

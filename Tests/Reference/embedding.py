@@ -14,15 +14,28 @@ def embedding_forward(indices, weight, padding_idx=-1, scale_grad_by_freq=0):
 
 def embedding_bag(input, weight, offsets=None, mode="mean", per_sample_weights=None, include_last_offset=False, padding_idx=None):
     """y[b, :] = Σ, mean or max over the places i of bag b, input[i] not padding_idx, of per_sample_weights[i] weight[input[i], :]"""
-    weight, input = real(weight), np.asarray(input)
-    if input.ndim == 2:
-        offsets, include_last_offset = np.arange(len(input)) * input.shape[1], False
-    ends = list(offsets[1:]) if include_last_offset else [*offsets[1:], input.size]
-    scales = np.ones(input.size) if per_sample_weights is None else real(per_sample_weights).ravel()
-    skipped = None if padding_idx is None else padding_idx % len(weight)
+    skipped = -1 if padding_idx is None else padding_idx % len(weight)
+    kind = ("sum", "mean", "max").index(mode)
+    return embedding_bag_forward(input, weight, offsets, per_sample_weights, kind, include_last_offset, skipped)[0]
+
+
+def embedding_bag_forward(
+    indices, weight, offsets=None, per_sample_weights=None, mode=0, include_last_offset=0, padding_idx=-1, scale_grad_by_freq=0,
+    places=False
+):
+    """y[b, :] = Σ (mode 0), mean (1) or max (2) over the places i of bag b, indices[i] not padding_idx, of s[i] weight[indices[i], :]"""
+    weight, indices = real(weight), np.asarray(indices)
+    if indices.ndim == 2:
+        offsets, include_last_offset = np.arange(len(indices)) * indices.shape[1], False
+    indices = indices.ravel()
+    ends = list(offsets[1:]) if include_last_offset else [*offsets[1:], len(indices)][: len(offsets)]
+    scales = np.ones(len(indices)) if per_sample_weights is None else real(per_sample_weights).ravel()
     y = np.zeros((len(ends), weight.shape[1]))
+    first = np.full(y.shape, -1, np.int64)
     for b, (start, end) in enumerate(zip(offsets, ends)):
-        rows = [weight[i] * s for i, s in zip(input.ravel()[start:end], scales[start:end]) if i != skipped]
-        if rows:
-            y[b] = {"sum": np.sum, "mean": np.mean, "max": np.max}[mode](rows, axis=0)
-    return y
+        kept = np.array([i for i in range(start, end) if indices[i] != padding_idx], np.int64)
+        if len(kept):
+            rows = weight[indices[kept]] * scales[kept, None]
+            y[b] = (np.sum, np.mean, np.max)[mode](rows, axis=0)
+            first[b] = kept[rows.argmax(0)]
+    return y, (first if mode == 2 else first[:0]) if places else None

@@ -33,6 +33,10 @@ extension AllTests {
             sumsAndProducts(Float.self)
             sumsAndProducts(Double.self)
         }
+        @Test func sumRows() {
+            rowSums(Float.self)
+            rowSums(Double.self)
+        }
         @Test func masks() {
             maskCases(Float.self)
             maskCases(Double.self)
@@ -134,6 +138,44 @@ private func copies<T: Number>(_: T.Type) {
                 result(n, "copy") { kernels.table.copy(x.pointer + start, Int64(stride), $0, Int64(n)) }
             } _: { _, y in
                 exactly(y, (0..<n).map { x[start + $0 * stride] })
+            }
+        }
+    }
+}
+
+/// Rows of a table added up: small whole numbers, so that every order gives the same sum.
+private func rowSums<T: Number>(_: T.Type) {
+    var draw = Draw(7)
+    let rows: [Int64] = [3, 0, 3, 1, 2, 2, 0, 1, 3, 3, 0]
+    for n in vectorSizes {
+        // Rows lie a number apart, in which nothing may be read.
+        let lines: [[T]] = (0..<4).map { _ in (draw.numbers(n) as [T]).map { (x: T) -> T in (x * 8).rounded() + 0.5 } }
+        let table = lines.dropLast().flatMap { $0 + [T.nan] } + lines[3]
+        for count in [1, 2, 11] {
+            let scales: [T] = (0..<count).map { T($0 % 3 + 1) }
+            for weighted in [false, true] {
+                for divisor in [1.0, 4.0] {
+                    let expected = (0..<n).map { j in
+                        (0..<count).reduce(T(0)) { $0 + lines[Int(rows[$1])][j] * (weighted ? scales[$1] : 1) } / T(divisor)
+                    }
+                    onEveryLevel("sum_rows \(n) of \(count)") { (kernels: Kernels<T>) in
+                        let x = Fenced(table), s = Fenced(scales), i = Fenced(Array(rows.prefix(count)))
+                        return result(n, "sum_rows") { y in
+                            var call = snn_row_sum()
+                            call.table = UnsafeRawPointer(x.pointer)
+                            call.stride = Int64(n + 1)
+                            call.n = Int64(n)
+                            call.rows = UnsafePointer(i.pointer)
+                            call.count = Int64(count)
+                            call.scales = weighted ? UnsafeRawPointer(s.pointer) : nil
+                            call.divisor = divisor
+                            call.y = UnsafeMutableRawPointer(y)
+                            kernels.table.sum_rows(&call)
+                        }
+                    } _: { _, y in
+                        exactly(y, expected)
+                    }
+                }
             }
         }
     }

@@ -233,6 +233,83 @@ def test_embedding(shape: tuple[int, ...], rows: int, width: int, padding_idx: i
         _native.embedding_backward(draw(1, width), np.array([rows]), (rows, width), -1, 0)
 
 
+def bags_backward(dy: np.ndarray, indices: np.ndarray, weight: np.ndarray, offsets: Any, scales: Any, mode: int, *flags: int) -> list[Any]:
+    """Gradients of weight and, where there are some, of scales."""
+    y, places = _native.embedding_bag_forward(indices, weight, offsets, scales, mode, *flags, mode == 2)
+    assert y.shape == dy.shape
+    return list(_native.embedding_bag_backward(dy, indices, weight, offsets, scales, places, mode, *flags, True, scales is not None))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mode", [0, 1, 2])
+@pytest.mark.parametrize(("last", "padding_idx", "by_frequency", "width"), [(0, -1, 0, 70), (1, 2, 0, 1), (0, 1, 1, 3), (0, 0, 0, 0)])
+def test_embedding_bag(last: int, padding_idx: int, by_frequency: int, width: int, mode: int, dtype: type) -> None:
+    """Against sums that NumPy adds up place by place."""
+    rng = np.random.default_rng(0)
+    rows, offsets = 5, np.array([0, 3, 3, 9, 12])
+    indices, weight = rng.integers(0, rows, 14), draw(rows, width)
+    scales = draw(14) if mode == 0 else None
+    bags = len(offsets) - last
+    ends = np.append(offsets[1:], 14)[:bags]
+    dy = draw(bags, width)
+    expected, of_scales = np.zeros((rows, width)), np.zeros(14)
+    counts = np.zeros(rows)
+    for b in range(bags):
+        kept = [i for i in range(offsets[b], ends[b]) if indices[i] != padding_idx]
+        np.add.at(counts, indices[kept], 1)
+        for i in kept:
+            factor = scales[i] if scales is not None else 1 / len(kept) if mode == 1 else 1
+            # Of a maximum, the first place that has it.
+            chosen = weight[indices[kept]].argmax(0) == kept.index(i) if mode == 2 else True
+            expected[indices[i]] += factor * np.where(chosen, dy[b], 0)
+            of_scales[i] = dy[b] @ weight[indices[i]]
+    if by_frequency and mode != 2:
+        expected /= np.maximum(counts, 1)[:, None]
+    given = [None if a is None else a.astype(dtype) for a in (dy, weight, scales)]
+    for layout in (np.asarray, *LAYOUTS):
+        arrays = [None if a is None else layout(a) for a in given]
+        got = bags_backward(arrays[0], indices, arrays[1], offsets, arrays[2], mode, last, padding_idx, by_frequency)
+        np.testing.assert_allclose(got[0], expected, atol=1e-5 if dtype is np.float32 else 1e-13)
+        if scales is not None:
+            np.testing.assert_allclose(got[1], of_scales, atol=1e-5 if dtype is np.float32 else 1e-13)
+    wrong: dict[str, Callable[[], Any]] = {
+        "mode is 3": lambda: bags_backward(dy, indices, weight, offsets, None, 3, last, -1, 0),
+        "num_embeddings": lambda: bags_backward(dy, indices + 5, weight, offsets, scales, mode, last, -1, 0),
+        "decrease": lambda: bags_backward(dy, indices, weight, offsets[[0, 2, 1, 3, 4]] + [0, 1, 0, 0, 0], scales, mode, last, -1, 0),
+    }
+    for match, call in wrong.items():
+        with pytest.raises((ValueError, IndexError), match=match):
+            call()
+    with pytest.raises(nn.errors.ShapeError, match="dy has shape"):
+        _native.embedding_bag_backward(draw(bags, width + 1), indices, weight, offsets, None, None, 0, last, -1, 0, True, False)
+    with pytest.raises(ValueError, match="places"):
+        _native.embedding_bag_backward(dy, indices, weight, offsets, None, None, 2, last, -1, 0, True, False)
+    with pytest.raises(ValueError, match="no per_sample_weights"):
+        _native.embedding_bag_backward(dy, indices, weight, offsets, None, None, 0, last, -1, 0, True, True)
+
+
+def test_embedding_bag_with_places_that_are_none() -> None:
+    """What a caller of the C ABI hands over as places never leads out of the table."""
+    indices, weight, dy = np.array([0, 1, 2]), draw(3, 2), np.ones((1, 2))
+    for places in ([[-1, 7]], [[2**62, -(2**63)]]):
+        got = _native.embedding_bag_backward(dy, indices, weight, np.array([0]), None, np.array(places), 2, 0, -1, 0, True, False)[0]
+        assert not got.any()
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2])
+def test_embedding_bag_for_any_number_of_threads(mode: int) -> None:
+    rng = np.random.default_rng(0)
+    indices, weight, dy = rng.integers(0, 900, (700, 20)), draw(900, 129).astype(np.float32), draw(700, 129).astype(np.float32)
+    scales = draw(700, 20).astype(np.float32) if mode == 0 else None
+    results = []
+    for threads in (1, 2, 3):
+        with nn.threads(threads):
+            y = _native.embedding_bag_forward(indices, weight, None, scales, mode, 0, 5, 0, True)
+            gradients = bags_backward(dy, indices, weight, None, scales, mode, 0, 5, 0)
+            results.append([a.tobytes() for a in (*y, *gradients) if a is not None])
+    assert results[0] == results[1] == results[2]
+
+
 def test_activation_at_kinks_and_special_values() -> None:
     """PyTorch's conventions."""
     inf, nan = np.inf, np.nan

@@ -22,7 +22,7 @@ VIEWS |= {"AlphaDropout", "FeatureAlphaDropout"}
 VIEWS |= {"PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "CosineSimilarity", "PairwiseDistance", "GLU", "Tanhshrink", "RReLU"}
 VIEWS |= {"LPPool1d", "LPPool2d", "LPPool3d", "LocalResponseNorm"}
 # Layers whose results NumPy puts together
-VIEWS |= {"Conv3d", "ConvTranspose3d", "EmbeddingBag"}
+VIEWS |= {"Conv3d", "ConvTranspose3d"}
 COMPUTING = [row for row in LAYERS if row.name not in VIEWS and "inplace" not in row.options]
 computing = pytest.mark.parametrize("row", COMPUTING, ids=lambda row: row.id)
 

@@ -339,6 +339,15 @@ typedef struct snn_column_sums {
 } snn_column_sums;
 
 typedef struct snn_dropout {
+/* y[j] = (sum over i in order of scales[i] table[rows[i]*stride + j]) / divisor for n numbers, one fused multiply-add each. */
+typedef struct snn_row_sum {
+    const void *table; int64_t stride, n;
+    const int64_t *rows; int64_t count;       /* at least one */
+    const void *scales;                       /* count numbers, or NULL: ones */
+    double divisor;
+    void *y;
+} snn_row_sum;
+
     uint64_t key, index; /* the seed, and the number of x[0]'s word */
     uint32_t threshold;  /* words from here on keep their number */
     double scale;
@@ -395,6 +404,7 @@ typedef struct snn_kernels {
     void (*column_sums)(const snn_column_sums *);
     double (*negative_dot)(const void *dy, const void *x, int64_t n);           /* sum of dy x where x is not above 0 */
     void (*softmax)(const void *x, void *y, int64_t n, int64_t kind);           /* 0 softmax, 1 its logarithm, 2 exp(x - max) alone, zeros from a row of -inf */
+    void (*sum_rows)(const snn_row_sum *);
     void (*softmax_backward)(const void *dy, const void *y, void *dx, int64_t n, int64_t log);
     void (*softmax_columns)(const snn_softmax_columns *);
     void (*softmax_columns_backward)(const snn_softmax_columns_backward *);

@@ -80,56 +80,61 @@ private func embeddingBackward<T: Element>(_ args: snn_embedding_backward_args, 
     guard try output(args.dweight, T.dtype, shape) else { return }
     let dweight = args.dweight.pointee.data(T.self)
     let count = indices.size
-    // The places in the order of their indices, and where each index's places end.
-    let scratch = try Scratch<Int>(2 * count + rows + 1)
+    let scratch = try Scratch<Int64>(2 * count)
     defer { scratch.release() }
-    let index = scratch.base, places = index + count, ends = places + count
-    memset(ends, 0, (rows + 1) * MemoryLayout<Int>.stride)
+    let index = scratch.base, places = index + count
+    var kept = 0
     for i in 0..<count {
         let row = Int(indices.data[indices.offset(i, dims: indices.count)])
         guard row >= 0 && row < rows else {
             throw Message(name).text(": indices has the index ").number(row).text("; expected 0 <= index < num_embeddings = ").number(rows)
                 .indexError
         }
-        index[i] = row
-        ends[row + 1] += 1
+        if row == Int(args.padding_idx) { continue }
+        index[kept] = Int64(row)
+        places[kept] = Int64(i)
+        kept += 1
     }
+    let gradient = try Matrix(dy, rows: count, columns: width, contiguousRows: true)
+    defer { gradient.release() }
+    try scatterRows(
+        gradient, from: places, to: index, kept, scales: nil, dweight, rows: rows, byFrequency: args.scale_grad_by_freq != 0)
+}
+
+/// y[to[i], :] = Σ scales[i] x[from[i], :] for `count` places i in their order, zeros where there is none; byFrequency: divided by their
+/// number. Threads: rows of y.
+func scatterRows<T: Element>(
+    _ x: Matrix<T>, from: UnsafePointer<Int64>, to: UnsafePointer<Int64>, _ count: Int, scales: UnsafePointer<T>?,
+    _ y: UnsafeMutablePointer<T>, rows: Int, byFrequency: Bool
+) throws(Failure) {
+    // What is added up, in the order of the rows of y, and where each row's end.
+    let scratch = try Scratch<Int64>(count + rows + 1)
+    defer { scratch.release() }
+    let sources = scratch.base, ends = sources + count
+    let factors = scales == nil ? nil : try Scratch<T>(count)
+    defer { factors?.release() }
+    memset(ends, 0, (rows + 1) * MemoryLayout<Int64>.stride)
+    for i in 0..<count { ends[Int(to[i]) + 1] += 1 }
     for row in 0..<rows { ends[row + 1] += ends[row] }
     for i in 0..<count {
-        places[ends[index[i]]] = i
-        ends[index[i]] += 1
+        let at = Int(ends[Int(to[i])])
+        sources[at] = from[i]
+        if let scales, let factors { factors.base[at] = scales[i] }
+        ends[Int(to[i])] += 1
     }
+    let width = x.columns
     let perTask = max(1, 16_384 / max(width, 1))
     let work = rows &* width / 4 &+ count &* width / 2
     ThreadPool.run(ceilDivide(rows, perTask), threads: ThreadPool.threads(forWork: work)) { task, _ in
-        withUnsafeTemporaryAllocation(of: T.self, capacity: 256) { buffer in
-            for row in (task * perTask)..<min(rows, (task + 1) * perTask) {
-                let first = row == 0 ? 0 : ends[row - 1], last = row == Int(args.padding_idx) ? first : ends[row]
-                let to = dweight + row * width
-                if first == last {
-                    memset(to, 0, width * MemoryLayout<T>.stride)
-                    continue
-                }
-                for i in first..<last {
-                    let from = dy.data + dy.offset(places[i], dims: indices.count)
-                    let step = Int64(dy.strides[indices.count])
-                    if i == first {
-                        T.kernels.pointee.copy(from, step, to, Int64(width))
-                    } else if step == 1 {
-                        T.kernels.pointee.add(to, from, to, Int64(width))
-                    } else {
-                        let piece = buffer.baseAddress.unsafelyUnwrapped
-                        for at in stride(from: 0, to: width, by: 256) {
-                            let n = Int64(min(256, width - at))
-                            T.kernels.pointee.copy(from + at * Int(step), step, piece, n)
-                            T.kernels.pointee.add(to + at, piece, to + at, n)
-                        }
-                    }
-                }
-                if args.scale_grad_by_freq != 0 && last - first > 1 {
-                    T.kernels.pointee.scale(to, 1 / Double(last - first), Int64(width))
-                }
+        for row in (task * perTask)..<min(rows, (task + 1) * perTask) {
+            let first = row == 0 ? 0 : Int(ends[row - 1]), last = Int(ends[row])
+            let line = y + row * width
+            if first == last {
+                memset(line, 0, width * MemoryLayout<T>.stride)
+                continue
             }
+            sumRows(x, sources + first, last - first, factors.map { UnsafePointer($0.base + first) }, divisor: 1, line)
+            if byFrequency && last - first > 1 { T.kernels.pointee.scale(line, 1 / Double(last - first), Int64(width)) }
         }
     }
 }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .._native import bilinear_forward, embedding_backward, embedding_forward, linear_forward
+from .._native import bilinear_forward, embedding_bag_forward, embedding_forward, linear_forward
 from ..errors import ArgumentError, ShapeError
-from ..tape import operation
 from ..tensor import Tensor
 from ._arguments import _NONE, Array, _as_array, _raw
 from ._signatures import input_and_weight, inputs_and_weight, table
@@ -183,8 +181,23 @@ def embedding_bag(
     _require_integers(input, "input")
     if input.ndim not in (1, 2):
         raise ValueError(f"input has to be 1D or 2D, but got shape {tuple(input.shape)}")
-    bounds = _bag_bounds(input.shape, offsets, include_last_offset)
-    if mode not in ("sum", "mean", "max"):
+    if (offsets is None) != (input.ndim == 2):
+        raise ValueError(
+            "offsets has to be 1D where input is 1D, but got None; give the place in input where each bag starts"
+            if offsets is None
+            else "if input is 2D, then offsets has to be None, as the rows of input are the bags, but got offsets "
+            f"of type {type(offsets).__name__}"
+        )
+    if offsets is not None:
+        offsets = _raw(offsets)
+        if offsets.ndim != 1:
+            raise ValueError(f"offsets has to be 1D, but got shape {tuple(offsets.shape)}")
+        _require_integers(offsets, "offsets")
+        if not offsets.size:
+            if include_last_offset:
+                raise ValueError("offsets has to have at least one number, the end of the last bag, where include_last_offset=True")
+            offsets = offsets.astype(np.int64)
+    if mode not in _BAG_MODES:
         raise ValueError(f"mode has to be one of 'sum', 'mean' or 'max', but got {mode!r}")
     if mode == "max" and (scale_grad_by_freq or sparse):
         name = "scale_grad_by_freq" if scale_grad_by_freq else "sparse"
@@ -194,7 +207,7 @@ def embedding_bag(
             raise NotImplementedError(f"embedding_bag: per_sample_weights is only supported for mode='sum', but got mode={mode!r}")
         if scales.dtype.type is not weight.dtype.type:
             raise TypeError(f"per_sample_weights have to be {weight.dtype} as weight, but got {scales.dtype}; convert them")
-    skipped = None
+    skipped = -1
     if padding_idx is not None:
         rows = weight.shape[0]
         if not -rows <= padding_idx < rows:
@@ -202,105 +215,16 @@ def embedding_bag(
         skipped = padding_idx % rows
     if max_norm is not None:
         _renormalize_rows(_raw(weight), _raw(input), max_norm, norm_type)
-    frequency = bool(scale_grad_by_freq)
-    return _embedding_bag(input, weight, scales, bounds=bounds, mode=mode, skipped=skipped, by_frequency=frequency)
+    frequency, last = bool(scale_grad_by_freq), bool(include_last_offset)
+    return embedding_bag_forward(input, weight, offsets, scales, _BAG_MODES[mode], last, skipped, frequency, False)[0]
+
+
+_BAG_MODES = {"sum": 0, "mean": 1, "max": 2}
 
 
 def _require_integers(a: Any, name: str) -> None:
     if a.dtype.kind not in "iu" and a.size:
         raise TypeError(f"embedding_bag: {name} has dtype {a.dtype}; expected integers, {name}.astype(np.int64)")
-
-
-def _bag_bounds(shape: tuple[int, ...], offsets: Any, include_last_offset: bool) -> np.ndarray[Any, Any]:
-    """Where each bag starts, and where the last one ends."""
-    count = int(np.prod(shape))
-    if len(shape) == 2:
-        if offsets is not None:
-            raise ValueError(
-                "if input is 2D, then offsets has to be None, as the rows of input are the bags, but got offsets "
-                f"of type {type(offsets).__name__}"
-            )
-        return np.arange(shape[0] + 1) * shape[1]
-    if offsets is None:
-        raise ValueError("offsets has to be 1D where input is 1D, but got None; give the place in input where each bag starts")
-    starts = _raw(offsets)
-    if starts.ndim != 1:
-        raise ValueError(f"offsets has to be 1D, but got shape {tuple(starts.shape)}")
-    _require_integers(starts, "offsets")
-    if include_last_offset and not starts.size:
-        raise ValueError("offsets has to have at least one number, the end of the last bag, where include_last_offset=True")
-    bounds = starts.astype(np.int64) if include_last_offset else np.append(starts.astype(np.int64), count)
-    if starts.size:
-        if bounds[0] != 0:
-            raise ValueError(f"offsets[0] has to be 0, where the first bag starts, but got {bounds[0]}")
-        if (starts > count).any():
-            raise ValueError(f"offsets must not be greater than input's length {count}, but got {starts.max()}")
-        if (bounds[1:] < bounds[:-1]).any():
-            raise ValueError(f"offsets must not decrease, but got {starts.tolist()}" if starts.size < 20 else "offsets must not decrease")
-    return bounds
-
-
-@operation
-def _embedding_bag(
-    input: Any, weight: Any, per_sample_weights: Any, *, bounds: Any, mode: str, skipped: int | None, by_frequency: bool
-) -> tuple[Any, Callable[..., Any]]:
-    # Infinities of both signs in one bag give NaN, as anywhere; they are no reason to warn.
-    with np.errstate(invalid="ignore", over="ignore"):
-        return _reduce_bags(input, weight, per_sample_weights, bounds, mode, skipped, by_frequency)
-
-
-def _reduce_bags(
-    input: Any, weight: Any, per_sample_weights: Any, bounds: Any, mode: str, skipped: int | None, by_frequency: bool
-) -> tuple[Any, Callable[..., Any]]:
-    bags, width = len(bounds) - 1, weight.shape[1]
-    places = slice(int(bounds[-1]) if bags else 0)
-    indices = input.reshape(-1)[places]
-    bag = np.repeat(np.arange(bags), np.diff(bounds))
-    kept = np.ones(len(indices), bool) if skipped is None else indices != skipped
-    if not kept.all():
-        indices, bag = indices[kept], bag[kept]
-    counts = np.bincount(bag, minlength=bags)
-    full = np.flatnonzero(counts)
-    starts = (np.cumsum(counts) - counts)[full]
-    scales = None if per_sample_weights is None else per_sample_weights.reshape(-1)[places][kept][:, None]
-    rows = embedding_forward(indices, weight, -1, False)
-    if scales is not None:
-        rows = rows * scales
-    divisors = np.maximum(counts, 1).astype(rows.dtype)[:, None]
-    if mode == "max":
-        y = np.zeros((bags, width), rows.dtype)
-        if full.size:
-            # As PyTorch compares: a NaN that comes first stays, a later one is passed over.
-            y[full] = np.where(np.isnan(rows[starts]), rows[starts], np.fmax.reduceat(rows, starts, axis=0))
-    else:
-        # Rows are added up in bags as gradients are in the rows of a table.
-        y = embedding_backward(rows, bag, (bags, width), -1, False)
-        if mode == "mean":
-            y /= divisors
-    del rows
-
-    def backward(dy: Any, wanted: Any) -> tuple[Any, Any, Any]:
-        dweight = dscales = None
-        if mode == "mean":
-            dy = dy / divisors
-        gradients = dy[bag]
-        if wanted[1]:
-            if mode == "max" and full.size:
-                # The first row that has the maximum gets the gradient.
-                values, order = embedding_forward(indices, weight, -1, False), np.arange(len(bag))[:, None]
-                first = np.minimum.reduceat(np.where(values == y[bag], order, len(bag)), starts, axis=0)
-                first = np.where(np.isnan(y[full]), starts[:, None], first)
-                gradients[order != np.repeat(first, counts[full], axis=0)] = 0
-            scaled = gradients if scales is None else gradients * scales
-            dweight = embedding_backward(scaled, indices, weight.shape, -1, by_frequency)
-        if per_sample_weights is not None and wanted[2]:
-            dscales = np.zeros(per_sample_weights.size, y.dtype)
-            inside = dscales[places]
-            inside[kept] = np.einsum("ij,ij->i", gradients, embedding_forward(indices, weight, -1, False))
-            dscales = dscales.reshape(per_sample_weights.shape)
-        return None, dweight, dscales
-
-    return y, backward
 
 
 def one_hot(input: Array, num_classes: int = -1) -> np.ndarray[Any, Any]:
