@@ -15,6 +15,12 @@ struct GemmBlock<T: Real> {
     let ahead: UnsafePointer<T>?
     let tile: UnsafeMutablePointer<T>
 
+    /// Whether rows of A are as far from each other at a panel's end as in it.
+    @inline(__always) var hasEvenRows: Bool { aPanel == height &* aRow }
+    /// Where row i of A begins.
+    @inline(__always) func rowPlace(_ i: Int) -> Int {
+        hasEvenRows ? i &* aRow : i / height &* aPanel &+ i % height &* aRow
+    }
     /// Whether the tiles' chains are added to C.
     @inline(__always) var adds: Bool { !first && !chained }
 
@@ -44,6 +50,9 @@ private protocol BlockColumns {
     /// The same for a single row.
     associatedtype RowColumns: TileColumns where RowColumns.V == T.Tile
     static func rowColumns(_ g: GemmBlock<T>, _ j: Int) -> RowColumns
+    /// Three vectors.
+    associatedtype Triples: TileTriples where Triples.V == T.Tile
+    static func triples(_ g: GemmBlock<T>, _ j: Int) -> Triples
     /// Whether vectors behind the last column may be read.
     static var readsOn: Bool { get }
 }
@@ -57,6 +66,12 @@ private enum Panels<T: Real>: BlockColumns {
     @inline(__always) static func rowColumns(_ g: GemmBlock<T>, _ j: Int) -> RowOfPanel<T.Tile> {
         RowOfPanel(b: g.b + (j / (2 &* T.Tile.lanes)) &* g.bPanel, stride: g.bStride)
     }
+    @inline(__always) static func triples(_ g: GemmBlock<T>, _ j: Int) -> PanelTriples<T.Tile> {
+        @inline(__always) func vector(_ j: Int) -> Int { (j / (2 &* T.Tile.lanes)) &* g.bPanel &+ j % (2 &* T.Tile.lanes) }
+        let first = vector(j)
+        return PanelTriples(
+            b: g.b + first, second: vector(j &+ T.Tile.lanes) &- first, third: vector(j &+ 2 &* T.Tile.lanes) &- first, stride: g.bStride)
+    }
     @inline(__always) static var readsOn: Bool { false }
 }
 
@@ -66,6 +81,11 @@ private enum InPlace<T: Real>: BlockColumns {
         return PixelColumns(left: g.b + Int(starts[0]), right: g.b + Int(starts[1]), offset: g.bOffsets.unsafelyUnwrapped)
     }
     @inline(__always) static func rowColumns(_ g: GemmBlock<T>, _ j: Int) -> PixelColumns<T.Tile> { columns(g, j) }
+    @inline(__always) static func triples(_ g: GemmBlock<T>, _ j: Int) -> PixelTriples<T.Tile> {
+        let starts = g.bStarts.unsafelyUnwrapped + j / T.Tile.lanes
+        return PixelTriples(
+            first: g.b + Int(starts[0]), second: g.b + Int(starts[1]), third: g.b + Int(starts[2]), offset: g.bOffsets.unsafelyUnwrapped)
+    }
     @inline(__always) static var readsOn: Bool { true }
 }
 
@@ -82,9 +102,25 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
     let nr = 2 * T.Tile.lanes
     let tiles = (g.m &+ g.height &- 1) / g.height
     let last = (tiles &- 1) &* g.height
+    let wide = wideRows(g)
     var j = 0
     while j < g.n {
         let columns = min(nr, g.n &- j)
+        // Three panels are two tiles of three vectors.
+        if wide > 0 && (g.n &- j >= 3 &* nr || g.n &- j == 3 &* T.Tile.lanes) {
+            let end = min(g.n, j &+ 3 &* nr)
+            var from = j
+            while from < end {
+                wideTiles(g, wide, from, B.self)
+                from &+= 3 &* T.Tile.lanes
+            }
+            while j < end {
+                if wide < g.m { someTiles(g, wide, g.m, j, min(nr, end &- j), tiles, B.self) }
+                j &+= nr
+            }
+            j = end
+            continue
+        }
         if g.m == 1 && (B.readsOn || g.n &- j >= 4 &* nr) {
             oneRow(g, j, B.self)
             j &+= 4 &* nr
@@ -95,19 +131,87 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
         let paired = Level.mr > 8 && g.m &- last == 4 && g.n &- j >= 2 &* nr
         let rows = paired ? last : g.m
         for _ in 0..<(paired ? 2 : 1) {
-            var ahead = Ahead(g, j, tiles)
-            var a = 0
-            var i = 0
-            while i < rows {
-                oneTile(g, g.a + min(a, g.aLast), i, j, min(g.height, rows &- i), columns, ahead, B.self)
-                a &+= g.aPanel
-                ahead.from += ahead.share
-                i &+= g.height
-            }
+            someTiles(g, 0, rows, j, columns, tiles, B.self)
             j &+= nr
         }
         if paired { fourRows(g, g.a + min((tiles &- 1) &* g.aPanel, g.aLast), rows, j &- 2 &* nr, B.self) }
     }
+}
+
+/// Rows first ..< end against one panel of B. They begin with a panel of A, or all lie in one.
+@inline(__always)
+private func someTiles<B: BlockColumns>(
+    _ g: GemmBlock<B.T>, _ first: Int, _ end: Int, _ j: Int, _ columns: Int, _ tiles: Int, _: B.Type
+) {
+    var ahead = Ahead(g, j, tiles)
+    var a = first == 0 ? 0 : g.rowPlace(first)
+    var i = first
+    while i < end {
+        oneTile(g, g.a + min(a, g.aLast), i, j, min(g.height, end &- i), columns, ahead, B.self)
+        a &+= g.aPanel
+        ahead.from += ahead.share
+        i &+= g.height
+    }
+}
+
+/// How many of the first rows tiles of three vectors take, eight at a time, four of which lie in one panel of A each. The others, too, begin
+/// in a panel that has them all, or with one. Few rows come no faster than B does.
+@inline(__always)
+private func wideRows<T: Real>(_ g: GemmBlock<T>) -> Int {
+    guard Level.hasWideTile && g.m >= 24 && g.aLast >= (g.m &- 1) / g.height &* g.aPanel else { return 0 }
+    let rest = g.m & 7, rows = g.m &- rest
+    if g.hasEvenRows { return rows }
+    guard g.height & 3 == 0 else { return 0 }
+    let inside = rows % g.height
+    return inside > 0 && inside &+ rest > g.height ? rows &- 8 : rows
+}
+
+/// Rows 0 ..< end, a multiple of eight, against three vectors of B.
+@inline(__always)
+private func wideTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _ end: Int, _ j: Int, _: B.Type) {
+    typealias T = B.T
+    let nr = 2 * T.Tile.lanes, columns = 3 * T.Tile.lanes
+    let b = B.triples(g, j)
+    // Each tile asks for its part of half of the three panels that come next: in the block or, at its end, the next part of k of the same
+    // ones or, behind the last, the next panels. Or of what the caller says comes next.
+    let panel = max(1, nr &* g.k), share = columns &* g.k / (end / 8)
+    let asks = g.bOffsets == nil && g.bStride == nr
+    let step = asks ? columns &* 8 / end : 0
+    let next = j &+ 3 &* nr < g.n ? 3 &* g.bPanel : g.k &* nr &+ (g.last ? 2 &* g.bPanel : 0)
+    var part = j &* g.k
+    var i = 0
+    while i < end {
+        let c = g.c + (i &* g.ldc &+ j)
+        if g.last, let residual = g.residual {
+            for y in i..<(i &+ 8) {
+                let line = residual + (y &* g.ldr &+ j)
+                snn_prefetch_near(line)
+                snn_prefetch_near(line + T.Tile.lanes)
+                snn_prefetch_near(line + (columns &- 1))
+            }
+        }
+        let rows = TileRows(g.a + g.rowPlace(i), g.a + g.rowPlace(i &+ 4), rs: g.aRow, ks: g.aStep)
+        var ahead = g.b
+        if let caller = g.ahead {
+            ahead = caller + part
+        } else if asks {
+            ahead = g.b + (next &+ part / panel &* g.bPanel &+ part % panel)
+        }
+        runWideTile(g, rows, b, tileStart(g, i, j), c, ahead, step)
+        if g.last { epilogue(g, i, j, 8, columns) }
+        part &+= share
+        i &+= 8
+    }
+}
+
+@inline(never)
+private func runWideTile<T: Real, B: TileTriples>(
+    _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ahead: UnsafePointer<T>,
+    _ step: Int
+) where B.V == T.Tile {
+    gemmWideTile(
+        k: g.k, a: a, b: b, start: start, c: c, ldc: g.ldc, accumulate: g.adds, far: g.far, stream: g.stream, ahead: ahead, aheadStep: step,
+        zero: T.Tile(0))
 }
 
 /// What the tiles of a panel ask the memory for: each its part of the panel that comes next, and where they are few, and use a panel up

@@ -31,6 +31,11 @@ struct TileRows<Scalar> {
         (first, second, third) = (a, a + 4 * rs, a + 8 * rs)
         (self.rs, rs3, self.ks) = (rs, 3 * rs, ks)
     }
+    /// Eight rows, four of them anywhere.
+    @_transparent init(_ a: UnsafePointer<Scalar>, _ b: UnsafePointer<Scalar>, rs: Int, ks: Int) {
+        (first, second, third) = (a, b, b)
+        (self.rs, rs3, self.ks) = (rs, 3 * rs, ks)
+    }
     /// Keeps the optimiser from making a pointer of each of `rows` rows, for which there are no registers, or one that goes from row to row.
     @_transparent mutating func hide(_ rows: Int) {
         first = snn_hide(first).assumingMemoryBound(to: Scalar.self)

@@ -21,6 +21,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     var s = snn_kernels()
     s.mr = Int64(Level.mr)
     s.nr = Int64(2 * FloatTile.lanes)
+    s.wide_columns = Level.hasWideTile ? 3 * s.nr : 0
     s.lanes = Int64(FloatVector.lanes)
     s.strip_vectors = Int64(Level.stripVectors)
     s.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Float.self) }
@@ -68,8 +69,8 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     }
     s.affine = { affine($0.unsafelyUnwrapped, Float.self) }
     s.column_sums = { columnSums($0.unsafelyUnwrapped, Float.self) }
-    s.negative_dot = { Double(negativeDot(f32($0), f32($1), Int($2))) }
     s.sum_rows = { sumRows($0.unsafelyUnwrapped, Float.self) }
+    s.negative_dot = { Double(negativeDot(f32($0), f32($1), Int($2))) }
     s.softmax_backward = { softmaxBackward(f32($0), f32($1), f32($2), Int($3), log: $4 != 0) }
     s.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Float.self) }
     s.softmax_columns_backward = { softmaxColumnsBackward($0.unsafelyUnwrapped, Float.self) }
@@ -107,6 +108,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     var d = snn_kernels()
     d.mr = Int64(Level.mr)
     d.nr = Int64(2 * DoubleTile.lanes)
+    d.wide_columns = Level.hasWideTile ? 3 * d.nr : 0
     d.lanes = Int64(DoubleVector.lanes)
     d.strip_vectors = Int64(Level.stripVectors)
     d.gemm_block = { gemmBlock($0.unsafelyUnwrapped, Double.self) }
@@ -154,9 +156,9 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     }
     d.affine = { affine($0.unsafelyUnwrapped, Double.self) }
     d.column_sums = { columnSums($0.unsafelyUnwrapped, Double.self) }
+    d.sum_rows = { sumRows($0.unsafelyUnwrapped, Double.self) }
     d.negative_dot = { negativeDot(f64($0), f64($1), Int($2)) }
     d.softmax_backward = { softmaxBackward(f64($0), f64($1), f64($2), Int($3), log: $4 != 0) }
-    d.sum_rows = { sumRows($0.unsafelyUnwrapped, Double.self) }
     d.softmax_columns = { softmaxColumns($0.unsafelyUnwrapped, Double.self) }
     d.softmax_columns_backward = { softmaxColumnsBackward($0.unsafelyUnwrapped, Double.self) }
     d.softmax = { softmax(f64($0), f64($1), Int($2), log: $3 == 1, masked: $3 == 2) }

@@ -62,7 +62,7 @@ private func everyFourth<V: Wide>(_ p: UnsafePointer<V.Scalar>, _: V.Type) -> (V
     return (first, second, third, fourth)
 }
 
-/// y of a block of two vectors of tiles, all channels.
+/// y of a block of two vectors of tiles, or of three, all channels.
 @inline(never)
 func winogradLineProduct<T: Real>(_ argument: UnsafePointer<snn_winograd_line_product>, _: T.Type) {
     typealias V = T.Vector
@@ -80,6 +80,20 @@ func winogradLineProduct<T: Real>(_ argument: UnsafePointer<snn_winograd_line_pr
     let stream = p.stream != 0
     var w = p.filters.unsafelyUnwrapped.assumingMemoryBound(to: T.self)
     var o = 0
+    if Level.hasWideTile && p.vectors == 3 {
+        while o < channels {
+            let to = y + o &* ldy
+            let count = min(64, channels &- o)
+            threeVectors(planes, plane, offsets, k, w, bias.map { $0 + o }, count, sums, to, ldy, stream, T.self)
+            if p.activation >= 0 {
+                for i in 0..<count { unary(Int(p.activation), p.alpha, p.beta, to + i &* ldy, to + i &* ldy, 12 &* lanes, T.self) }
+            }
+            w += 6 &* 64 &* k
+            o &+= 64
+        }
+        if stream { snn_stream_end() }
+        return
+    }
     while o < channels {
         let to = y + o &* ldy
         let count = min(rows, channels &- o)
@@ -126,6 +140,54 @@ private func oneElement<T: Real>(
             accumulate: false, far: false, stream: false, ahead: filters, aheadStep: 0, zero: zero)
         t &+= 2 &* width
     }
+}
+
+/// Many channels against three vectors of tiles, one element after the other: the nearest cache has its planes for all of them, which of
+/// more than some ten lines it has not for all elements and filters. The sums wait in the next cache.
+@inline(__always)
+private func threeVectors<T: Real>(
+    _ planes: UnsafePointer<T>, _ plane: Int, _ offsets: UnsafePointer<Int64>, _ k: Int, _ filters: UnsafePointer<T>,
+    _ bias: UnsafePointer<T>?, _ count: Int, _ sums: UnsafeMutablePointer<T>, _ to: UnsafeMutablePointer<T>, _ ldy: Int, _ stream: Bool,
+    _: T.Type
+) {
+    typealias V = T.Vector
+    let n = V.lanes, element = 24 &* n
+    for j in 0..<6 {
+        let tiles = planes + j &* plane
+        var w = filters + j &* 8 &* k
+        var c = sums + j &* element
+        var o = 0
+        while o < count {
+            wideElement(tiles, offsets, k, w, c, T.self)
+            w += 6 &* 8 &* k
+            c += 6 &* element
+            o &+= 8
+        }
+    }
+    for i in 0..<count {
+        let start = V(bias?[i] ?? 0)
+        let kept = sums + ((i / 8) &* 6 &* element &+ i % 8 &* 3 &* n)
+        for v in 0..<3 {
+            let t = kept + v &* n
+            let y = outputLine(
+                V.load(t), V.load(t + element), V.load(t + 2 &* element), V.load(t + 3 &* element), V.load(t + 4 &* element),
+                V.load(t + 5 &* element), start)
+            store(y, to + (i &* ldy &+ v &* 4 &* n), stream)
+        }
+    }
+}
+
+/// One element of eight channels.
+@inline(never)
+private func wideElement<T: Real>(
+    _ tiles: UnsafePointer<T>, _ offsets: UnsafePointer<Int64>, _ k: Int, _ filters: UnsafePointer<T>, _ sums: UnsafeMutablePointer<T>,
+    _: T.Type
+) {
+    let n = T.Tile.lanes
+    gemmWideTile(
+        k: k, a: TileRows(filters, filters + 4, rs: 1, ks: 8),
+        b: PixelTriples<T.Tile>(first: tiles, second: tiles + n, third: tiles + 2 &* n, offset: offsets), start: .zero, c: sums,
+        ldc: 3 &* n, accumulate: false, far: false, stream: false, ahead: nil, aheadStep: 0, zero: T.Tile(0))
 }
 
 /// Four channels against two vectors of tiles, three elements and then the other three: the fewest numbers read for what 24 sums multiply,

@@ -7,6 +7,8 @@ typealias TileDouble = SIMD4<Double>
 enum Level {
     /// Rows of the GEMM tile. Twice this many accumulators, two vectors of B and one of A have to fit the registers.
     @inline(__always) static var mr: Int { 6 }
+    /// Whether tiles of eight rows and three vectors fit the registers, and are ahead.
+    @inline(__always) static var hasWideTile: Bool { false }
     /// The tile of the recurrent layers: virtual vectors of a strip and rows that it takes at once.
     @inline(__always) static var stripVectors: Int { 1 }
     @inline(__always) static var stripRows: Int { 6 }

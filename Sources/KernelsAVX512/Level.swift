@@ -7,6 +7,8 @@ typealias TileDouble = SIMD8<Double>
 enum Level {
     /// Rows of the GEMM tile. Twice this many accumulators, two vectors of B and one of A have to fit the registers.
     @inline(__always) static var mr: Int { 12 }
+    /// Whether tiles of eight rows and three vectors fit the registers, and are ahead.
+    @inline(__always) static var hasWideTile: Bool { true }
     /// The tile of the recurrent layers: virtual vectors of a strip and rows that it takes at once.
     @inline(__always) static var stripVectors: Int { 4 }
     @inline(__always) static var stripRows: Int { 6 }

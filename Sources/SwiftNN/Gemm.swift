@@ -227,6 +227,11 @@ func gemmBlock<T: Element>(
     T.kernels.pointee.gemm_block(&g)
 }
 
+/// The columns that a block of m rows takes at once: `least`, or three panels where the level has tiles for them.
+func columnsAtOnce<T: Element>(_ m: Int, least: Int, _: T.Type) -> Int {
+    m >= 24 ? max(least, Int(T.kernels.pointee.wide_columns)) : least
+}
+
 /// Whether a product has so few multiply-adds that packing its operands would cost more than they do.
 func isSmall(m: Int, n: Int, k: Int) -> Bool { k <= Blocking.kc && m &* n &* k <= 1024 }
 
@@ -283,10 +288,11 @@ func gemm<T: Element>(
     if m <= Blocking.mc {
         // A stays: each task packs its own columns' panels of B and uses them at once.
         let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
-        let nc = min(Blocking.nc, max(4 * nr, roundUp(ceilDivide(n, threads * 2), 4 * nr)))
         // Panels at hand are read in the order in which they lie in memory, others are packed and used while they are in the nearest cache:
         // one by one, or as many as the last rows or a single row take at once.
-        let step = m == 1 ? 4 * nr : m % mr == 4 ? 2 * nr : nr
+        let step = m == 1 ? 4 * nr : columnsAtOnce(m, least: m % mr == 4 ? 2 * nr : nr, T.self)
+        let whole = step == 3 * nr ? step : 4 * nr
+        let nc = min(roundUp(Blocking.nc, whole), max(whole, roundUp(ceilDivide(n, threads * 2), whole)))
         let perWorker = (panels == nil ? min(k, Blocking.kc) * step : 0) + mr * nr
         // Meanwhile the memory brings what will be packed next: rows of B that lie one behind the other.
         let follow = panels == nil && b.columnStride == 1 && b.rowStride == k && b.inner >= n
@@ -409,9 +415,10 @@ private func gemmOverDepth<T: Element>(
         let columns = rows + packedRows
         packPanels(a, 0, m, k0, kb, mr, rows, kb * mr)
         packPanels(b, 0, n, k0, kb, nr, columns, kb * nr)
-        for j in stride(from: 0, to: n, by: 2 * nr) {
+        let step = columnsAtOnce(m, least: 2 * nr, T.self)
+        for j in stride(from: 0, to: n, by: step) {
             gemmBlock(
-                m: m, n: min(2 * nr, n - j), k: kb, a: rows, aPanel: kb * mr, b: columns + j * kb, bPanel: kb * nr,
+                m: m, n: min(step, n - j), k: kb, a: rows, aPanel: kb * mr, b: columns + j * kb, bPanel: kb * nr,
                 c: scratch.base + (d * m * n + j), ldc: n, row: 0, column: j, first: true, last: true,
                 epilogue: d == 0 ? epilogue : Epilogue(), tile: columns + packedColumns)
         }
@@ -442,11 +449,11 @@ func gemmRows<T: Element>(
     let mr = Int(T.kernels.pointee.mr), nr = b.width
     let depths = Depths(k)
     let m = padded ? tileRows(count, columns: n, T.self) : count
-    // Two panels of C and of B at a time; a single row takes four of B at once. Where the depth is small C is written as fast as the memory
+    // Two or three panels of C and of B at a time; a single row takes four of B at once. Where the depth is small C is written as fast as the memory
     // takes it, and few rows of it at a time, each from its beginning to its end.
     let shallow = k <= 64 && m * n * MemoryLayout<T>.stride > Blocking.cacheBytes / 16
-    let step = m == 1 || shallow ? n : 2 * nr
-    let strip = shallow ? mr : m
+    let step = m == 1 || shallow ? n : columnsAtOnce(m, least: 2 * nr, T.self)
+    let strip = shallow ? (T.kernels.pointee.wide_columns > 0 ? 24 : mr) : m
     var from = 0
     repeat {
         let to = min(depths.count, from + 4)

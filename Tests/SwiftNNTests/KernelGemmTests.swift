@@ -70,7 +70,21 @@ private func gemmBlocks<T: Number>(_: T.Type) {
             }
         }
     }
-    for options in GemmOptions.all { gemmCase(17, 70, 9, options, T.self) }
+    // Tiles of three vectors: heights and widths with and without what is left over, and panels of A that they cut.
+    let triples = Set(T.kernels.flatMap { [3 * $0.nr / 2, 3 * $0.nr, 6 * $0.nr + 5, 8 * $0.nr] }).sorted()
+    for m in [24, 25, 28, 31, 32, 37, 48, 50] {
+        for n in triples {
+            for k in [0, 1, 7, 64] {
+                turn += 1
+                gemmCase(m, n, k, GemmOptions.all[turn % GemmOptions.all.count], T.self)
+            }
+        }
+    }
+    for options in GemmOptions.all {
+        gemmCase(17, 70, 9, options, T.self)
+        gemmCase(44, 200, 8, options, T.self)
+        gemmCase(44, 200, 9, options, T.self)
+    }
 }
 
 /// Vectors of B anywhere in memory, the last one first; those beyond the last column are NaN.

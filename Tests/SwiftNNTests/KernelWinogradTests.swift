@@ -310,19 +310,24 @@ private func transform<T: Number>(
 }
 
 private func lines<T: Number>(_: T.Type) {
+    line(130, 12, lines: 1, 1, 2, vectors: 3, T.self)
     for channels in [1, 2, 6, 8, 9, 17] {
         for k in [1, 3, 9] {
             // a border on the left, and where the row ends: inside, with and behind the last tile
             for (left, missing) in [(0, 0), (1, 1), (3, 7), (0, 63)] {
-                for lines in 1...3 { line(channels, k, lines: lines, left, missing, T.self) }
+                for lines in 1...3 {
+                    line(channels, k, lines: lines, left, missing, vectors: 2, T.self)
+                    line(channels, k, lines: lines, left, missing, vectors: 3, T.self)
+                }
             }
         }
     }
 }
 
-/// y[o] = relu(bias[o] + sum over rows of row i with filter (o, i), whose taps are `lines` times three): two vectors of tiles of one row each.
-private func line<T: Number>(_ channels: Int, _ rowCount: Int, lines: Int, _ left: Int, _ missing: Int, _: T.Type) {
-    let lanes = Int(T.kernels[0].table.lanes), tiles = 2 * lanes, taps = 3 * lines, k = rowCount * lines
+/// y[o] = relu(bias[o] + sum over rows of row i with filter (o, i), whose taps are `lines` times three): some vectors of tiles of one row each. A level that takes
+/// two at a time takes the middle one of three twice.
+private func line<T: Number>(_ channels: Int, _ rowCount: Int, lines: Int, _ left: Int, _ missing: Int, vectors: Int, _: T.Type) {
+    let lanes = Int(T.kernels[0].table.lanes), tiles = vectors * lanes, taps = 3 * lines, k = rowCount * lines
     let length = 4 * tiles + taps - 1, width = max(1, length - left - missing)
     var draw = Draw(7 + channels + k + left)
     let rows = Fenced<T>(draw.numbers(rowCount * width * 2))
@@ -332,7 +337,8 @@ private func line<T: Number>(_ channels: Int, _ rowCount: Int, lines: Int, _ lef
     let isThere = { (i: Int) in rowCount == 1 || i < rowCount - 1 }
     onEveryLevel("winograd \(lines) lines, \(channels) of \(rowCount), \(left) and \(missing)") { (kernels: Kernels<T>) in
         let wide = kernels.table.nr == 2 * kernels.table.lanes
-        let panel = wide ? 4 : min(Int(kernels.table.mr), 8), elements = wide ? 3 : 1
+        let three = vectors == 3 && kernels.table.wide_columns > 0
+        let panel = three ? 8 : wide ? 4 : min(Int(kernels.table.mr), 8), elements = wide && !three ? 3 : 1
         var transformed = [T](repeating: 0, count: (channels + panel - 1) / panel * panel * 6 * k)
         for o in 0..<channels {
             for i in 0..<k {
@@ -344,7 +350,7 @@ private func line<T: Number>(_ channels: Int, _ rowCount: Int, lines: Int, _ lef
                 }
             }
         }
-        let packed = Fenced<T>(transformed), sums = Fenced<T>(6 * panel * tiles, .nan)
+        let packed = Fenced<T>(transformed), sums = Fenced<T>((three ? 18 * 64 : 12 * panel) * lanes, .nan)
         let plane = tiles + 5
         let planes = Fenced<T>((6 * k - 1) * plane + tiles, .nan), columns = tiles + lanes
         let scratch = Fenced<T>(8 * columns + 4 * lanes, .nan)
@@ -370,7 +376,13 @@ private func line<T: Number>(_ channels: Int, _ rowCount: Int, lines: Int, _ lef
         product.y = UnsafeMutableRawPointer(y.pointer)
         product.ldy = Int64(ldy)
         product.scratch = UnsafeMutableRawPointer(sums.pointer)
+        product.vectors = three ? 3 : 2
         kernels.table.winograd_line_product(&product)
+        if vectors == 3 && !three {
+            product.planes = UnsafeRawPointer(planes.pointer + lanes)
+            product.y = UnsafeMutableRawPointer(y.pointer + 4 * lanes)
+            kernels.table.winograd_line_product(&product)
+        }
         if !(planes.isIntact && scratch.isIntact && sums.isIntact && y.isIntact) {
             report("winograd lines on \(kernels.name) wrote in front of its memory")
         }

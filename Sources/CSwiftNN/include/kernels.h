@@ -114,18 +114,19 @@ typedef struct snn_winograd_line {
     void *scratch;                            /* 8 * columns and 4 vectors; columns: tiles + (3*lines + 2) / 4 in whole vectors */
 } snn_winograd_line;
 
-/* y[o*ldy + 4*t + i] = act(bias[o] + A' of Σ over k in order of the filters' transforms times those of tile t), for two vectors of tiles. */
+/* y[o*ldy + 4*t + i] = act(bias[o] + A' of Σ over k in order of the filters' transforms times those of tile t), for some vectors of tiles. */
 typedef struct snn_winograd_line_product {
+    int64_t vectors;                          /* 2, or 3 where wide_columns is not 0 */
     int64_t channels, k;                      /* k: input channels times lines of the filter */
     const void *planes; int64_t plane;        /* number j of tile t at planes[offsets[k] + j*plane + t] */
     const int64_t *offsets;
-    /* Panels of P channels and E elements: 4 and 3 where nr is 2*lanes, else min(mr, 8) and 1. Number j of (o, k) stands at
+    /* Panels of P channels and E elements: 8 and 1 for three vectors; else 4 and 3 where nr is 2*lanes, min(mr, 8) and 1 otherwise. Number j of (o, k) stands at
      * [((o/P*6 + j/E*E)*K + k*E + j%E)*P + o%P], zeros for a panel's missing channels. */
     const void *filters;
     const void *bias; int64_t activation; double alpha, beta; /* bias for each channel or NULL; kind or -1 */
     void *y; int64_t ldy;
     int64_t stream;                           /* write y past the caches: aligned to 64 bytes, ldy * size a multiple of 64, no activation */
-    void *scratch;                            /* 12 * P vectors */
+    void *scratch;                            /* 12 * P vectors; for three vectors 18 * 64 */
 } snn_winograd_line_product;
 
 /* Planes of a depthwise convolution, output plane o of the filter o and of the input's plane o / multiplier: y[i,j] = bias + sum over r, s in
@@ -338,7 +339,6 @@ typedef struct snn_column_sums {
     void *sums, *dots;
 } snn_column_sums;
 
-typedef struct snn_dropout {
 /* y[j] = (sum over i in order of scales[i] table[rows[i]*stride + j]) / divisor for n numbers, one fused multiply-add each. */
 typedef struct snn_row_sum {
     const void *table; int64_t stride, n;
@@ -348,6 +348,7 @@ typedef struct snn_row_sum {
     void *y;
 } snn_row_sum;
 
+typedef struct snn_dropout {
     uint64_t key, index; /* the seed, and the number of x[0]'s word */
     uint32_t threshold;  /* words from here on keep their number */
     double scale;
@@ -358,6 +359,7 @@ typedef struct snn_row_sum {
 
 typedef struct snn_kernels {
     int64_t mr, nr;
+    int64_t wide_columns;                                                       /* of three panels, where tiles take three vectors of 24 rows and more; else 0 */
     int64_t lanes;                                                              /* numbers of a vector, the same on every level */
     int64_t strip_vectors;                                                      /* of a strip, that a tile takes at once */
     void (*gemm_block)(const snn_gemm_block *);
@@ -402,9 +404,9 @@ typedef struct snn_kernels {
     void (*centered_sums)(const void *dy, const void *x, double center, int64_t n, double *sum, double *dot); /* sums of dy and dy (x - center) */
     void (*affine)(const snn_affine *);
     void (*column_sums)(const snn_column_sums *);
+    void (*sum_rows)(const snn_row_sum *);
     double (*negative_dot)(const void *dy, const void *x, int64_t n);           /* sum of dy x where x is not above 0 */
     void (*softmax)(const void *x, void *y, int64_t n, int64_t kind);           /* 0 softmax, 1 its logarithm, 2 exp(x - max) alone, zeros from a row of -inf */
-    void (*sum_rows)(const snn_row_sum *);
     void (*softmax_backward)(const void *dy, const void *y, void *dx, int64_t n, int64_t log);
     void (*softmax_columns)(const snn_softmax_columns *);
     void (*softmax_columns_backward)(const snn_softmax_columns_backward *);

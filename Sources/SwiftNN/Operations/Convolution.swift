@@ -332,10 +332,11 @@ func convolve<T: Element>(
     let perTask = shared ? pixels * shape.n : pixels
     let tasksWanted = threads == 1 ? 1 : threads * 4
     let wanted = ceilDivide(pixels &* shape.n &* groups, tasksWanted)
-    var nc = min(min(Blocking.nc, roundUp(perTask, nr)), max(nr, roundUp(min(wanted, perTask), nr)))
+    let atOnce = columnsAtOnce(m, least: 2 * nr, T.self)
+    var nc = min(min(roundUp(Blocking.nc, atOnce), roundUp(perTask, nr)), max(nr, roundUp(min(wanted, perTask), nr)))
     if shared { nc = max(2 * nr, min(nc, Blocking.cacheBytes / 2 / (m * MemoryLayout<T>.stride) / nr * nr)) }
     // Without taps rows come from far away, as much of each as there is; else what a cache near by holds is gathered at a time.
-    let gathered = shape.r * shape.s == 1 ? roundUp(nc, 2 * nr) : 2 * nr
+    let gathered = shape.r * shape.s == 1 ? roundUp(nc, atOnce) : atOnce
     let blockSize = min(max(k, 1), packedDepth) * gathered
     let windows = Windows(source, shape, block: nc, acrossImages: shared, rows: packedDepth)
     let perWorker = blockSize + mr * nr + windows.room + (shared ? m * nc : 0)
@@ -370,22 +371,22 @@ func convolve<T: Element>(
             var window = windows.panels(group: g, first: n * pixels + first, count: columns, k0: k0, k: kb, memory: image)
             (window.dst, window.width, window.row) = (UnsafeMutableRawPointer(block), Int64(nr), Int64(nr))
             (window.panel, window.runs) = (Int64(kb * nr), runs.base + worker * runsSize)
-            // Two panels at a time: they, and the part of C that the chains add to, stay near. Where there are no more, the filters are read
+            // Two or three panels at a time: they, and the part of C that the chains add to, stay near. Where there are no more, the filters are read
             // once, in memory's order. Where there are, and they do not fit the second-level cache beside the panels, rows that do are
             // used for all panels.
             let large = m * kb * size > Blocking.cacheBytes / 8
-            let rows = columns <= 2 * nr ? mr : gathered > 2 * nr && large ? Blocking.mc : m
+            let rows = columns <= 2 * nr ? mr : gathered > atOnce && large ? Blocking.mc : m
             for from in stride(from: 0, to: columns, by: gathered) {
                 let end = min(columns, from + gathered)
                 (window.p0, window.p) = (Int64(n * pixels + first + from), Int64(end - from))
                 T.kernels.pointee.im2col(&window)
                 for row in stride(from: 0, to: m, by: rows) {
-                    for part in stride(from: from, to: end, by: 2 * nr) {
+                    for part in stride(from: from, to: end, by: atOnce) {
                         var chain = 0
                         repeat {
                             let depth = min(chainLength, kb - chain)
                             gemmBlock(
-                                m: min(rows, m - row), n: min(2 * nr, end - part), k: depth,
+                                m: min(rows, m - row), n: min(atOnce, end - part), k: depth,
                                 a: filters.base + (g * packedSize + row * k + (k0 + chain) * mr), aPanel: mr * k,
                                 b: block + ((part - from) / nr * kb + chain) * nr, bPanel: kb * nr, c: result + (row * ldc + part),
                                 ldc: ldc,

@@ -23,9 +23,10 @@ enum PixelRows {
             && (x.strides[2] == shape.w || shape.h == 1) && max(shape.stride.h, shape.stride.w) == 1
     }
 
-    /// The rows of each tile for m of them: the most, unless a last tile of two rows, whose few chains wait for each other, can be avoided.
-    static func height(_ m: Int, mr: Int) -> Int {
-        m % mr == 2 && (m % (mr - 2) == 0 || m % (mr - 2) >= 4) ? mr - 2 : mr
+    /// The rows of each tile for m of them: the most, unless a last tile of two rows, whose few chains wait for each other, can be avoided. Of
+    /// tiles of three vectors, which most of the filters get, four rows have to lie in one panel.
+    static func height(_ m: Int, mr: Int, wide: Bool) -> Int {
+        !wide && m % mr == 2 && (m % (mr - 2) == 0 || m % (mr - 2) >= 4) ? mr - 2 : mr
     }
 }
 
@@ -47,14 +48,15 @@ func convolveByPixels<T: Element>(
     let count = pixels * shape.n / images
     let rowsPerTask = roundUp(ceilDivide(count, ceilDivide(count, 108)), 2)
     let perImage = ceilDivide(count, rowsPerTask), blocks = images * perImage
-    let splits = threads == 1 ? 1 : min(ceilDivide(m, 2 * nr), ceilDivide(2 * threads, blocks * groups))
-    let columnsPerTask = roundUp(ceilDivide(m, splits), 2 * nr)
+    let width = columnsAtOnce(rowsPerTask, least: 2 * nr, T.self)
+    let splits = threads == 1 ? 1 : min(ceilDivide(m, width), ceilDivide(2 * threads, blocks * groups))
+    let columnsPerTask = roundUp(ceilDivide(m, splits), width)
     let panels = inPlace ? 0 : ceilDivide(rowsPerTask, mr - 2) * mr * k
     // Blocks whose filters are split are packed once for all tasks.
     let shared = splits > 1
     let depthAtOnce = 4 * chainLength
     let windows = Windows(x, shape, block: rowsPerTask, acrossImages: true, rows: depthAtOnce)
-    let perWorker = roundUp((shared ? 0 : panels) + rowsPerTask * 2 * nr + mr * nr + windows.room, 2 * nr)
+    let perWorker = roundUp((shared ? 0 : panels) + rowsPerTask * width + mr * nr + windows.room, width)
     let scratch = try Scratch<T>((shared ? panels * groups * blocks : 0) + perWorker * threads)
     defer { scratch.release() }
     let workers = scratch.base + (shared ? panels * groups * blocks : 0)
@@ -63,7 +65,7 @@ func convolveByPixels<T: Element>(
     defer { runs.release() }
 
     /// Rows of a block's tiles.
-    func height(_ rows: Int) -> Int { PixelRows.height(roundUp(rows, 2), mr: mr) }
+    func height(_ rows: Int) -> Int { PixelRows.height(roundUp(rows, 2), mr: mr, wide: rows >= 24 && width == 3 * nr && m >= width) }
 
     func pack(g: Int, first: Int, rows: Int, _ k0: Int, _ packed: UnsafeMutablePointer<T>, worker: Int) {
         let height = height(rows), end = min(k, k0 + depthAtOnce)
@@ -105,8 +107,8 @@ func convolveByPixels<T: Element>(
         var epilogue = given
         epilogue.columnBias = given.rowBias.map { $0 + g * m }
         epilogue.rowBias = nil
-        for j in stride(from: split * columnsPerTask, to: min(m, (split + 1) * columnsPerTask), by: 2 * nr) {
-            let columns = min(2 * nr, m - j)
+        for j in stride(from: split * columnsPerTask, to: min(m, (split + 1) * columnsPerTask), by: width) {
+            let columns = min(width, m - j)
             let n = first / pixels
             let result = y + ((n * shape.o + g * m + j) * pixels + first % pixels)
             var k0 = 0
@@ -124,8 +126,8 @@ func convolveByPixels<T: Element>(
                     m: roundUp(rows, 2), n: columns, k: depth, height: height,
                     a: inPlace ? a + k0 * x.strides[1] : a + k0 * mr * tiles, aPanel: inPlace ? height : mr * depth,
                     aStep: inPlace ? x.strides[1] : mr, aLast: inPlace ? whole - odd : .max,
-                    b: filters + (g * packedSize + j * k + k0 * nr), bPanel: nr * k, c: c, ldc: 2 * nr, row: 0, column: j, first: k0 == 0,
-                    last: k0 + depth == k, epilogue: epilogue, tile: c + rowsPerTask * 2 * nr)
+                    b: filters + (g * packedSize + j * k + k0 * nr), bPanel: nr * k, c: c, ldc: width, row: 0, column: j, first: k0 == 0,
+                    last: k0 + depth == k, epilogue: epilogue, tile: c + rowsPerTask * width)
                 k0 += depth
             } while k0 < k
             var done = 0
@@ -133,7 +135,7 @@ func convolveByPixels<T: Element>(
                 let n = (first + done) / pixels, pixel = (first + done) % pixels
                 let some = min((odd > 0 && done < whole ? whole : rows) - done, pixels - pixel)
                 T.kernels.pointee.transpose(
-                    c + (done < whole ? done : done + odd) * 2 * nr, Int64(2 * nr), y + ((n * shape.o + g * m + j) * pixels + pixel),
+                    c + (done < whole ? done : done + odd) * width, Int64(width), y + ((n * shape.o + g * m + j) * pixels + pixel),
                     Int64(pixels), Int64(some), Int64(columns))
                 done += some
             }

@@ -94,7 +94,7 @@ private struct InPlaceTask {
         let all = vectors.columns &* shape.n &* shape.groups
         // Rows that two tasks see are padded twice. Columns so many that this costs a few percents of the products, a padded number as much
         // as ten multiply-adds; fewer where the results that wait, or the padded channels, were not near. Two tasks a thread at least.
-        var most = Blocking.nc, least = 0
+        var most = roundUp(Blocking.nc, step), least = 0
         if copied {
             let products = m &* taps / (shape.stride.h &* shape.stride.w)
             least = (halo + 1) &* pitch &* (threads == 1 ? 1000 : 200) / (10 &+ products)
@@ -131,7 +131,7 @@ func convolveInPlace<T: Element>(
         && shape.n * shape.o * pixels * size >= Blocking.streamBytes
 
     // Columns of a task: a multiple of the four vectors, of a single row the eight, that the kernel takes at once.
-    let step = m == 1 ? 4 * nr : 2 * nr
+    let step = m == 1 ? 4 * nr : columnsAtOnce(m, least: 2 * nr, T.self)
     let at = InPlaceTask(shape, vectors, m: m, k: k, chainLength: chainLength, step: step, copied: copied, threads: threads)
     let planes = at.planes, taps = shape.r * shape.s
     let nc = at.columns

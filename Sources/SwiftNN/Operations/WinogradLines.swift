@@ -54,10 +54,22 @@ private struct TapLines {
     }
 }
 
-/// How many channels and elements of their transforms the kernel takes at a time.
-private func linePanel<T: Element>(_: T.Type) -> (channels: Int, elements: Int) {
-    let kernels = T.kernels.pointee
-    return kernels.nr == 2 * kernels.lanes ? (4, 3) : (min(Int(kernels.mr), 8), 1)
+/// How many channels, elements of their transforms and vectors of tiles the kernel takes at a time, and the vectors that it keeps of them.
+private struct LineKernel {
+    let channels, elements, vectors, kept: Int
+
+    /// depth: numbers that a sum has.
+    init<T: Element>(depth: Int, _: T.Type) {
+        let kernels = T.kernels.pointee
+        if kernels.wide_columns > 0 && depth > 10 {
+            (channels, elements, vectors, kept) = (8, 1, 3, 18 * 64)
+        } else if kernels.nr == 2 * kernels.lanes {
+            (channels, elements, vectors, kept) = (4, 3, 2, 12 * 4)
+        } else {
+            (channels, elements, vectors) = (min(Int(kernels.mr), 8), 1, 2)
+            kept = 12 * channels
+        }
+    }
 }
 
 /// G of the filters' lines, in panels as the kernel reads them.
@@ -66,7 +78,7 @@ private func lineFilters<T: Element>(
 ) throws(Failure) -> Prepared<T> {
     let o = weight.shape[0], c = weight.shape[1], r = weight.shape[2], strides = weight.strides
     let lines = TapLines(s: weight.shape[3], stride: strideW)
-    let depth = c * r * lines.count, (rows, elements) = linePanel(T.self)
+    let depth = c * r * lines.count, kernel = LineKernel(depth: depth, T.self), rows = kernel.channels, elements = kernel.elements
     return try prepared(array, PreparedKey(kind: .winogradLines, a: strideW), count: roundUp(o, rows) * depth * 6) { (to) throws(Failure) in
         let root2 = 2.0.squareRoot()
         for k in 0..<depth {
@@ -93,9 +105,10 @@ func convolveLines<T: Element>(
     _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>,
     _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
-    let lanes = Int(T.kernels.pointee.lanes), block = 2 * lanes, m = Winograd.tile
+    let lanes = Int(T.kernels.pointee.lanes), m = Winograd.tile
     let lines = TapLines(s: shape.s, stride: shape.stride.w)
     let c = shape.c, o = shape.o, r = shape.r, k = c * r * lines.count
+    let kernel = LineKernel(depth: k, T.self), block = kernel.vectors * lanes
     let tiles = ceilDivide(shape.q, m), pixels = shape.p * shape.q
     let filters = try lineFilters(weight, array, strideW: shape.stride.w)
     defer { filters.release() }
@@ -111,7 +124,7 @@ func convolveLines<T: Element>(
     let halo = (r - 1) * shape.dilation.h / shape.stride.h
     let plane = (band + halo) * tiles + 3 * lanes
     let rowSize = 2 * m * lineColumns(tiles, lines.lines(0), lanes) + m * lanes
-    let sums = 6 * linePanel(T.self).channels * block
+    let sums = kernel.kept * lanes
     let perWorker = sums + 6 * sets * plane + o * block * m + roundUp(rowSize, lanes)
     let scratch = try Scratch<T>(perWorker * threads)
     defer { scratch.release() }
@@ -143,8 +156,9 @@ func convolveLines<T: Element>(
         for t in stride(from: 0, to: count, by: block) {
             let direct = wholeRows && t + block <= count
             var product = snn_winograd_line_product(
-                channels: Int64(o), k: Int64(k), planes: planes + t, plane: Int64(plane), offsets: offsets.base, filters: filters.base,
-                bias: epilogue.rowBias, activation: Int64(epilogue.activation), alpha: epilogue.alpha, beta: epilogue.beta,
+                vectors: Int64(kernel.vectors), channels: Int64(o), k: Int64(k), planes: planes + t, plane: Int64(plane),
+                offsets: offsets.base, filters: filters.base, bias: epilogue.rowBias, activation: Int64(epilogue.activation),
+                alpha: epilogue.alpha, beta: epilogue.beta,
                 y: direct ? y + t * m : results, ldy: Int64(direct ? pixels : block * m), stream: far && direct ? 1 : 0,
                 scratch: own)
             T.kernels.pointee.winograd_line_product(&product)
