@@ -238,7 +238,8 @@ private struct Ahead<T: Real> {
             share = 0
             return
         }
-        if tiles <= 2 {
+        // Of two wide tiles the first would wait for the memory, and the second leave it idle.
+        if tiles <= (Level.hasWideTile ? 1 : 2) {
             from = panel + 160 &* nr
             step = nr
         } else {
