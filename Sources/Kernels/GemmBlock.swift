@@ -126,6 +126,24 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
             j &+= 4 &* nr
             continue
         }
+        // Two panels alone: six rows of four vectors.
+        let left = g.n &- j
+        if wide > 0 && left > 3 &* T.Tile.lanes && left <= 2 &* nr && (g.hasEvenRows || g.height % 6 == 0) {
+            let rest = g.m % 6, end = g.m &- rest
+            var i = 0
+            while i < end {
+                fourVectors(6, g, g.a + g.rowPlace(i), i, j, B.self)
+                i &+= 6
+            }
+            if rest == 4 {
+                fourVectors(4, g, g.a + g.rowPlace(end), end, j, B.self)
+            } else if rest > 0 {
+                someTiles(g, end, g.m, j, nr, tiles, B.self)
+                someTiles(g, end, g.m, j &+ nr, left &- nr, tiles, B.self)
+            }
+            j &+= 2 &* nr
+            continue
+        }
         // A last tile of four rows takes two panels at once where there are registers for it: its eight chains alone would wait for
         // each other.
         let paired = Level.mr > 8 && g.m &- last == 4 && g.n &- j >= 2 &* nr
@@ -134,7 +152,7 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
             someTiles(g, 0, rows, j, columns, tiles, B.self)
             j &+= nr
         }
-        if paired { fourRows(g, g.a + min((tiles &- 1) &* g.aPanel, g.aLast), rows, j &- 2 &* nr, B.self) }
+        if paired { fourVectors(4, g, g.a + min((tiles &- 1) &* g.aPanel, g.aLast), rows, j &- 2 &* nr, B.self) }
     }
 }
 
@@ -147,7 +165,7 @@ private func someTiles<B: BlockColumns>(
     var a = first == 0 ? 0 : g.rowPlace(first)
     var i = first
     while i < end {
-        oneTile(g, g.a + min(a, g.aLast), i, j, min(g.height, end &- i), columns, ahead, B.self)
+        oneTile(g, g.a + (first == 0 ? min(a, g.aLast) : a), i, j, min(g.height, end &- i), columns, ahead, B.self)
         a &+= g.aPanel
         ahead.from += ahead.share
         i &+= g.height
@@ -273,17 +291,56 @@ private func oneRow<B: BlockColumns>(_ g: GemmBlock<B.T>, _ j: Int, _: B.Type) {
     if g.last { epilogue(g, 0, j, 1, columns) }
 }
 
-/// Rows i ..< i + 4 against four vectors.
+/// Rows i ..< i + 4, or 6, against four vectors.
 @inline(__always)
-private func fourRows<B: BlockColumns>(_ g: GemmBlock<B.T>, _ a: UnsafePointer<B.T>, _ i: Int, _ j: Int, _: B.Type) {
+private func fourVectors<B: BlockColumns>(
+    _ rows: Int, _ g: GemmBlock<B.T>, _ a: UnsafePointer<B.T>, _ i: Int, _ j: Int, _: B.Type
+) {
     typealias T = B.T
     let nr = 2 * T.Tile.lanes
+    let columns = min(2 &* nr, g.n &- j)
     let c = g.c + (i &* g.ldc &+ j)
-    gemmFourRows(
-        k: g.k, a: a, rs: g.aRow, ks: g.aStep, left: B.columns(g, j), right: B.columns(g, j &+ nr), start: tileStart(g, i, j),
-        c: c,
-        ldc: g.ldc, accumulate: g.adds, stream: g.stream, zero: T.Tile(0))
-    if g.last { epilogue(g, i, j, 4, 2 &* nr) }
+    if columns == 2 &* nr {
+        runFourVectors(rows, g, a, j, tileStart(g, i, j), c, g.ldc, g.adds, g.stream, B.self)
+    } else {
+        let start = partialStart(g, i, j, rows, columns, 2 &* nr)
+        runFourVectors(rows, g, a, j, start, g.tile, 2 &* nr, false, false, B.self)
+        putPartial(g, c, rows, columns, 2 &* nr)
+    }
+    if g.last { epilogue(g, i, j, rows, columns) }
+}
+
+@inline(__always)
+private func runFourVectors<B: BlockColumns>(
+    _ rows: Int, _ g: GemmBlock<B.T>, _ a: UnsafePointer<B.T>, _ j: Int, _ start: TileStart<B.T>, _ c: UnsafeMutablePointer<B.T>,
+    _ ldc: Int, _ accumulate: Bool, _ stream: Bool, _: B.Type
+) {
+    let nr = 2 * B.T.Tile.lanes
+    if rows == 6 {
+        sixRows(g, a, B.rowColumns(g, j), B.rowColumns(g, j &+ nr), start, c, ldc, accumulate, stream)
+    } else {
+        fourRows(g, a, B.columns(g, j), B.columns(g, j &+ nr), start, c, ldc, accumulate, stream)
+    }
+}
+
+@inline(never)
+private func sixRows<T: Real, B: TileColumns>(
+    _ g: GemmBlock<T>, _ a: UnsafePointer<T>, _ left: B, _ right: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>,
+    _ ldc: Int, _ accumulate: Bool, _ stream: Bool
+) where B.V == T.Tile {
+    gemmFourVectors(
+        rows: 6, k: g.k, a: a, rs: g.aRow, ks: g.aStep, left: left, right: right, start: start, c: c, ldc: ldc, accumulate: accumulate,
+        stream: stream, zero: T.Tile(0))
+}
+
+@inline(never)
+private func fourRows<T: Real, B: TileColumns>(
+    _ g: GemmBlock<T>, _ a: UnsafePointer<T>, _ left: B, _ right: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>,
+    _ ldc: Int, _ accumulate: Bool, _ stream: Bool
+) where B.V == T.Tile {
+    gemmFourVectors(
+        rows: 4, k: g.k, a: a, rs: g.aRow, ks: g.aStep, left: left, right: right, start: start, c: c, ldc: ldc, accumulate: accumulate,
+        stream: stream, zero: T.Tile(0))
 }
 
 @inline(__always)
@@ -314,35 +371,46 @@ private func oneTile<B: BlockColumns>(
     if columns == nr && rows & 1 == 0 {
         runTile(rows, g.k, a, g.aRow, g.aStep, b, tileStart(g, i, j), c, g.ldc, g.adds, g.far, g.stream, ahead)
     } else {
-        // A partial tile is computed whole in scratch memory; only its valid part is read from and written to C.
-        let start: TileStart<T>
-        if g.chained {
-            for y in 0..<rows { map(c + y &* g.ldc, tile + y &* nr, columns) { (v: T.Vector) in v } }
-            start = .rows(tile, nr)
-        } else if g.first && (g.rowBias != nil || g.columnBias != nil) {
-            for y in 0..<rows {
-                for x in 0..<columns { tile[y &* nr &+ x] = g.rowBias?[i &+ y] ?? g.columnBias.unsafelyUnwrapped[j &+ x] }
-            }
-            start = .rows(tile, nr)
-        } else {
-            start = .zero
-        }
+        let start = partialStart(g, i, j, rows, columns, nr)
         if columns <= T.Tile.lanes && g.bOffsets == nil {
             let b = NarrowColumns<T.Tile>(b: g.b + (j / nr) &* g.bPanel, stride: g.bStride)
             runTile(rows, g.k, a, g.aRow, g.aStep, b, start, tile, nr, false, false, false, ahead)
         } else {
             runTile(rows, g.k, a, g.aRow, g.aStep, b, start, tile, nr, false, false, false, ahead)
         }
-        for y in 0..<rows {
-            let from = tile + y &* nr, to = c + y &* g.ldc
-            if !g.adds {
-                map(from, to, columns) { (v: T.Vector) in v }
-            } else {
-                map2(from, to, to, columns) { (v: T.Vector, sum: T.Vector) in v + sum }
-            }
-        }
+        putPartial(g, c, rows, columns, nr)
     }
     if g.last { epilogue(g, i, j, rows, columns) }
+}
+
+/// A partial tile is computed whole in scratch memory, rows `width` apart; only its valid part is read from C, or made of a bias, ...
+@inline(never)
+private func partialStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int, _ rows: Int, _ columns: Int, _ width: Int) -> TileStart<T> {
+    let tile = g.tile
+    if g.chained {
+        let c = g.c + (i &* g.ldc &+ j)
+        for y in 0..<rows { map(c + y &* g.ldc, tile + y &* width, columns) { (v: T.Vector) in v } }
+    } else if g.first && (g.rowBias != nil || g.columnBias != nil) {
+        for y in 0..<rows {
+            for x in 0..<columns { tile[y &* width &+ x] = g.rowBias?[i &+ y] ?? g.columnBias.unsafelyUnwrapped[j &+ x] }
+        }
+    } else {
+        return .zero
+    }
+    return .rows(tile, width)
+}
+
+/// ... and written to C.
+@inline(never)
+private func putPartial<T: Real>(_ g: GemmBlock<T>, _ c: UnsafeMutablePointer<T>, _ rows: Int, _ columns: Int, _ width: Int) {
+    for y in 0..<rows {
+        let from = g.tile + y &* width, to = c + y &* g.ldc
+        if !g.adds {
+            map(from, to, columns) { (v: T.Vector) in v }
+        } else {
+            map2(from, to, to, columns) { (v: T.Vector, sum: T.Vector) in v + sum }
+        }
+    }
 }
 
 /// The smallest variant of the tile with at least `rows` rows: every even number.

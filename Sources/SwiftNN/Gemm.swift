@@ -285,7 +285,9 @@ func gemm<T: Element>(
     if panels == nil && m <= 2 * mr && n >= nr && b.rowStride == 1 && b.inner >= n && epilogue.residual == nil && epilogue.activation < 0 {
         return try gemmInPlace(a, b, depths, c: c, ldc: ldc, epilogue: epilogue, threads: threads)
     }
-    if m <= Blocking.mc {
+    // Rows that tiles read where they lie, against so few panels that packing them would be a good part of the work.
+    let inPlace = panels != nil && n <= 2 * nr && m >= 24 && m % 2 == 0 && a.columnStride == 1 && a.inner >= m
+    if m <= Blocking.mc && !inPlace {
         // A stays: each task packs its own columns' panels of B and uses them at once.
         let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
         // Panels at hand are read in the order in which they lie in memory, others are packed and used while they are in the nearest cache:

@@ -70,10 +70,14 @@ private func gemmBlocks<T: Number>(_: T.Type) {
             }
         }
     }
-    // Tiles of three vectors: heights and widths with and without what is left over, and panels of A that they cut.
-    let triples = Set(T.kernels.flatMap { [3 * $0.nr / 2, 3 * $0.nr, 6 * $0.nr + 5, 8 * $0.nr] }).sorted()
-    for m in [24, 25, 28, 31, 32, 37, 48, 50] {
-        for n in triples {
+    // Tiles of three and four vectors: heights and widths with and without what is left over, and panels of A that they cut.
+    var triples: Set<Int> = []
+    for kernels in T.kernels {
+        let nr = kernels.nr
+        triples.formUnion([3 * nr / 2, 2 * nr - 3, 2 * nr, 3 * nr, 5 * nr - 1, 6 * nr + 5, 8 * nr])
+    }
+    for m in [24, 25, 28, 31, 32, 37, 41, 48, 50] {
+        for n in triples.sorted() {
             for k in [0, 1, 7, 64] {
                 turn += 1
                 gemmCase(m, n, k, GemmOptions.all[turn % GemmOptions.all.count], T.self)
@@ -161,6 +165,8 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             let inColumns = Fenced<T>(columns.isEmpty ? [0] : columns)
             if options.rows && m % 2 == 0 {
                 (block.a, block.a_panel, block.a_rs, block.a_ks) = (UnsafeRawPointer(inColumns.pointer), Int64(height), 1, Int64(m))
+                // where the last tile begins, and no earlier
+                block.a_last = Int64((tiles - 1) * height)
             }
             if options.rows {
                 (block.b, block.b_panel, block.b_stride) = (UnsafeRawPointer(asRows.pointer), Int64(kernels.nr), Int64(panels))

@@ -32,6 +32,15 @@ SHAPES = [
     ((3, 61, 1), (16, 61), (3, 3), (1, 1), (1, 1), (1, 1)),
     # few tiles of many channels: one thread transforms filters on the way
     ((410, 300, 1), (5, 4), (3, 3), (1, 1), (1, 1), (1, 1)),
+    # pixels as rows, read in place: a few more than whole tiles, in whatever part of one; and channels that fill two or three panels
+    ((32, 128, 1), (6, 6), (1, 1), (1, 1), (0, 0), (1, 1)),
+    ((24, 160, 1), (7, 7), (1, 1), (1, 1), (0, 0), (1, 1)),
+    ((24, 100, 1), (9, 9), (1, 1), (1, 1), (0, 0), (1, 1)),
+    ((48, 256, 1), (4, 11), (1, 1), (1, 1), (0, 0), (1, 1)),
+    ((70, 96, 1), (15, 15), (5, 5), (2, 2), (2, 2), (1, 1)),
+    ((70, 50, 1), (13, 15), (3, 3), (2, 2), (1, 1), (1, 1)),
+    # three vectors of tiles of a filter's lines, and more channels than are kept at a time
+    ((5, 130, 1), (20, 24), (3, 3), (1, 1), (1, 1), (1, 1)),
     # one row, long and short, of few and of many numbers
     ((3, 12, 1), (1, 333), (1, 9), (1, 4), (0, 4), (1, 3)),
     ((40, 12, 1), (1, 64), (1, 7), (1, 1), (0, 0), (1, 1)),

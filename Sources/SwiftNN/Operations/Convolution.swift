@@ -375,7 +375,8 @@ func convolve<T: Element>(
             // once, in memory's order. Where there are, and they do not fit the second-level cache beside the panels, rows that do are
             // used for all panels.
             let large = m * kb * size > Blocking.cacheBytes / 8
-            let rows = columns <= 2 * nr ? mr : gathered > atOnce && large ? Blocking.mc : m
+            let few = atOnce > 2 * nr && columns > nr * 3 / 2 ? 24 : mr
+            let rows = columns <= 2 * nr ? few : gathered > atOnce && large ? Blocking.mc : m
             for from in stride(from: 0, to: columns, by: gathered) {
                 let end = min(columns, from + gathered)
                 (window.p0, window.p) = (Int64(n * pixels + first + from), Int64(end - from))
