@@ -17,13 +17,15 @@ extension AllTests {
         @Test func everyEntryHasATest() throws {
             let entries = Mirror(reflecting: snn_kernels()).children.compactMap(\.label)
             let tested = [
-                "mr", "nr", "lanes", "strip_vectors", "gemm_block", "small_product", "pack", "im2col", "pad", "winograd_input",
+                "mr", "nr", "wide_columns", "lanes", "strip_vectors", "gemm_block", "small_product", "pack", "im2col", "pad",
+                "winograd_input",
                 "winograd_product",
                 "winograd_output", "winograd_filter", "winograd_turn", "winograd_gradient",
                 "winograd_outer", "winograd_filter_gradient", "winograd_line", "winograd_line_product", "depthwise", "depthwise_gradient",
                 "copy", "copy_rows", "transpose", "unary", "stream",
                 "unary_backward", "add", "add_rows", "scale_shift", "dot", "sum", "moments", "mean_square", "normalize",
-                "normalize_backward", "centered_sums", "affine", "column_sums", "negative_dot", "softmax", "softmax_backward",
+                "normalize_backward", "centered_sums", "affine", "column_sums", "sum_rows", "negative_dot", "softmax",
+                "softmax_backward",
                 "softmax_columns", "softmax_columns_backward", "mask_add", "mask_block", "scale", "multiply_adds", "pack_strips",
                 "recurrent",
                 "recurrent_backward",

@@ -127,7 +127,7 @@ def forms(value: np.ndarray) -> Iterator[Any]:
     yield read_only
     yield value[None]
     yield value.reshape(-1)[:0]
-    yield value.reshape(-1)[:1].reshape((1,) * 20)
+    yield np.zeros((1,) * 20, value.dtype)
     yield np.full(value.shape, np.nan, np.float32)
     yield value.astype(complex)
     yield value.astype(object)

@@ -188,15 +188,16 @@ def embedding_bag(
             else "if input is 2D, then offsets has to be None, as the rows of input are the bags, but got offsets "
             f"of type {type(offsets).__name__}"
         )
+    starts: Any = None
     if offsets is not None:
-        offsets = _raw(offsets)
-        if offsets.ndim != 1:
-            raise ValueError(f"offsets has to be 1D, but got shape {tuple(offsets.shape)}")
-        _require_integers(offsets, "offsets")
-        if not offsets.size:
+        starts = _raw(offsets)
+        if starts.ndim != 1:
+            raise ValueError(f"offsets has to be 1D, but got shape {tuple(starts.shape)}")
+        _require_integers(starts, "offsets")
+        if not starts.size:
             if include_last_offset:
                 raise ValueError("offsets has to have at least one number, the end of the last bag, where include_last_offset=True")
-            offsets = offsets.astype(np.int64)
+            starts = starts.astype(np.int64)
     if mode not in _BAG_MODES:
         raise ValueError(f"mode has to be one of 'sum', 'mean' or 'max', but got {mode!r}")
     if mode == "max" and (scale_grad_by_freq or sparse):
@@ -216,7 +217,7 @@ def embedding_bag(
     if max_norm is not None:
         _renormalize_rows(_raw(weight), _raw(input), max_norm, norm_type)
     frequency, last = bool(scale_grad_by_freq), bool(include_last_offset)
-    return embedding_bag_forward(input, weight, offsets, scales, _BAG_MODES[mode], last, skipped, frequency, False)[0]
+    return embedding_bag_forward(input, weight, starts, scales, _BAG_MODES[mode], last, skipped, frequency, False)[0]
 
 
 _BAG_MODES = {"sum": 0, "mean": 1, "max": 2}
