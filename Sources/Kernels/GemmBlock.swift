@@ -105,9 +105,9 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
     let wide = wideRows(g)
     var j = 0
     while j < g.n {
-        let columns = min(nr, g.n &- j)
+        let left = g.n &- j
         // Three panels are two tiles of three vectors.
-        if wide > 0 && (g.n &- j >= 3 &* nr || g.n &- j == 3 &* T.Tile.lanes) {
+        if wide > 0 && (left >= 3 &* nr || left == 3 &* T.Tile.lanes) {
             let end = min(g.n, j &+ 3 &* nr)
             var from = j
             while from < end {
@@ -121,13 +121,12 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
             j = end
             continue
         }
-        if g.m == 1 && (B.readsOn || g.n &- j >= 4 &* nr) {
+        if g.m == 1 && (B.readsOn || left >= 4 &* nr) {
             oneRow(g, j, B.self)
             j &+= 4 &* nr
             continue
         }
         // Two panels alone: six rows of four vectors.
-        let left = g.n &- j
         if wide > 0 && left > 3 &* T.Tile.lanes && left <= 2 &* nr && (g.hasEvenRows || g.height % 6 == 0) {
             let rest = g.m % 6, end = g.m &- rest
             var i = 0
@@ -146,10 +145,10 @@ private func blockTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _: B.Type) {
         }
         // A last tile of four rows takes two panels at once where there are registers for it: its eight chains alone would wait for
         // each other.
-        let paired = Level.mr > 8 && g.m &- last == 4 && g.n &- j >= 2 &* nr
+        let paired = Level.mr > 8 && g.m &- last == 4 && left >= 2 &* nr
         let rows = paired ? last : g.m
         for _ in 0..<(paired ? 2 : 1) {
-            someTiles(g, 0, rows, j, columns, tiles, B.self)
+            someTiles(g, 0, rows, j, min(nr, left), tiles, B.self)
             j &+= nr
         }
         if paired { fourVectors(4, g, g.a + min((tiles &- 1) &* g.aPanel, g.aLast), rows, j &- 2 &* nr, B.self) }

@@ -19,7 +19,8 @@ enum Blocking {
     static var smallResult: Int { 1 << 15 }
     /// The most rows of a task when B is stationary: it and its half are multiples of every level's mr.
     static var mc: Int { 96 }
-    /// Columns of a task when A is stationary: a multiple of every level's 4 nr.
+    /// Columns of a task when A is stationary: a multiple of every level's 4 nr, rounded up to whole groups of three panels where tiles take
+    /// three vectors.
     static var nc: Int { 256 }
 }
 

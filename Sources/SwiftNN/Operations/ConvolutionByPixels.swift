@@ -7,7 +7,7 @@ enum PixelRows {
     /// Whether pixels as rows leave so much less of the tiles empty than pixels as columns that it pays to transpose the result, where a
     /// number costs about as much as twelve multiply-adds. Gathering what lies in place costs ten, but panels of narrow vectors, which
     /// images share, are read so much better than a large image's channels that it is no cost. Filters beyond the second cache come past 108
-    /// rows at a time, but past two panels of columns only: with narrow vectors that is worth the transposition.
+    /// rows at a time, but past two or three panels of columns only: with narrow vectors that is worth the transposition.
     static func suit(_ shape: ConvolutionShape, m: Int, k: Int, nr: Int, inPlace: Bool) -> Bool {
         let pixels = shape.p * shape.q
         let gathered = inPlace && (shape.n == 1 || nr > 16) ? 10 &* pixels &* k : 0
