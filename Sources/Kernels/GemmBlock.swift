@@ -53,6 +53,9 @@ private protocol BlockColumns {
     /// Three vectors.
     associatedtype Triples: TileTriples where Triples.V == T.Tile
     static func triples(_ g: GemmBlock<T>, _ j: Int) -> Triples
+    /// Four vectors.
+    associatedtype Quads: TileQuads where Quads.V == T.Tile
+    static func quads(_ g: GemmBlock<T>, _ j: Int) -> Quads
     /// Whether vectors behind the last column may be read.
     static var readsOn: Bool { get }
 }
@@ -70,7 +73,10 @@ private enum Panels<T: Real>: BlockColumns {
         @inline(__always) func vector(_ j: Int) -> Int { (j / (2 &* T.Tile.lanes)) &* g.bPanel &+ j % (2 &* T.Tile.lanes) }
         let first = vector(j)
         return PanelTriples(
-            b: g.b + first, second: vector(j &+ T.Tile.lanes) &- first, third: vector(j &+ 2 &* T.Tile.lanes) &- first, stride: g.bStride)
+            b: g.b + first, second: vector(j &+ T.Tile.lanes) &- first, third: vector(j &+ 2 &* T.Tile.lanes) &- first)
+    }
+    @inline(__always) static func quads(_ g: GemmBlock<T>, _ j: Int) -> PanelQuads<T.Tile> {
+        PanelQuads(b: g.b + (j / (2 &* T.Tile.lanes)) &* g.bPanel, panel: g.bPanel)
     }
     @inline(__always) static var readsOn: Bool { false }
 }
@@ -85,6 +91,12 @@ private enum InPlace<T: Real>: BlockColumns {
         let starts = g.bStarts.unsafelyUnwrapped + j / T.Tile.lanes
         return PixelTriples(
             first: g.b + Int(starts[0]), second: g.b + Int(starts[1]), third: g.b + Int(starts[2]), offset: g.bOffsets.unsafelyUnwrapped)
+    }
+    @inline(__always) static func quads(_ g: GemmBlock<T>, _ j: Int) -> PixelQuads<T.Tile> {
+        let starts = g.bStarts.unsafelyUnwrapped + j / T.Tile.lanes
+        return PixelQuads(
+            first: g.b + Int(starts[0]), second: g.b + Int(starts[1]), third: g.b + Int(starts[2]), fourth: g.b + Int(starts[3]),
+            offset: g.bOffsets.unsafelyUnwrapped)
     }
     @inline(__always) static var readsOn: Bool { true }
 }
@@ -176,6 +188,7 @@ private func someTiles<B: BlockColumns>(
 @inline(__always)
 private func wideRows<T: Real>(_ g: GemmBlock<T>) -> Int {
     guard Level.hasWideTile && g.m >= 24 && g.aLast >= (g.m &- 1) / g.height &* g.aPanel else { return 0 }
+    guard g.bOffsets != nil || g.bStride == 2 &* T.Tile.lanes else { return 0 }
     let rest = g.m & 7, rows = g.m &- rest
     if g.hasEvenRows { return rows }
     guard g.height & 3 == 0 else { return 0 }
@@ -221,14 +234,55 @@ private func wideTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _ end: Int, _ j: In
     }
 }
 
-@inline(never)
+/// How A lies: distances that are constants make the loops of tiles shorter.
+private enum Layout { case inPlace, packed, other }
+
+@inline(__always)
+private func layout<T: Real>(_ g: GemmBlock<T>) -> Layout {
+    if g.aStep == 1 { return .inPlace }
+    return g.aRow == 1 && g.aStep == Level.mr ? .packed : .other
+}
+
+@inline(__always)
 private func runWideTile<T: Real, B: TileTriples>(
     _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ahead: UnsafePointer<T>,
     _ step: Int
 ) where B.V == T.Tile {
+    switch layout(g) {
+    case .inPlace: wideTileInPlace(g, a, b, start, c, ahead, step)
+    case .packed: wideTilePacked(g, a, b, start, c, ahead, step)
+    case .other: wideTile(g, a, b, start, c, ahead, step)
+    }
+}
+
+@inline(never)
+private func wideTileInPlace<T: Real, B: TileTriples>(
+    _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ahead: UnsafePointer<T>,
+    _ step: Int
+) where B.V == T.Tile {
     gemmWideTile(
-        k: g.k, a: a, b: b, start: start, c: c, ldc: g.ldc, accumulate: g.adds, far: g.far, stream: g.stream, ahead: ahead, aheadStep: step,
-        zero: T.Tile(0))
+        k: g.k, a: TileRows(a.first, a.second, rs: a.rs, ks: 1), b: b, start: start, c: c, ldc: g.ldc, accumulate: g.adds, far: g.far,
+        stream: g.stream, ahead: ahead, aheadStep: step, unrolled: true, zero: T.Tile(0))
+}
+
+@inline(never)
+private func wideTilePacked<T: Real, B: TileTriples>(
+    _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ahead: UnsafePointer<T>,
+    _ step: Int
+) where B.V == T.Tile {
+    gemmWideTile(
+        k: g.k, a: TileRows(a.first, a.second, rs: 1, ks: Level.mr), b: b, start: start, c: c, ldc: g.ldc, accumulate: g.adds, far: g.far,
+        stream: g.stream, ahead: ahead, aheadStep: step, unrolled: true, zero: T.Tile(0))
+}
+
+@inline(never)
+private func wideTile<T: Real, B: TileTriples>(
+    _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ahead: UnsafePointer<T>,
+    _ step: Int
+) where B.V == T.Tile {
+    gemmWideTile(
+        k: g.k, a: a, b: b, start: start, c: c, ldc: g.ldc, accumulate: g.adds, far: g.far, stream: g.stream, ahead: ahead,
+        aheadStep: step, unrolled: false, zero: T.Tile(0))
 }
 
 /// What the tiles of a panel ask the memory for: each its part of the panel that comes next, and where they are few, and use a panel up
@@ -315,21 +369,44 @@ private func runFourVectors<B: BlockColumns>(
     _ ldc: Int, _ accumulate: Bool, _ stream: Bool, _: B.Type
 ) {
     let nr = 2 * B.T.Tile.lanes
-    if rows == 6 {
-        sixRows(g, a, B.rowColumns(g, j), B.rowColumns(g, j &+ nr), start, c, ldc, accumulate, stream)
-    } else {
-        fourRows(g, a, B.columns(g, j), B.columns(g, j &+ nr), start, c, ldc, accumulate, stream)
+    if rows < 6 {
+        return fourRows(g, a, B.columns(g, j), B.columns(g, j &+ nr), start, c, ldc, accumulate, stream)
+    }
+    let rows = TileRows(a, a + 4 &* g.aRow, rs: g.aRow, ks: g.aStep), b = B.quads(g, j)
+    switch layout(g) {
+    case .inPlace: sixRowsInPlace(g, rows, b, start, c, ldc, accumulate, stream)
+    case .packed: sixRowsPacked(g, rows, b, start, c, ldc, accumulate, stream)
+    case .other: sixRows(g, rows, b, start, c, ldc, accumulate, stream)
     }
 }
 
 @inline(never)
-private func sixRows<T: Real, B: TileColumns>(
-    _ g: GemmBlock<T>, _ a: UnsafePointer<T>, _ left: B, _ right: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>,
-    _ ldc: Int, _ accumulate: Bool, _ stream: Bool
+private func sixRowsInPlace<T: Real, B: TileQuads>(
+    _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int, _ accumulate: Bool,
+    _ stream: Bool
 ) where B.V == T.Tile {
-    gemmFourVectors(
-        rows: 6, k: g.k, a: a, rs: g.aRow, ks: g.aStep, left: left, right: right, start: start, c: c, ldc: ldc, accumulate: accumulate,
-        stream: stream, zero: T.Tile(0))
+    gemmSixRows(
+        k: g.k, a: TileRows(a.first, a.second, rs: a.rs, ks: 1), b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream,
+        unrolled: true, zero: T.Tile(0))
+}
+
+@inline(never)
+private func sixRowsPacked<T: Real, B: TileQuads>(
+    _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int, _ accumulate: Bool,
+    _ stream: Bool
+) where B.V == T.Tile {
+    gemmSixRows(
+        k: g.k, a: TileRows(a.first, a.second, rs: 1, ks: Level.mr), b: b, start: start, c: c, ldc: ldc, accumulate: accumulate,
+        stream: stream, unrolled: true, zero: T.Tile(0))
+}
+
+@inline(never)
+private func sixRows<T: Real, B: TileQuads>(
+    _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ldc: Int, _ accumulate: Bool,
+    _ stream: Bool
+) where B.V == T.Tile {
+    gemmSixRows(
+        k: g.k, a: a, b: b, start: start, c: c, ldc: ldc, accumulate: accumulate, stream: stream, unrolled: false, zero: T.Tile(0))
 }
 
 @inline(never)
@@ -337,8 +414,8 @@ private func fourRows<T: Real, B: TileColumns>(
     _ g: GemmBlock<T>, _ a: UnsafePointer<T>, _ left: B, _ right: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>,
     _ ldc: Int, _ accumulate: Bool, _ stream: Bool
 ) where B.V == T.Tile {
-    gemmFourVectors(
-        rows: 4, k: g.k, a: a, rs: g.aRow, ks: g.aStep, left: left, right: right, start: start, c: c, ldc: ldc, accumulate: accumulate,
+    gemmFourRows(
+        k: g.k, a: a, rs: g.aRow, ks: g.aStep, left: left, right: right, start: start, c: c, ldc: ldc, accumulate: accumulate,
         stream: stream, zero: T.Tile(0))
 }
 

@@ -307,10 +307,10 @@ func gemmRow<B: TileColumns>(
     r4.store(c + 4 * w); r5.store(c + 5 * w); r6.store(c + 6 * w); r7.store(c + 7 * w)
 }
 
-/// Four or six rows against four vectors: sixteen or 24 chains.
+/// Four rows against four vectors: sixteen chains.
 @_transparent
-func gemmFourVectors<B: TileColumns>(
-    rows: Int, k: Int, a: UnsafePointer<B.V.Scalar>, rs: Int, ks: Int, left: B, right: B, start: TileStart<B.V.Scalar>,
+func gemmFourRows<B: TileColumns>(
+    k: Int, a: UnsafePointer<B.V.Scalar>, rs: Int, ks: Int, left: B, right: B, start: TileStart<B.V.Scalar>,
     c: UnsafeMutablePointer<B.V.Scalar>, ldc: Int, accumulate: Bool, stream: Bool, zero: B.V
 ) {
     typealias V = B.V
@@ -319,8 +319,6 @@ func gemmFourVectors<B: TileColumns>(
     var r1a = zero, r1b = zero, r1c = zero, r1d = zero
     var r2a = zero, r2b = zero, r2c = zero, r2d = zero
     var r3a = zero, r3b = zero, r3c = zero, r3d = zero
-    var r4a = zero, r4b = zero, r4c = zero, r4d = zero
-    var r5a = zero, r5b = zero, r5c = zero, r5d = zero
     switch start {
     case .zero: break
     case .rows(let p, let stride):
@@ -332,21 +330,11 @@ func gemmFourVectors<B: TileColumns>(
         r2a = .load(q); r2b = .load(q + 1 * w); r2c = .load(q + 2 * w); r2d = .load(q + 3 * w)
         q += stride
         r3a = .load(q); r3b = .load(q + 1 * w); r3c = .load(q + 2 * w); r3d = .load(q + 3 * w)
-        if rows > 4 {
-            q += stride
-            r4a = .load(q); r4b = .load(q + 1 * w); r4c = .load(q + 2 * w); r4d = .load(q + 3 * w)
-            q += stride
-            r5a = .load(q); r5b = .load(q + 1 * w); r5c = .load(q + 2 * w); r5d = .load(q + 3 * w)
-        }
     case .splat(let p):
         r0a = V(p[0]); r0b = r0a; r0c = r0a; r0d = r0a
         r1a = V(p[1]); r1b = r1a; r1c = r1a; r1d = r1a
         r2a = V(p[2]); r2b = r2a; r2c = r2a; r2d = r2a
         r3a = V(p[3]); r3b = r3a; r3c = r3a; r3d = r3a
-        if rows > 4 {
-            r4a = V(p[4]); r4b = r4a; r4c = r4a; r4d = r4a
-            r5a = V(p[5]); r5b = r5a; r5c = r5a; r5d = r5a
-        }
     }
     var a = TileRows(a, rs: rs, ks: ks)
     var left = left
@@ -354,7 +342,7 @@ func gemmFourVectors<B: TileColumns>(
     for _ in 0..<k {
         let (ba, bb) = left.next()
         let (bc, bd) = right.next()
-        a.hide(rows)
+        a.hide(4)
         var s = V(a.first.pointee)
         r0a = .fma(s, ba, r0a); r0b = .fma(s, bb, r0b); r0c = .fma(s, bc, r0c); r0d = .fma(s, bd, r0d)
         s = V(a.first[a.rs])
@@ -363,13 +351,7 @@ func gemmFourVectors<B: TileColumns>(
         r2a = .fma(s, ba, r2a); r2b = .fma(s, bb, r2b); r2c = .fma(s, bc, r2c); r2d = .fma(s, bd, r2d)
         s = V(a.first[a.rs3])
         r3a = .fma(s, ba, r3a); r3b = .fma(s, bb, r3b); r3c = .fma(s, bc, r3c); r3d = .fma(s, bd, r3d)
-        if rows > 4 {
-            s = V(a.second.pointee)
-            r4a = .fma(s, ba, r4a); r4b = .fma(s, bb, r4b); r4c = .fma(s, bc, r4c); r4d = .fma(s, bd, r4d)
-            s = V(a.second[a.rs])
-            r5a = .fma(s, ba, r5a); r5b = .fma(s, bb, r5b); r5c = .fma(s, bc, r5c); r5d = .fma(s, bd, r5d)
-        }
-        a.next(rows)
+        a.next(4)
     }
     var q = c
     if accumulate {
@@ -380,12 +362,6 @@ func gemmFourVectors<B: TileColumns>(
         r2a = r2a + .load(q); r2b = r2b + .load(q + 1 * w); r2c = r2c + .load(q + 2 * w); r2d = r2d + .load(q + 3 * w)
         q += ldc
         r3a = r3a + .load(q); r3b = r3b + .load(q + 1 * w); r3c = r3c + .load(q + 2 * w); r3d = r3d + .load(q + 3 * w)
-        if rows > 4 {
-            q += ldc
-            r4a = r4a + .load(q); r4b = r4b + .load(q + 1 * w); r4c = r4c + .load(q + 2 * w); r4d = r4d + .load(q + 3 * w)
-            q += ldc
-            r5a = r5a + .load(q); r5b = r5b + .load(q + 1 * w); r5c = r5c + .load(q + 2 * w); r5d = r5d + .load(q + 3 * w)
-        }
         q = c
     }
     if stream {
@@ -396,12 +372,6 @@ func gemmFourVectors<B: TileColumns>(
         r2a.stream(q); r2b.stream(q + 1 * w); r2c.stream(q + 2 * w); r2d.stream(q + 3 * w)
         q += ldc
         r3a.stream(q); r3b.stream(q + 1 * w); r3c.stream(q + 2 * w); r3d.stream(q + 3 * w)
-        if rows > 4 {
-            q += ldc
-            r4a.stream(q); r4b.stream(q + 1 * w); r4c.stream(q + 2 * w); r4d.stream(q + 3 * w)
-            q += ldc
-            r5a.stream(q); r5b.stream(q + 1 * w); r5c.stream(q + 2 * w); r5d.stream(q + 3 * w)
-        }
         return
     }
     r0a.store(q); r0b.store(q + 1 * w); r0c.store(q + 2 * w); r0d.store(q + 3 * w)
@@ -411,10 +381,4 @@ func gemmFourVectors<B: TileColumns>(
     r2a.store(q); r2b.store(q + 1 * w); r2c.store(q + 2 * w); r2d.store(q + 3 * w)
     q += ldc
     r3a.store(q); r3b.store(q + 1 * w); r3c.store(q + 2 * w); r3d.store(q + 3 * w)
-    if rows > 4 {
-        q += ldc
-        r4a.store(q); r4b.store(q + 1 * w); r4c.store(q + 2 * w); r4d.store(q + 3 * w)
-        q += ldc
-        r5a.store(q); r5b.store(q + 1 * w); r5c.store(q + 2 * w); r5d.store(q + 3 * w)
-    }
 }

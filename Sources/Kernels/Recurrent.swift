@@ -232,7 +232,8 @@ private func tile<V: Wide>(
     var r7a = zero, r7b = zero, r7c = zero
     var a = a
     var b = weights.at.b
-    let step = weights.at.step
+    // A constant but where a tile takes two of a strip's four vectors: four k lie at constant distances from each other.
+    let step = Level.stripVectors == 1 ? w : vectors == 2 ? weights.at.step : vectors * w
     // a constant where vectors alternate
     let apart = Level.stripVectors > 1 ? w : weights.at.apart
     var next = sums.next
@@ -301,13 +302,9 @@ private func tile<V: Wide>(
         a += 1
         b += step
     }
-    if Level.stripVectors > 1 {
-        for _ in 0..<k { multiply() }
-    } else {
-        // as in the tile of the GEMM
-        for _ in 0..<(k / 4) { multiply(); multiply(); multiply(); multiply() }
-        for _ in 0..<(k % 4) { multiply() }
-    }
+    // as in the tile of the GEMM
+    for _ in 0..<(k / 4) { multiply(); multiply(); multiply(); multiply() }
+    for _ in 0..<(k % 4) { multiply() }
     finish(0, vectors, r0a, r0b, r0c, r0d, sums)
     if rows > 1 { finish(1, vectors, r1a, r1b, r1c, r1d, sums) }
     if rows > 2 { finish(2, vectors, r2a, r2b, r2c, r2d, sums) }

@@ -187,7 +187,7 @@ private func wideElement<T: Real>(
     gemmWideTile(
         k: k, a: TileRows(filters, filters + 4, rs: 1, ks: 8),
         b: PixelTriples<T.Tile>(first: tiles, second: tiles + n, third: tiles + 2 &* n, offset: offsets), start: .zero, c: sums,
-        ldc: 3 &* n, accumulate: false, far: false, stream: false, ahead: nil, aheadStep: 0, zero: T.Tile(0))
+        ldc: 3 &* n, accumulate: false, far: false, stream: false, ahead: nil, aheadStep: 0, unrolled: true, zero: T.Tile(0))
 }
 
 /// Four channels against two vectors of tiles, three elements and then the other three: the fewest numbers read for what 24 sums multiply,

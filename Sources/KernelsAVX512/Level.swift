@@ -24,6 +24,14 @@ enum Level {
     @_transparent static func stream<V: SIMD>(_ p: UnsafeMutableRawPointer, _ v: V) {
         snn_stream64(p, unsafeBitCast(v, to: SIMD8<Int64>.self))
     }
+    /// Pointers at which nothing is read before the accumulators of a wide tile are computed.
+    @_transparent static func hide<V: TileVector>(_ p: snn_three_pointers, behind v: Accumulators<V>) -> snn_three_pointers {
+        @inline(__always) func bits(_ v: V) -> SIMD8<Int64> { unsafeBitCast(v, to: SIMD8<Int64>.self) }
+        return snn_hide_behind64(
+            p, bits(v.0), bits(v.1), bits(v.2), bits(v.3), bits(v.4), bits(v.5), bits(v.6), bits(v.7), bits(v.8), bits(v.9), bits(v.10),
+            bits(v.11), bits(v.12), bits(v.13), bits(v.14), bits(v.15), bits(v.16), bits(v.17), bits(v.18), bits(v.19), bits(v.20),
+            bits(v.21), bits(v.22), bits(v.23))
+    }
     /// v * 2^k for integral k.
     @_transparent static func scale(_ v: FloatVector, _ k: FloatVector) -> FloatVector { FloatVector(v: snn_scalef_f32(v.v, k.v)) }
     @_transparent static func scale(_ v: DoubleVector, _ k: DoubleVector) -> DoubleVector { DoubleVector(v: snn_scalef_f64(v.v, k.v)) }

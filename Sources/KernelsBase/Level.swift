@@ -24,6 +24,8 @@ enum Level {
     @_transparent static func stream<V: SIMD>(_ p: UnsafeMutableRawPointer, _ v: V) {
         snn_stream16(p, unsafeBitCast(v, to: SIMD2<Int64>.self))
     }
+    /// The same pointers: without wide tiles there is nothing to keep in order.
+    @_transparent static func hide<T>(_ p: snn_three_pointers, behind _: T) -> snn_three_pointers { p }
     /// v * 2^k for integral k, as two factors, so that results below the normal range round once.
     @_transparent static func scale<V: Wide>(_ v: V, _ k: V) -> V {
         let (half, rest) = V.halves(k)

@@ -468,6 +468,25 @@ static inline __attribute__((always_inline)) const void *snn_hide(const void *p)
     return p;
 }
 
+/* Three pointers at which nothing is read before 24 vectors are computed: the optimiser cannot begin a step of a loop before another is
+ * done, and has registers for all of them. */
+typedef struct {
+    const void *a, *b, *c;
+} snn_three_pointers;
+#if defined(__AVX512F__)
+static inline __attribute__((always_inline)) snn_three_pointers snn_hide_behind64(
+    snn_three_pointers p, snn_i64x8 v0, snn_i64x8 v1, snn_i64x8 v2, snn_i64x8 v3, snn_i64x8 v4, snn_i64x8 v5, snn_i64x8 v6,
+    snn_i64x8 v7, snn_i64x8 v8, snn_i64x8 v9, snn_i64x8 v10, snn_i64x8 v11, snn_i64x8 v12, snn_i64x8 v13, snn_i64x8 v14, snn_i64x8
+    v15, snn_i64x8 v16, snn_i64x8 v17, snn_i64x8 v18, snn_i64x8 v19, snn_i64x8 v20, snn_i64x8 v21, snn_i64x8 v22, snn_i64x8 v23) {
+    __asm__(""
+            : "+r"(p.a), "+r"(p.b), "+r"(p.c)
+            : "v"(v0), "v"(v1), "v"(v2), "v"(v3), "v"(v4), "v"(v5), "v"(v6), "v"(v7), "v"(v8), "v"(v9), "v"(v10), "v"(v11),
+            "v"(v12), "v"(v13), "v"(v14), "v"(v15), "v"(v16), "v"(v17), "v"(v18), "v"(v19), "v"(v20), "v"(v21), "v"(v22),
+            "v"(v23));
+    return p;
+}
+#endif
+
 /* dst[k*ldd + i] = src[i*lds + k] for 8 x 8. Halves of rows i and i + 4 are loaded into one vector: what is left are shuffles within the
  * halves, of which CPUs do two at a time, and none across. */
 static inline __attribute__((always_inline)) void snn_transpose8_f32(const float *src, int64_t lds, float *dst, int64_t ldd) {
