@@ -245,6 +245,47 @@ private func threeRowsInPlace<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ bloc
     }
 }
 
+/// Planes narrower than a vector in their own memory: two rows of outputs are one vector, whose lanes pick their taps from two rows of the
+/// image. These have zeros behind their last column, where taps beyond the border point.
+@inline(never)
+private func narrowRows<T: Real>(_ a: UnsafePointer<snn_depthwise>, _ block: DepthwiseBlock<T>) {
+    typealias V = T.Vector
+    let q = Int(a.pointee.q), r = Int(a.pointee.r), s = Int(a.pointee.s), h = Int(a.pointee.h), w = Int(a.pointee.w)
+    let hs = Int(a.pointee.hs), stride = Int(a.pointee.stride_h), step = Int(a.pointee.dilation_h), top = Int(a.pointee.top)
+    let inside = Inside.bits(0, w)
+    withUnsafeTemporaryAllocation(of: SIMD16<Int32>.self, capacity: s) { buffer in
+        let places = buffer.baseAddress.unsafelyUnwrapped
+        for t in 0..<s {
+            var place = SIMD16<Int32>(repeating: Int32(w))
+            for i in 0..<(2 &* q) {
+                let column = i % q &* Int(a.pointee.stride_w) &+ t &* Int(a.pointee.dilation_w) &- Int(a.pointee.left)
+                if column >= 0 && column < w { place[i] = Int32(i < q ? column : V.lanes &+ column) }
+            }
+            places[t] = place
+        }
+        eachOutput(a, block) { x, filter, bias, y in
+            var i = 0
+            while i < block.rows {
+                // A last row alone is taken twice.
+                let below = i &+ 1 < block.rows ? stride : 0
+                var row = i &* stride &- top
+                var v = V(bias)
+                var tap = filter
+                for _ in 0..<r {
+                    let from = x + row &* hs
+                    let upper = V.load(from, lanes: UInt(bitPattern: row) < UInt(bitPattern: h) ? inside : 0, 0)
+                    let lower = V.load(from + below &* hs, lanes: UInt(bitPattern: row &+ below) < UInt(bitPattern: h) ? inside : 0, 0)
+                    for t in 0..<s { v = .fma(V(tap[t]), .pick(upper, lower, places[t]), v) }
+                    tap += s
+                    row &+= step
+                }
+                v.put(y + i &* q, below > 0 ? 2 &* q : q)
+                i &+= 2
+            }
+        }
+    }
+}
+
 /// Tap number t of a window is at[t] numbers behind its first one.
 @inline(never)
 private func findTaps(_ a: UnsafePointer<snn_depthwise>, _ at: UnsafeMutablePointer<Int>) {
@@ -460,20 +501,22 @@ func depthwise<T: Real>(_ a: UnsafePointer<snn_depthwise>, _: T.Type) {
     let channels = Int(a.pointee.channels), multiplier = Int(a.pointee.multiplier)
     let last = Int((a.pointee.r &- 1) &* a.pointee.dilation_h)
     let three = a.pointee.r == 3 && a.pointee.s == 3 && (stride == 1 || stride == 2 && a.pointee.dilation_h == 1)
+    let small = Level.masksLoads && a.pointee.ws == 1 && a.pointee.h &* a.pointee.w <= 4096
+    let taps = Int(a.pointee.r &* a.pointee.s)
+    let narrow =
+        small && !three && taps <= (stride == 1 ? 25 : 16) && Int(a.pointee.w) < T.Vector.lanes && 2 &* q <= T.Vector.lanes
     let inPlace =
-        Level.masksLoads && three && a.pointee.ws == 1 && a.pointee.stride_w == a.pointee.stride_h
-        && (stride == 1 || a.pointee.dilation_w == 1) && a.pointee.h &* a.pointee.w <= 4096
+        small && three && a.pointee.stride_w == a.pointee.stride_h && (stride == 1 || a.pointee.dilation_w == 1)
     let behind = y + channels &* multiplier &* p &* q
     var c = 0
     while c < channels {
         let count = min(Int(a.pointee.planes), channels &- c)
-        if Level.masksLoads && inPlace {
+        if Level.masksLoads && (narrow || inPlace) {
             let plane = Int(a.pointee.cs)
-            threeRowsInPlace(
-                a,
-                DepthwiseBlock(
-                    x: x + c &* plane, plane: plane, channels: count, rows: p, o: c &* multiplier, y: y + c &* multiplier &* p &* q,
-                    end: behind))
+            let block = DepthwiseBlock(
+                x: x + c &* plane, plane: plane, channels: count, rows: p, o: c &* multiplier, y: y + c &* multiplier &* p &* q, end: behind
+            )
+            if narrow { narrowRows(a, block) } else { threeRowsInPlace(a, block) }
             c &+= count
             continue
         }

@@ -17,6 +17,9 @@ struct GemmBlock<T: Real> {
 
     /// Whether rows of A are as far from each other at a panel's end as in it.
     @inline(__always) var hasEvenRows: Bool { aPanel == height &* aRow }
+    /// How A lies: distances that are constants make the loops of tiles shorter. Against pixels in place it is packed.
+    @inline(__always) var hasRowsInPlace: Bool { aStep == 1 }
+    @inline(__always) var hasPackedRows: Bool { aRow == 1 && aStep == Level.mr }
     /// Where row i of A begins.
     @inline(__always) func rowPlace(_ i: Int) -> Int {
         hasEvenRows ? i &* aRow : i / height &* aPanel &+ i % height &* aRow
@@ -187,7 +190,7 @@ private func someTiles<B: BlockColumns>(
 /// in a panel that has them all, or with one. Few rows come no faster than B does.
 @inline(__always)
 private func wideRows<T: Real>(_ g: GemmBlock<T>) -> Int {
-    guard Level.hasWideTile && g.m >= 24 && g.aLast >= (g.m &- 1) / g.height &* g.aPanel else { return 0 }
+    guard Level.hasWideTile && g.m >= (g.bOffsets != nil ? 16 : 24) && g.aLast >= (g.m &- 1) / g.height &* g.aPanel else { return 0 }
     guard g.bOffsets != nil || g.bStride == 2 &* T.Tile.lanes else { return 0 }
     let rest = g.m & 7, rows = g.m &- rest
     if g.hasEvenRows { return rows }
@@ -234,24 +237,17 @@ private func wideTiles<B: BlockColumns>(_ g: GemmBlock<B.T>, _ end: Int, _ j: In
     }
 }
 
-/// How A lies: distances that are constants make the loops of tiles shorter.
-private enum Layout { case inPlace, packed, other }
-
-@inline(__always)
-private func layout<T: Real>(_ g: GemmBlock<T>) -> Layout {
-    if g.aStep == 1 { return .inPlace }
-    return g.aRow == 1 && g.aStep == Level.mr ? .packed : .other
-}
-
 @inline(__always)
 private func runWideTile<T: Real, B: TileTriples>(
     _ g: GemmBlock<T>, _ a: TileRows<T>, _ b: B, _ start: TileStart<T>, _ c: UnsafeMutablePointer<T>, _ ahead: UnsafePointer<T>,
     _ step: Int
 ) where B.V == T.Tile {
-    switch layout(g) {
-    case .inPlace: wideTileInPlace(g, a, b, start, c, ahead, step)
-    case .packed: wideTilePacked(g, a, b, start, c, ahead, step)
-    case .other: wideTile(g, a, b, start, c, ahead, step)
+    if B.ofPixels || g.hasPackedRows {
+        wideTilePacked(g, a, b, start, c, ahead, step)
+    } else if g.hasRowsInPlace {
+        wideTileInPlace(g, a, b, start, c, ahead, step)
+    } else {
+        wideTile(g, a, b, start, c, ahead, step)
     }
 }
 
@@ -373,10 +369,12 @@ private func runFourVectors<B: BlockColumns>(
         return fourRows(g, a, B.columns(g, j), B.columns(g, j &+ nr), start, c, ldc, accumulate, stream)
     }
     let rows = TileRows(a, a + 4 &* g.aRow, rs: g.aRow, ks: g.aStep), b = B.quads(g, j)
-    switch layout(g) {
-    case .inPlace: sixRowsInPlace(g, rows, b, start, c, ldc, accumulate, stream)
-    case .packed: sixRowsPacked(g, rows, b, start, c, ldc, accumulate, stream)
-    case .other: sixRows(g, rows, b, start, c, ldc, accumulate, stream)
+    if B.readsOn || g.hasPackedRows {
+        sixRowsPacked(g, rows, b, start, c, ldc, accumulate, stream)
+    } else if g.hasRowsInPlace {
+        sixRowsInPlace(g, rows, b, start, c, ldc, accumulate, stream)
+    } else {
+        sixRows(g, rows, b, start, c, ldc, accumulate, stream)
     }
 }
 
@@ -466,10 +464,10 @@ private func partialStart<T: Real>(_ g: GemmBlock<T>, _ i: Int, _ j: Int, _ rows
     if g.chained {
         let c = g.c + (i &* g.ldc &+ j)
         for y in 0..<rows { map(c + y &* g.ldc, tile + y &* width, columns) { (v: T.Vector) in v } }
-    } else if g.first && (g.rowBias != nil || g.columnBias != nil) {
-        for y in 0..<rows {
-            for x in 0..<columns { tile[y &* width &+ x] = g.rowBias?[i &+ y] ?? g.columnBias.unsafelyUnwrapped[j &+ x] }
-        }
+    } else if g.first, let bias = g.rowBias {
+        for y in 0..<rows { fill(tile + y &* width, bias[i &+ y], columns) }
+    } else if g.first, let bias = g.columnBias {
+        for y in 0..<rows { map(bias + j, tile + y &* width, columns) { (v: T.Vector) in v } }
     } else {
         return .zero
     }

@@ -7,6 +7,7 @@ import CSwiftNN
 /// Where a tile of three vectors gets them from.
 protocol TileTriples {
     associatedtype V: TileVector
+    static var ofPixels: Bool { get }
     /// Those `u` numbers of k further on.
     func ahead(_ u: Int) -> (V, V, V)
     mutating func skip(_ u: Int)
@@ -16,6 +17,7 @@ protocol TileTriples {
 
 /// Three vectors of packed panels side by side.
 struct PanelTriples<V: TileVector>: TileTriples {
+    @_transparent static var ofPixels: Bool { false }
     var b: UnsafePointer<V.Scalar>
     /// From the first vector to the others.
     let second, third: Int
@@ -32,6 +34,7 @@ struct PanelTriples<V: TileVector>: TileTriples {
 
 /// Pixels of an image in place: three vectors of them, anywhere.
 struct PixelTriples<V: TileVector>: TileTriples {
+    @_transparent static var ofPixels: Bool { true }
     let first, second, third: UnsafePointer<V.Scalar>
     var offset: UnsafePointer<Int64>
     @_transparent func ahead(_ u: Int) -> (V, V, V) {

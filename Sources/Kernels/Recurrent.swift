@@ -302,9 +302,13 @@ private func tile<V: Wide>(
         a += 1
         b += step
     }
-    // as in the tile of the GEMM
-    for _ in 0..<(k / 4) { multiply(); multiply(); multiply(); multiply() }
-    for _ in 0..<(k % 4) { multiply() }
+    if Level.stripVectors == 1 || vectors > 2 {
+        // as in the tile of the GEMM
+        for _ in 0..<(k / 4) { multiply(); multiply(); multiply(); multiply() }
+        for _ in 0..<(k % 4) { multiply() }
+    } else {
+        for _ in 0..<k { multiply() }
+    }
     finish(0, vectors, r0a, r0b, r0c, r0d, sums)
     if rows > 1 { finish(1, vectors, r1a, r1b, r1c, r1d, sums) }
     if rows > 2 { finish(2, vectors, r2a, r2b, r2c, r2d, sums) }

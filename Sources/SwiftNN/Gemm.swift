@@ -186,15 +186,18 @@ struct OperandRows<T: Element> {
     let data: UnsafePointer<T>
     let panel, rs, ks: Int
 
-    /// Rows first ..< first + count, columns k0 ..< k0 + k: where they lie if their numbers stand side by side, else packed into `copy`.
-    /// Tiles have an even number of rows, so a single last one would be read with what lies behind it. Rows whose distance is a large power
-    /// of two share few sets of the second-level cache, which then does not keep them from one panel of B to the next.
+    /// Whether rows are read where they lie: their numbers stand side by side. Tiles have an even number of rows, so a single last one would
+    /// be read with what lies behind it. Rows whose distance is a large power of two share few sets of the second-level cache, which then
+    /// does not keep them from one panel of B to the next.
+    static func areInPlace(_ source: RowMatrix<T>, _ first: Int, _ count: Int) -> Bool {
+        source.columnStride == 1 && count % 2 == 0 && source.rowStride * MemoryLayout<T>.stride % 16_384 != 0
+            && first / source.inner == (first + count - 1) / source.inner
+    }
+
+    /// Rows first ..< first + count, columns k0 ..< k0 + k, packed into `copy` if they are not read in place.
     init(_ source: RowMatrix<T>, _ first: Int, _ count: Int, _ k0: Int, _ k: Int, copy: UnsafeMutablePointer<T>) {
         let mr = Int(T.kernels.pointee.mr)
-        let distance = source.rowStride * MemoryLayout<T>.stride
-        if source.columnStride == 1 && count % 2 == 0 && distance % 16_384 != 0
-            && first / source.inner == (first + count - 1) / source.inner
-        {
+        if Self.areInPlace(source, first, count) {
             data = source.row(first) + k0
             (panel, rs, ks) = (mr * source.rowStride, source.rowStride, 1)
         } else {
@@ -228,9 +231,10 @@ func gemmBlock<T: Element>(
     T.kernels.pointee.gemm_block(&g)
 }
 
-/// The columns that a block of m rows takes at once: `least`, or three panels where the level has tiles for them.
-func columnsAtOnce<T: Element>(_ m: Int, least: Int, _: T.Type) -> Int {
-    m >= 24 ? max(least, Int(T.kernels.pointee.wide_columns)) : least
+/// The columns that a block of m rows takes at once: `least`, or three panels where the level has tiles for them. Few rows come no faster
+/// than panels do, but for pixels in place, which are near.
+func columnsAtOnce<T: Element>(_ m: Int, least: Int, inPlace: Bool = false, _: T.Type) -> Int {
+    m >= (inPlace ? 16 : 24) ? max(least, Int(T.kernels.pointee.wide_columns)) : least
 }
 
 /// Whether a product has so few multiply-adds that packing its operands would cost more than they do.
@@ -286,11 +290,11 @@ func gemm<T: Element>(
     if panels == nil && m <= 2 * mr && n >= nr && b.rowStride == 1 && b.inner >= n && epilogue.residual == nil && epilogue.activation < 0 {
         return try gemmInPlace(a, b, depths, c: c, ldc: ldc, epilogue: epilogue, threads: threads)
     }
-    // Rows that tiles read where they lie, against so few panels that packing them would be a good part of the work.
-    let inPlace = panels != nil && n <= 2 * nr && m >= 24 && m % 2 == 0 && a.columnStride == 1 && a.inner >= m
-    if m <= Blocking.mc && !inPlace {
+    // So few panels that threads do better to share rows.
+    let narrow = panels != nil && n <= 2 * nr && m >= 24 && OperandRows.areInPlace(a, 0, m)
+    if m <= Blocking.mc && !narrow {
         // A stays: each task packs its own columns' panels of B and uses them at once.
-        let packed = PackedMatrix<T>.size(rows: m, depth: k, width: mr)
+        let packed = OperandRows.areInPlace(a, 0, m) ? 0 : PackedMatrix<T>.size(rows: m, depth: k, width: mr)
         // Panels at hand are read in the order in which they lie in memory, others are packed and used while they are in the nearest cache:
         // one by one, or as many as the last rows or a single row take at once.
         let step = m == 1 ? 4 * nr : columnsAtOnce(m, least: m % mr == 4 ? 2 * nr : nr, T.self)
@@ -301,8 +305,7 @@ func gemm<T: Element>(
         let follow = panels == nil && b.columnStride == 1 && b.rowStride == k && b.inner >= n
         let scratch = try Scratch<T>(packed + perWorker * threads)
         defer { scratch.release() }
-        let rows = PackedMatrix(scratch.base, depth: k, width: mr)
-        rows.pack(a, depth: k, threads: 1)
+        let rows = OperandRows(a, 0, m, 0, k, copy: scratch.base)
         ThreadPool.run(ceilDivide(n, nc), threads: threads) { task, worker in
             let end = min(n, (task + 1) * nc)
             let block = scratch.base + packed + worker * perWorker
@@ -313,7 +316,7 @@ func gemm<T: Element>(
                     let (k0, kb) = depths[d]
                     if panels == nil { packPanels(b, j, columns, k0, kb, nr, block, kb * nr) }
                     gemmBlock(
-                        m: m, n: columns, k: kb, a: rows.data + k0 * mr, aPanel: rows.panel,
+                        m: m, n: columns, k: kb, a: rows.from(0, k0), aPanel: rows.panel, aRow: rows.rs, aStep: rows.ks,
                         b: panels.map { $0.data + (j / nr * $0.panel + k0 * nr) } ?? block, bPanel: panels?.panel ?? kb * nr, c: c + j,
                         ldc: ldc, row: 0, column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue,
                         ahead: follow ? b.data + ((j + step) * k + step * k0) : nil, tile: block + perWorker - mr * nr)

@@ -16,7 +16,7 @@ typedef struct snn_gemm_block {
     const void *a; int64_t a_panel, a_rs, a_ks, a_last;
     const void *b; int64_t b_panel, b_stride; /* element (k,j) at b[(j/nr)*b_panel + k*b_stride + j%nr]; b_stride is nr where it is packed */
     /* not NULL: B is read where it lies: element (k,j) at b[b_starts[j / (nr/2)] + b_offsets[k] + j % (nr/2)]; whole vectors are read, and
-     * b_starts has four numbers for every 2*nr columns begun, for a single row eight for every 4*nr */
+     * b_starts has four numbers for every 2*nr columns begun, for a single row eight for every 4*nr. A is packed then */
     const int64_t *b_starts, *b_offsets;
     void *c; int64_t ldc;
     const void *row_bias;           /* m values or NULL */
@@ -359,7 +359,7 @@ typedef struct snn_dropout {
 
 typedef struct snn_kernels {
     int64_t mr, nr;
-    int64_t wide_columns;                                                       /* of three panels, where tiles take three vectors of 24 rows and more; else 0 */
+    int64_t wide_columns;                                                       /* of three panels, where tiles take three vectors of 24 rows and more (pixels in place: 16); else 0 */
     int64_t lanes;                                                              /* numbers of a vector, the same on every level */
     int64_t strip_vectors;                                                      /* of a strip, that a tile takes at once */
     void (*gemm_block)(const snn_gemm_block *);

@@ -70,10 +70,12 @@ struct ConvolutionShape {
     var isDepthwise: Bool { c == groups && o <= 4 * c }
     var isPadded: Bool { top | bottom | left | right != 0 }
     /// The same for an input of which only the pixels that 1x1 filters see are left.
-    var withoutStride: ConvolutionShape {
+    var withoutStride: ConvolutionShape { ofPixels(rows: p, columns: q) }
+    /// 1x1 filters of images of these pixels.
+    func ofPixels(rows: Int, columns: Int) -> ConvolutionShape {
         ConvolutionShape(
-            n: n, c: c, h: p, w: q, o: o, r: r, s: s, groups: groups, stride: Spatial(h: 1, w: 1), dilation: dilation, top: 0, bottom: 0,
-            left: 0, right: 0, p: p, q: q)
+            n: n, c: c, h: rows, w: columns, o: o, r: r, s: s, groups: groups, stride: Spatial(h: 1, w: 1), dilation: dilation, top: 0,
+            bottom: 0, left: 0, right: 0, p: rows, q: columns)
     }
 }
 
@@ -299,11 +301,20 @@ func convolve<T: Element>(
     let channels = shape.c / groups, m = shape.o / groups
     let k = channels * shape.r * shape.s
     let pixels = shape.p * shape.q
+    // Few 1x1 filters, or some of few channels, read images of whole vectors where they lie: each is one row of pixels.
+    let asRow =
+        shape.r * shape.s == 1 && !shape.isPadded && (m <= 16 || m <= 48 && k <= 64) && pixels % (nr / 2) == 0
+        && (source.strides[3] == 1 || shape.w == 1) && (source.strides[2] == shape.w || shape.h == 1)
+    if asRow {
+        shape = shape.ofPixels(rows: 1, columns: pixels)
+        source = ArrayView(
+            data: source.data, shape: Shape(shape.n, shape.c, 1, pixels), strides: Shape(source.strides[0], source.strides[1], pixels, 1))
+    }
     let chainLength = k <= wholeChain ? wholeChain : longestChain
     let threads = ThreadPool.threads(forWork: shape.n &* groups &* m &* pixels &* max(k, 1) / 8)
 
     // The filters: a matrix of m rows and k columns for every group.
-    let vectors = PixelVectors(shape, m: m, k: k, chainLength: chainLength, nr: nr)
+    let vectors = PixelVectors(shape, m: m, k: k, chainLength: chainLength, nr: nr, asRow: asRow)
     let byPixels = vectors == nil && PixelRows.suit(shape, m: m, k: k, nr: nr, inPlace: PixelRows.inPlace(source, shape))
     let filterWidth = byPixels ? nr : mr
     let packedSize = PackedMatrix<T>.size(rows: m, depth: k, width: filterWidth)

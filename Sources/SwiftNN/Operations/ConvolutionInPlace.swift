@@ -15,8 +15,8 @@ struct PixelVectors {
     /// nil where gathering costs less. A number that is gathered, or copied to its place in the result, costs about as much as ten
     /// multiply-adds; small images are gathered side by side. Of many rows and more than one chain the first share is small, and the panels,
     /// read in memory's order, are ahead, unless an image is large.
-    init?(_ shape: ConvolutionShape, m: Int, k: Int, chainLength: Int, nr: Int) {
-        guard shape.r * shape.s > 1, k <= chainLength || m <= (shape.p * shape.q < 2048 ? 64 : 128) else { return nil }
+    init?(_ shape: ConvolutionShape, m: Int, k: Int, chainLength: Int, nr: Int, asRow: Bool) {
+        guard shape.r * shape.s > 1 || asRow, k <= chainLength || m <= (shape.p * shape.q < 2048 ? 64 : 128) else { return nil }
         wholeRows = shape.q % (nr / 2) == 0 || shape.p == 1
         pitch = wholeRows ? shape.q : PhasePlanes(shape, outputs: shape.p).width
         columns = (shape.p - 1) * pitch + shape.q
@@ -131,7 +131,7 @@ func convolveInPlace<T: Element>(
         && shape.n * shape.o * pixels * size >= Blocking.streamBytes
 
     // Columns of a task: a multiple of the four vectors, of a single row the eight, that the kernel takes at once.
-    let step = m == 1 ? 4 * nr : columnsAtOnce(m, least: 2 * nr, T.self)
+    let step = m == 1 ? 4 * nr : columnsAtOnce(m, least: 2 * nr, inPlace: true, T.self)
     let at = InPlaceTask(shape, vectors, m: m, k: k, chainLength: chainLength, step: step, copied: copied, threads: threads)
     let planes = at.planes, taps = shape.r * shape.s
     let nc = at.columns
