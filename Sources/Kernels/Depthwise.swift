@@ -95,9 +95,13 @@ private struct PaddedTaps<V: Lanes>: ThreeTaps {
 private struct ImageRows<V: Wide> {
     var x: UnsafePointer<V.Scalar>
     let hs: Int, h: Int, top: Int, zeros: UnsafePointer<V.Scalar>
+    /// To the same row of the next plane, which is asked for meanwhile: too far for the hardware to see it coming. To itself where planes are
+    /// small.
+    let next: Int
     @inline(__always) init(_ a: snn_depthwise, _ x: UnsafePointer<V.Scalar>) {
         self.x = x
         (hs, h, top) = (Int(a.hs), Int(a.h), Int(a.top))
+        next = a.h &* a.w >= 1024 ? Int(a.cs) : 0
         zeros = UnsafePointer(a.padded.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self))
     }
     @inline(__always) subscript(_ i: Int) -> UnsafePointer<V.Scalar> {
@@ -119,6 +123,7 @@ private struct ImageTaps<V: Wide>: ThreeTaps {
     }
     @inline(__always) func row(_ i: Int) -> (V, V, V) {
         let from = rows[i] + column
+        snn_prefetch(from + rows.next)
         return (
             .load(from, lanes: first, 0), .load(from + dilation, lanes: second, 0), .load(from + 2 &* dilation, lanes: third, 0)
         )
@@ -141,6 +146,8 @@ private struct ImagePairTaps<V: Wide>: ThreeTaps {
     }
     @inline(__always) func row(_ i: Int) -> (V, V, V) {
         let from = rows[i] + column
+        snn_prefetch(from + rows.next)
+        snn_prefetch(from + (rows.next &+ V.lanes))
         let (first, second) = pair(from, 0)
         return (first, second, pair(from, 2).even)
     }

@@ -76,7 +76,7 @@ private func gemmBlocks<T: Number>(_: T.Type) {
         let nr = kernels.nr
         triples.formUnion([3 * nr / 2, 2 * nr - 3, 2 * nr, 3 * nr, 5 * nr - 1, 6 * nr + 5, 8 * nr])
     }
-    for m in [24, 25, 28, 31, 32, 37, 41, 48, 50] {
+    for m in [16, 19, 22, 24, 25, 28, 31, 32, 37, 41, 48, 50] {
         for n in triples.sorted() {
             for k in [0, 1, 7, 64] {
                 turn += 1
@@ -142,10 +142,10 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             block.height = Int64(height)
             block.a = UnsafeRawPointer(aPacked.pointer)
             (block.a_panel, block.a_rs, block.a_ks, block.a_last) = (Int64(aPanel), 1, Int64(kernels.mr), .max)
-            // half of the cases with an even number of rows: A where it lies, NaN between its rows
+            // half of the cases with an even number of rows, but for pixels in place: A where it lies, NaN between its rows
             let lda = k + 3
             let aRows = Fenced<T>((0..<((m - 1) * lda + k)).map { $0 % lda < k ? a[$0 / lda * k + $0 % lda] : .nan })
-            if m % 2 == 0 && (m / 2 + n) % 2 == 0 {
+            if m % 2 == 0 && (m / 2 + n) % 2 == 0 && !options.inPlace {
                 block.a = UnsafeRawPointer(aRows.pointer + from)
                 (block.a_panel, block.a_rs, block.a_ks) = (Int64(height * lda), Int64(lda), 1)
             }
@@ -163,7 +163,7 @@ private func gemmCase<T: Number>(_ m: Int, _ n: Int, _ k: Int, _ options: GemmOp
             // columns of A in place, of which tiles read an even number
             let columns: [T] = (0..<(options.rows && m % 2 == 0 ? m * depth : 0)).map { a[$0 % m * k + from + $0 / m] }
             let inColumns = Fenced<T>(columns.isEmpty ? [0] : columns)
-            if options.rows && m % 2 == 0 {
+            if options.rows && m % 2 == 0 && !options.inPlace {
                 (block.a, block.a_panel, block.a_rs, block.a_ks) = (UnsafeRawPointer(inColumns.pointer), Int64(height), 1, Int64(m))
                 // where the last tile begins, and no earlier
                 block.a_last = Int64((tiles - 1) * height)
