@@ -208,7 +208,8 @@ def plain(index: int) -> tuple[Any, list[Any], dict[str, Any], list[np.ndarray] 
 
 ROWS: list[Layer | Function] = [*LAYERS, *FUNCTIONS]
 # Layers that write into their input or their statistics: the second call has other numbers.
-MOVING = {"ReLU-inplace"} | {row.id for row in LAYERS if row.training}
+IN_PLACE = {row.id for row in LAYERS if row.options.get("inplace")}
+MOVING = IN_PLACE | {row.id for row in LAYERS if row.training}
 
 
 def tensors(value: Any, draw: random.Random, found: list[Any]) -> Any:
@@ -278,7 +279,7 @@ def one_call(draw: random.Random, counts: Counter[str]) -> None:
     if kind < 0.33 or row.id in MOVING:
         change = lambda a: same_numbers(a, draw)  # noqa: E731
         args, more = [each(a, change) for a in positional], {name: each(a, change) for name, a in keyword.items()}
-        if row.id == "ReLU-inplace":
+        if row.id in IN_PLACE:
             args = [a.copy() for a in positional]
         got = [a.astype(a.dtype.newbyteorder("="), copy=False) for a in flat(target(*args, **more))]  # the input itself of Identity
         if row.id not in MOVING and not same(got, expected or []):
