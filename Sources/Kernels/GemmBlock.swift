@@ -187,7 +187,8 @@ private func someTiles<B: BlockColumns>(
 }
 
 /// How many of the first rows tiles of three vectors take, eight at a time, four of which lie in one panel of A each. The others, too, begin
-/// in a panel that has them all, or with one. Few rows come no faster than B does.
+/// in a panel that has them all, or with one. Few rows come no faster than B does, but
+/// for pixels in place, which are near. Rows of a matrix as B are as far apart as it is wide, which is no constant.
 @inline(__always)
 private func wideRows<T: Real>(_ g: GemmBlock<T>) -> Int {
     guard Level.hasWideTile && g.m >= (g.bOffsets != nil ? 16 : 24) && g.aLast >= (g.m &- 1) / g.height &* g.aPanel else { return 0 }

@@ -1,6 +1,9 @@
 // The GEMM micro-kernel of levels with registers for it: eight rows against three vectors. As many accumulators as twelve rows against two,
 // but eleven loads for their 24 multiply-adds instead of fourteen, which is where Intel's cores have the multiply-adds wait.
 //
+// Where two panels are left, six rows against four vectors: ten loads. Where A's distances are constants (rows in place, packed panels) four
+// k at a time need no instructions but these and one for each pointer; GemmBlock.swift has a function for each way in which A lies.
+//
 // Contract as gemmTile's (GemmTile.swift), for whole tiles: every element has the same chain, so the bits are the same.
 import CSwiftNN
 

@@ -1,4 +1,4 @@
-// Maxima of small windows, straight from the rows of the input: a vector of neighbouring outputs in registers.
+// Maxima of small windows, straight from the rows of the input: a vector of neighbouring outputs in registers, or two rows of a narrow plane.
 import CSwiftNN
 
 /// Columns and distance of small windows.

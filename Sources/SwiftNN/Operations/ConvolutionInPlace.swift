@@ -15,6 +15,7 @@ struct PixelVectors {
     /// nil where gathering costs less. A number that is gathered, or copied to its place in the result, costs about as much as ten
     /// multiply-adds; small images are gathered side by side. Of many rows and more than one chain the first share is small, and the panels,
     /// read in memory's order, are ahead, unless an image is large.
+    /// asRow: 1x1 filters so few that nothing of this is worth a copy.
     init?(_ shape: ConvolutionShape, m: Int, k: Int, chainLength: Int, nr: Int, asRow: Bool) {
         guard shape.r * shape.s > 1 || asRow, k <= chainLength || m <= (shape.p * shape.q < 2048 ? 64 : 128) else { return nil }
         wholeRows = shape.q % (nr / 2) == 0 || shape.p == 1
