@@ -81,7 +81,10 @@ struct PanelColumns<V: TileVector>: TileColumns {
         return vectors
     }
     @_transparent static var isPair: Bool { true }
-    @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) { cacheLines(p, 2 * V.lanes) { snn_prefetch($0) } }
+    @_transparent static func prefetch(_ p: UnsafePointer<V.Scalar>) {
+        // A single line: the prefetchers bring its neighbour.
+        snn_prefetch(p + (min(2 * V.lanes, 64 / MemoryLayout<V.Scalar>.stride) - 1))
+    }
 }
 
 /// The first vectors of a panel whose second ones are zeros.

@@ -181,10 +181,13 @@ struct BlockPixels {
     let offsets: UnsafePointer<Int64>
 }
 
-/// Some rows of A as tiles read them: number k of row i at data[(i / mr) * panel + (i % mr) * rs + k * ks].
+/// Some rows of A as tiles read them: where they lie, number k of row i at data[i * rs + k], or in panels of mr rows, at
+/// data[(i / mr) * packed + (i % mr) * rs + k * ks].
 struct OperandRows<T: Element> {
     let data: UnsafePointer<T>
-    let panel, rs, ks: Int
+    let inPlace: Bool
+    let rs, ks: Int
+    private let packed: Int
 
     /// Whether rows are read where they lie: their numbers stand side by side. Tiles have an even number of rows, so a single last one would
     /// be read with what lies behind it. Rows whose distance is a large power of two share few sets of the second-level cache, which then
@@ -193,21 +196,31 @@ struct OperandRows<T: Element> {
         source.columnStride == 1 && count % 2 == 0 && source.rowStride * MemoryLayout<T>.stride % 16_384 != 0
             && first / source.inner == (first + count - 1) / source.inner
     }
-
-    /// Rows first ..< first + count, columns k0 ..< k0 + k, packed into `copy` if they are not read in place.
-    init(_ source: RowMatrix<T>, _ first: Int, _ count: Int, _ k0: Int, _ k: Int, copy: UnsafeMutablePointer<T>) {
+    /// Rows of the tiles that take m of them: in place as even as can be, for each tile asks the memory for its part of what comes next.
+    static func height(_ m: Int, inPlace: Bool) -> Int {
         let mr = Int(T.kernels.pointee.mr)
-        if Self.areInPlace(source, first, count) {
+        return inPlace ? roundUp(ceilDivide(m, ceilDivide(m, mr)), 2) : mr
+    }
+
+    /// Rows first ..< first + count, columns k0 ..< k0 + k, packed into `copy` if they are not to be read in place.
+    init(_ source: RowMatrix<T>, _ first: Int, _ count: Int, _ k0: Int, _ k: Int, inPlace: Bool, copy: UnsafeMutablePointer<T>) {
+        let mr = Int(T.kernels.pointee.mr)
+        self.inPlace = inPlace
+        if inPlace {
             data = source.row(first) + k0
-            (panel, rs, ks) = (mr * source.rowStride, source.rowStride, 1)
+            (packed, rs, ks) = (0, source.rowStride, 1)
         } else {
             packPanels(source, first, count, k0, k, mr, copy, mr * k)
             data = UnsafePointer(copy)
-            (panel, rs, ks) = (mr * k, 1, mr)
+            (packed, rs, ks) = (mr * k, 1, mr)
         }
     }
     /// From row i, the first of a tile, and column k on.
-    func from(_ i: Int, _ k: Int) -> UnsafePointer<T> { data + (i / Int(T.kernels.pointee.mr) * panel + k * ks) }
+    func from(_ i: Int, _ k: Int) -> UnsafePointer<T> {
+        data + (inPlace ? i * rs + k : i / Int(T.kernels.pointee.mr) * packed + k * ks)
+    }
+    /// From one tile of so many rows to the next.
+    func panel(_ height: Int) -> Int { inPlace ? height * rs : packed }
 }
 
 /// One call of the level's block kernel. height: rows of a tile and of a panel of A. aRow, aStep: from row to row and from k to k of A, 1 and
@@ -294,10 +307,12 @@ func gemm<T: Element>(
     let narrow = panels != nil && n <= 2 * nr && m >= 24 && OperandRows.areInPlace(a, 0, m)
     if m <= Blocking.mc && !narrow {
         // A stays: each task packs its own columns' panels of B and uses them at once.
-        let packed = OperandRows.areInPlace(a, 0, m) ? 0 : PackedMatrix<T>.size(rows: m, depth: k, width: mr)
+        let inPlace = OperandRows.areInPlace(a, 0, m)
+        let packed = inPlace ? 0 : PackedMatrix<T>.size(rows: m, depth: k, width: mr)
         // Panels at hand are read in the order in which they lie in memory, others are packed and used while they are in the nearest cache:
         // one by one, or as many as the last rows or a single row take at once.
-        let step = m == 1 ? 4 * nr : columnsAtOnce(m, least: m % mr == 4 ? 2 * nr : nr, T.self)
+        let height = OperandRows<T>.height(m, inPlace: inPlace)
+        let step = m == 1 ? 4 * nr : columnsAtOnce(m, least: m % height == 4 % height ? 2 * nr : nr, T.self)
         let whole = step == 3 * nr ? step : 4 * nr
         let nc = min(roundUp(Blocking.nc, whole), max(whole, roundUp(ceilDivide(n, threads * 2), whole)))
         let perWorker = (panels == nil ? min(k, Blocking.kc) * step : 0) + mr * nr
@@ -305,7 +320,7 @@ func gemm<T: Element>(
         let follow = panels == nil && b.columnStride == 1 && b.rowStride == k && b.inner >= n
         let scratch = try Scratch<T>(packed + perWorker * threads)
         defer { scratch.release() }
-        let rows = OperandRows(a, 0, m, 0, k, copy: scratch.base)
+        let rows = OperandRows(a, 0, m, 0, k, inPlace: inPlace, copy: scratch.base)
         ThreadPool.run(ceilDivide(n, nc), threads: threads) { task, worker in
             let end = min(n, (task + 1) * nc)
             let block = scratch.base + packed + worker * perWorker
@@ -316,7 +331,8 @@ func gemm<T: Element>(
                     let (k0, kb) = depths[d]
                     if panels == nil { packPanels(b, j, columns, k0, kb, nr, block, kb * nr) }
                     gemmBlock(
-                        m: m, n: columns, k: kb, a: rows.from(0, k0), aPanel: rows.panel, aRow: rows.rs, aStep: rows.ks,
+                        m: m, n: columns, k: kb, height: height, a: rows.from(0, k0), aPanel: rows.panel(height), aRow: rows.rs,
+                        aStep: rows.ks,
                         b: panels.map { $0.data + (j / nr * $0.panel + k0 * nr) } ?? block, bPanel: panels?.panel ?? kb * nr, c: c + j,
                         ldc: ldc, row: 0, column: j, first: d == 0, last: d == depths.count - 1, epilogue: epilogue,
                         ahead: follow ? b.data + ((j + step) * k + step * k0) : nil, tile: block + perWorker - mr * nr)
@@ -465,15 +481,16 @@ func gemmRows<T: Element>(
         let to = min(depths.count, from + 4)
         let start = depths[from].start
         let depth = depths[to - 1].start + depths[to - 1].depth - start
-        let rows = OperandRows(a, i, count, start, depth, copy: block)
+        let rows = OperandRows(a, i, count, start, depth, inPlace: OperandRows.areInPlace(a, i, count), copy: block)
         for row in stride(from: 0, to: m, by: strip) {
+            let here = min(strip, m - row), height = OperandRows<T>.height(here, inPlace: rows.inPlace)
             var j = 0
             while j < n {
                 if Interrupt.stops() { return }
                 for d in from..<to {
                     let (k0, kb) = depths[d]
                     gemmBlock(
-                        m: min(strip, m - row), n: min(step, n - j), k: kb, a: rows.from(row, k0 - start), aPanel: rows.panel,
+                        m: here, n: min(step, n - j), k: kb, height: height, a: rows.from(row, k0 - start), aPanel: rows.panel(height),
                         aRow: rows.rs, aStep: rows.ks, b: b.data + (j / nr * b.panel + k0 * nr), bPanel: b.panel,
                         c: c + ((i + row) * ldc + j), ldc: ldc, row: i + row, column: j, first: d == 0, last: d == depths.count - 1,
                         far: shallow,

@@ -399,7 +399,10 @@ private func runSteps<T: Element>(
     let uniform =
         input.columnStride == 1 && rows.count == s.batch
         && (input.inner == 1 || input.inner >= input.rows || input.outerStride == input.inner * input.rowStride)
-    let gather = !uniform && (input.columnStride != 1 || rows.count < 12)
+    // Short rows side by side are copied in no time, and the sums of some steps at once take fewer calls.
+    let sideBySide = input.columnStride == 1 && input.rowStride == layer.inputSize && input.inner >= s.batch
+    let few = rows.count < 12 || (sideBySide && layer.inputSize <= 32 && Work<T>.steps(forRows: rows.count) > 1)
+    let gather = !uniform && (input.columnStride != 1 || few)
     let stepsAtOnce = uniform || gather ? Work<T>.steps(forRows: rows.count) : 1
 
     var projection = snn_recurrent()
@@ -433,7 +436,10 @@ private func runSteps<T: Element>(
         var m = 0
         for t in t0..<(t0 + count) {
             let n = active(t)
-            if gather {
+            if gather && sideBySide {
+                let from = input.row(timeline.start(t) + rows.lowerBound)
+                T.kernels.pointee.copy(from, 1, work.gathered + m * layer.inputSize, Int64(n * layer.inputSize))
+            } else if gather {
                 for b in 0..<n {
                     let from = input.row(timeline.start(t) + rows.lowerBound + b)
                     let to = work.gathered + (m + b) * layer.inputSize
