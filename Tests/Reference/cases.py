@@ -254,15 +254,20 @@ def pooling(r: Numbers) -> Iterator[Case]:
     options = dict(kernel_size=(2,), dilation=(1,), padding=(0,), stride=(1,))
     yield "unfold_forward", "unbatched", dict(x=r(3, 5, 6), **options), EXACT
     yield "fold_forward", "unbatched", dict(x=r(12, 20), output_size=(5, 6), **options), CLOSE
-    for mode in range(3):
-        for size in ((1, 1), (3, 4), (12, 34), (9, 65), (18, 66)):
-            for corners in (0, 1) if mode == k.BILINEAR else (0,):
+    for mode in range(7):
+        exactness = EXACT if mode in (k.NEAREST, k.NEAREST_EXACT) else SUMS
+        for size in ((1, 1), (3, 4), (12, 34), (9, 65), (18, 66), (9, 33)):
+            for corners in (0,) if mode in (k.NEAREST, k.NEAREST_EXACT, k.LANCZOS_SMOOTH) else (0, 1):
                 fields = dict(x=r(2, 2, 9, 33), output_size=size, mode=mode, align_corners=corners, scale_h=0.0, scale_w=0.0)
-                yield "interpolate_forward", f"mode{mode}size{size}corners{corners}", fields, SUMS if mode == k.BILINEAR else EXACT
+                yield "interpolate_forward", f"mode{mode}size{size}corners{corners}", fields, exactness
         fields = dict(x=r(1, 2, 7, 9), output_size=(10, 22), mode=mode, align_corners=0, scale_h=1.5, scale_w=2.5)
-        yield "interpolate_forward", f"mode{mode}scale", fields, SUMS if mode == k.BILINEAR else EXACT
+        yield "interpolate_forward", f"mode{mode}scale", fields, exactness
+        fields = dict(x=r(2, 33, 9, 3).transpose(0, 3, 2, 1), output_size=(9, 20), mode=mode, align_corners=0, scale_h=0.0, scale_w=0.6)
+        yield "interpolate_forward", f"mode{mode}turned", fields, exactness
+        if mode > k.NEAREST_EXACT:
+            continue
         fields = dict(x=r(2, 2, 9), output_size=(31,), mode=mode, align_corners=0, scale_h=0.0, scale_w=0.0)
-        yield "interpolate_forward", f"mode{mode}line", fields, SUMS if mode == k.BILINEAR else EXACT
+        yield "interpolate_forward", f"mode{mode}line", fields, exactness
 
 
 SPECIAL = [

@@ -17,7 +17,7 @@ from .arrays import real
 from .attention import attention_forward
 from .conv import conv_forward, conv_transpose_forward
 from .embedding import embedding_bag, embedding_forward
-from .interpolate import interpolate_forward
+from .interpolate import resize
 from .linear import bilinear_forward, linear_forward
 from .normalization import batch_norm_forward, batch_stats_forward, group_norm_forward, layer_norm_forward, rms_norm_forward
 from .padding import pad_forward
@@ -236,15 +236,21 @@ def Fold(p, input, *, output_size, kernel_size, dilation=1, padding=0, stride=1)
     return fold_forward(input, *(_tuple(v, 2) for v in (output_size, kernel_size, dilation, padding, stride)))
 
 
-def Upsample(p, input, *, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
+def Upsample(p, input, *, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False):
     dims = np.ndim(input) - 2
     scales = (0.0,) * dims
     if size is None:
         factors = (scale_factor,) * dims if isinstance(scale_factor, (int, float)) else tuple(scale_factor)
         size = tuple(math.floor(h * f) for h, f in zip(np.shape(input)[2:], factors))
         scales = (0.0,) * dims if recompute_scale_factor else factors
-    kind = {"nearest": k.NEAREST, "nearest-exact": k.NEAREST_EXACT, "linear": k.BILINEAR, "bilinear": k.BILINEAR}[mode]
-    return interpolate_forward(input, _tuple(size, dims), kind, bool(align_corners), *scales)
+    if mode == "area":
+        return _adaptive(dims, input, size)
+    name = mode.replace("trilinear", "linear").replace("bilinear", "linear").replace("linear", "bilinear") + " smooth" * antialias
+    kind = getattr(k, name.upper().replace("-", "_").replace(" ", "_"))
+    y, type_ = real(input), np.float32 if np.asarray(input).dtype == np.float32 else np.float64
+    for axis, out, scale in zip(range(2, 2 + dims), _tuple(size, dims), scales):
+        y = resize(y, axis, out, kind, bool(align_corners), scale, type_)
+    return y
 
 
 def UpsamplingNearest2d(p, input, *, size=None, scale_factor=None):

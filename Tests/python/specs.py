@@ -610,6 +610,12 @@ def _others() -> Iterator[Layer]:
         yield Layer("Upsample", dict(scale_factor=(1.5, 2.3), mode=mode), ((2, 3, 4, 5),), f"scales {mode}")
     yield Layer("Upsample", dict(size=9, mode="linear"), ((2, 3, 4),), "linear")
     yield Layer("Upsample", dict(size=(7, 11), mode="bilinear", align_corners=True), ((2, 3, 4, 5),), "corners")
+    yield Layer("Upsample", dict(size=(7, 11), mode="bicubic"), ((2, 3, 4, 5),), "size bicubic")
+    yield Layer("Upsample", dict(scale_factor=(1.5, 0.6), mode="bicubic", align_corners=True), ((2, 3, 4, 5),), "corners bicubic")
+    for mode in ("nearest", "nearest-exact", "trilinear", "area"):
+        yield Layer("Upsample", dict(size=(5, 2, 7), mode=mode), ((2, 3, 3, 4, 5),), f"volume {mode}")
+        yield Layer("Upsample", dict(scale_factor=(1.5, 2.3, 0.8), mode=mode), ((2, 3, 3, 4, 5),), f"scales volume {mode}")
+    yield Layer("Upsample", dict(scale_factor=2, mode="trilinear", align_corners=True), ((1, 2, 3, 4, 5),), "corners trilinear")
     yield Layer("UpsamplingNearest2d", dict(scale_factor=2), ((2, 3, 4, 5),))
     yield Layer("UpsamplingBilinear2d", dict(size=(7, 3)), ((2, 3, 4, 5),))
 

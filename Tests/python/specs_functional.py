@@ -142,6 +142,12 @@ def _pools() -> Iterator[Function]:
     yield Function("interpolate", ((2, 3, 5),), resample, dict(scale_factor=2.4, mode="linear", recompute_scale_factor=True), "recomputed")
     yield Function("interpolate", ((2, 3, 4, 5),), resample, dict(size=Value((9, 3)), mode="bilinear", align_corners=True), "corners")
     yield Function("interpolate", ((2, 3, 5),), resample, dict(size=12, mode="nearest-exact"), "exact")
+    for mode in ("bilinear", "bicubic", "lanczos"):
+        yield Function("interpolate", ((2, 3, 9, 7),), resample, dict(size=Value((4, 3)), mode=mode, antialias=True), f"smooth {mode}")
+        yield Function(
+            "interpolate", ((2, 3, 5, 9),), resample, dict(scale_factor=Value((1.7, 0.3)), mode=mode, antialias=True), f"scales {mode}"
+        )
+    yield Function("interpolate", ((1, 2, 3, 4, 5),), resample, dict(scale_factor=1.7, mode="trilinear"), "volume")
 
 
 def _elementwise() -> Iterator[Function]:

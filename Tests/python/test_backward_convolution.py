@@ -210,7 +210,9 @@ def linear_maps() -> Iterator[tuple[str, str, Callable[[np.ndarray], np.ndarray]
     ):
         yield f"adaptive {shape} {size}", "adaptive_avg_pool", lambda x, s=size: adaptive_avg_pool_forward(x, s), shape, (size,)
     for shape, size in (((2, 3, 5, 4), (11, 8)), ((2, 3, 5, 9), (2, 3)), ((1, 2, 5), (13,)), ((1, 1, 1, 1), (3, 2)), ((0, 2, 5), (4,))):
-        for mode, align in ((k.NEAREST, 0), (k.NEAREST_EXACT, 0), (k.BILINEAR, 0), (k.BILINEAR, 1)):
+        for mode, align in ((k.NEAREST, 0), (k.NEAREST_EXACT, 0), (k.BILINEAR, 0), (k.BILINEAR, 1), *((m, 0) for m in range(3, 7))):
+            if mode > k.NEAREST_EXACT and len(size) == 1:
+                continue
             fields = (size, mode, align, 0.0, 0.0)
             yield f"interpolate {shape} {fields}", "interpolate", lambda x, f=fields: interpolate_forward(x, *f), shape, fields
     fields = ((7, 9), k.BILINEAR, 0, 1.5, 1.9)
@@ -397,5 +399,11 @@ def test_errors() -> None:
         _native.max_unpool_backward(x, np.full((1, 2, 2, 2), 16), (4, 4))
     with pytest.raises(ValueError, match="interpolate_backward: dy has shape"):
         _native.interpolate_backward(np.zeros((1, 2, 2, 3)), x.shape, (2, 2), k.NEAREST, 0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="interpolate: unknown mode"):
+        _native.interpolate_forward(x, (2, 2), 7, 0, 0.0, 0.0)
+    with pytest.raises(ValueError, match=r"cubic and smooth modes resize \(N, C, H, W\)"):
+        _native.interpolate_forward(x[0], (2,), k.BICUBIC, 0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="align_corners does not go with Lanczos"):
+        _native.interpolate_forward(x, (2, 2), k.LANCZOS_SMOOTH, 1, 0.0, 0.0)
     with pytest.raises(ValueError, match="pad_backward: dy has shape"):
         _native.pad_backward(np.zeros((1, 2, 4, 4)), x.shape, (1, 1), k.PAD_CONSTANT)

@@ -347,6 +347,10 @@ WRONG = [
     Wrong(lambda: F.interpolate(x(1, 1, 4, 4), size=3, scale_factor=2), ValueError, ("size", "scale_factor"), "interpolate: both"),
     Wrong(lambda: F.interpolate(x(1, 1, 4, 4), 3, mode="foo"), (ValueError, NotImplementedError), ("mode", "foo"), "interpolate: mode"),
     Wrong(lambda: F.interpolate(x(1, 1, 4, 4), 3, align_corners=True), ValueError, ("align_corners",), "interpolate: corners of nearest"),
+    Wrong(lambda: F.interpolate(x(1, 1, 4), 3, mode="trilinear"), NotImplementedError, ("trilinear", "(1, 1, 4)"), "interpolate: dims"),
+    Wrong(lambda: F.interpolate(x(1, 1, 4), 3, mode="linear", antialias=True), ValueError, ("antialias", "linear"), "interpolate: smooth"),
+    Wrong(lambda: F.interpolate(x(1, 1, 4, 4), 3, mode="lanczos"), ValueError, ("lanczos", "antialias"), "interpolate: lanczos"),
+    Wrong(lambda: F.interpolate(x(1, 1, 4, 4, 4), (3, 0, 2)), SHAPE, ("(3, 0, 2)",), "interpolate: nothing left"),
     Wrong(lambda: F.one_hot(np.array([1, 5]), 3), (ValueError, RuntimeError), ("5", "3"), "one_hot: class"),
     Wrong(lambda: F.glu(x(3, 5)), (ValueError, RuntimeError), ("5",), "glu: odd"),
     Wrong(

@@ -59,7 +59,10 @@ enum {
 /** What pad_forward puts round an array. */
 enum { SNN_PAD_CONSTANT = 0, SNN_PAD_REFLECT = 1, SNN_PAD_REPLICATE = 2, SNN_PAD_CIRCULAR = 3 };
 /** How interpolate_forward finds a value between others. */
-enum { SNN_NEAREST = 0, SNN_BILINEAR = 1 /**< linear in 1-D */, SNN_NEAREST_EXACT = 2 };
+enum {
+    SNN_NEAREST = 0, SNN_BILINEAR = 1 /**< linear in 1-D */, SNN_NEAREST_EXACT = 2, SNN_BICUBIC = 3,
+    SNN_BILINEAR_SMOOTH = 4 /**< antialias=True: a filter as wide as an output */, SNN_BICUBIC_SMOOTH = 5, SNN_LANCZOS_SMOOTH = 6,
+};
 /** Recurrent cells. */
 enum { SNN_RNN_TANH = 0, SNN_RNN_RELU = 1, SNN_LSTM = 2, SNN_GRU = 3 };
 /** Distributions of random_forward. */

@@ -145,17 +145,21 @@ def pad(r: Choices) -> Call:
 
 
 def interpolate(r: Choices) -> Call:
-    dims = r.int(1, 2)
-    mode = r.one_of("nearest", "nearest-exact", "linear" if dims == 1 else "bilinear")
+    dims = r.int(1, 3)
+    more = {1: ("linear",), 2: ("bilinear", "bicubic", "bilinear smooth", "bicubic smooth", "lanczos smooth"), 3: ("trilinear",)}
+    mode, _, smooth = r.one_of("nearest", "nearest-exact", *more[dims]).partition(" ")
     options: dict[str, Any] = dict(mode=mode)
+    if smooth:
+        options["antialias"] = True
     if r.int(0, 1):
-        options["size"] = r.ints(1, 20, dims)
+        # Of smooth images one column wide PyTorch gives other numbers than of their transposes one row high.
+        options["size"] = r.ints(2 if smooth else 1, 20, dims)
     else:
         # PyTorch's kernel for small planes ignores a scale that gives once or twice the size; its kernels for large ones and lines do not
         scales = [r.one_of(float(r.rng.uniform(0.4, 0.95)), 2.0, float(r.rng.uniform(2.4, 4))) for _ in range(dims)]
         options["scale_factor"] = tuple(scales)
         options["recompute_scale_factor"] = r.one_of(None, True, False)
-    if mode.endswith("linear"):
+    if mode.endswith(("linear", "cubic")):
         options["align_corners"] = r.one_of(None, True, False)
     # PyTorch's channels-last path rounds otherwise than its contiguous one
     return "interpolate", (r.tensor(*r.ints(1, 3, 2), *r.ints(3, 12, dims)).contiguous(),), options

@@ -13,12 +13,22 @@ from .._native import adaptive_avg_pool_forward, interpolate_forward, pad_forwar
 from ..errors import ShapeError
 from ._arguments import Array, _as_array, _ints, _real, _sizes
 from ._signatures import one_input
+from .pooling import adaptive_avg_pool3d
 
 __all__ = ["channel_shuffle", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "upsample"]
 
 # The numbers of swiftnn.h.
 _PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
-_NEAREST, _LINEAR, _NEAREST_EXACT = range(3)
+# By the mode, and whether it is smooth (antialias=True).
+_INTERPOLATIONS = {
+    ("nearest", False): 0, ("linear", False): 1, ("bilinear", False): 1, ("trilinear", False): 1, ("nearest-exact", False): 2,
+    ("bicubic", False): 3, ("bilinear", True): 4, ("bicubic", True): 5, ("lanczos", True): 6,
+}  # fmt: skip
+# The numbers of dimensions that a mode resizes.
+_RESIZED = {
+    "nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2, 3), "linear": (1,), "bilinear": (2,), "bicubic": (2,), "lanczos": (2,),
+    "trilinear": (3,),
+}  # fmt: skip
 
 
 @one_input
@@ -65,21 +75,23 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Array:
-    """Resizes signals or images.
+    """Resizes signals, images or volumes.
 
     Args:
-        input: array (N, C, L) or (N, C, H, W).
+        input: array (N, C, L), (N, C, H, W) or (N, C, D, H, W).
         size: the output's size, an int or one for each dimension.
         scale_factor: or the factor by which the size grows.
-        mode: 'nearest', 'nearest-exact', 'linear' (3-D), 'bilinear' (4-D) or 'area'.
-        align_corners: lays the corner elements on each other (linear and bilinear).
+        mode: 'nearest', 'nearest-exact', 'area'; 'linear' for (N, C, L); 'bilinear', 'bicubic', 'lanczos' for (N, C, H, W); 'trilinear' for
+            (N, C, D, H, W).
+        align_corners: lays the corner elements on each other ('linear' to 'trilinear', 'bicubic').
         recompute_scale_factor: computes the factor again from the rounded output size.
-        antialias: not supported.
+        antialias: takes all that an output covers of the input into account, with 'bilinear', 'bicubic' and 'lanczos', as Pillow does; for
+            smaller images. 'lanczos' needs it.
 
     **Shape**: (N, C, H, W) -> (N, C, P, Q), P = ⌊H·scale_factor⌋.
 
     Raises:
-        ValueError: both or none of size and scale_factor are given, or align_corners does not go with mode.
+        ValueError: both or none of size and scale_factor are given, or align_corners or antialias does not go with mode.
         NotImplementedError: mode does not go with the number of dimensions.
 
     Example:
@@ -88,18 +100,17 @@ def interpolate(
     """
     x = _as_array(input)
     shape, count = x.shape, len(x.shape) - 2
-    if mode in ("nearest", "nearest-exact", "area"):
-        if align_corners is not None:
-            raise ValueError(f"align_corners can only be set with mode 'linear' or 'bilinear', but got mode={mode!r}")
-    elif {"linear": 1, "bilinear": 2}.get(mode) != count:
+    if mode in ("nearest", "nearest-exact", "area") and align_corners is not None:
+        raise ValueError(f"align_corners can only be set with the modes 'linear' to 'trilinear' and 'bicubic', but got mode={mode!r}")
+    if count not in _RESIZED.get(mode, ()):
         raise NotImplementedError(
-            f"mode={mode!r} does not go with an input with {count + 2} dimensions: "
-            "expected 'nearest', 'nearest-exact' or 'area', 'linear' for (N, C, L), 'bilinear' for (N, C, H, W)"
+            f"mode={mode!r} does not go with an input of shape {tuple(shape)}: expected 'nearest', 'nearest-exact' or 'area', 'linear' for "
+            "(N, C, L), 'bilinear', 'bicubic' or 'lanczos' for (N, C, H, W), 'trilinear' for (N, C, D, H, W)"
         )
-    if count not in (1, 2):
-        raise NotImplementedError(f"input must be (N, C, L) or (N, C, H, W), but got shape {tuple(shape)}")
-    if antialias:
-        raise NotImplementedError("antialias=True is not supported; smooth the input before, or use mode='area'")
+    if mode == "lanczos" and (not antialias or align_corners):
+        raise ValueError("mode='lanczos' needs antialias=True and no align_corners")
+    if antialias and (mode, True) not in _INTERPOLATIONS:
+        raise ValueError(f"antialias=True goes with 'bilinear', 'bicubic' and 'lanczos', but got mode={mode!r}")
     if (size is None) == (scale_factor is None):
         raise ValueError("exactly one of size and scale_factor must be given")
     scales: tuple[float, ...] = (0.0,) * count
@@ -119,10 +130,17 @@ def interpolate(
         if not recompute_scale_factor and mode != "area":
             scales = factors
     if mode == "area":
-        return adaptive_avg_pool_forward(x, output)
-    code = {"nearest": _NEAREST, "nearest-exact": _NEAREST_EXACT}.get(mode, _LINEAR)
-    scale_h, scale_w = scales if count == 2 else (0.0, scales[0])
-    return interpolate_forward(x, output, code, bool(align_corners), scale_h, scale_w)
+        return adaptive_avg_pool3d(x, output) if count == 3 else adaptive_avg_pool_forward(x, output)
+    code, corners = _INTERPOLATIONS[mode, bool(antialias)], bool(align_corners)
+    if count < 3:
+        return interpolate_forward(x, output, code, corners, *((0.0,) * (2 - count) + scales))
+    # Planes, then columns of whole planes.
+    n, c, d, h, w = shape
+    if min(*output, d, h, w) < 1:
+        raise ShapeError(f"input {tuple(shape)} and output {output} need sizes of at least 1")
+    y = interpolate_forward(x.reshape((n, c * d, h, w)), output[1:], code, corners, scales[1], scales[2])
+    y = interpolate_forward(y.reshape((n, c, d, output[1] * output[2])), (output[0], output[1] * output[2]), code, corners, scales[0], 0.0)
+    return y.reshape((n, c, *output))
 
 
 @one_input
@@ -133,7 +151,7 @@ def upsample(
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Array:
-    """Resizes signals or images: the older name of interpolate.
+    """Resizes signals, images or volumes: the older name of interpolate.
 
     **Shape**: (N, C, H, W) -> (N, C, P, Q), P = ⌊H·scale_factor⌋.
 

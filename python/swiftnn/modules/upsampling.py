@@ -13,18 +13,19 @@ __all__ = ["ChannelShuffle", "PixelShuffle", "PixelUnshuffle", "Upsample", "Upsa
 
 
 class Upsample(Module):
-    """Resizes signals or images.
+    """Resizes signals, images or volumes.
 
-    y[..., p] = x[..., ⌊p · H / P⌋] for mode='nearest'; the linear modes mix the two neighbours of position (p + ½) · H / P - ½
+    y[..., p] = x[..., ⌊p · H / P⌋] for mode='nearest'; the linear modes mix the two neighbours of position (p + ½) · H / P - ½ in each
+    dimension, 'bicubic' the four neighbours
 
     Args:
         size: the output's size, an int or one for each dimension.
         scale_factor: or the factor by which the size grows.
-        mode: 'nearest', 'nearest-exact', 'linear' (3-D), 'bilinear' (4-D) or 'area'.
-        align_corners: lays the corner elements on each other (linear and bilinear).
+        mode: 'nearest', 'nearest-exact', 'area'; 'linear' (3-D), 'bilinear' and 'bicubic' (4-D), 'trilinear' (5-D).
+        align_corners: lays the corner elements on each other ('linear' to 'trilinear', 'bicubic').
         recompute_scale_factor: computes the factor again from the rounded output size.
 
-    **Shape**: (N, C, H, W) -> (N, C, P, Q), P = ⌊H·scale_factor⌋; (N, C, L) alike.
+    **Shape**: (N, C, H, W) -> (N, C, P, Q), P = ⌊H·scale_factor⌋; (N, C, L) and (N, C, D, H, W) alike.
 
     Raises:
         ValueError: both or none of size and scale_factor are given, or align_corners does not go with mode.
