@@ -96,40 +96,59 @@ private func padForward<T>(_ a: snn_pad_forward_args, _ value: T) throws(Failure
     guard try output(a.y, a.x.pointee.dtype, shape) else { return }
     if shape.size == 0 { return }
     let y = a.y.pointee.data(T.self)
-    let n = x.count == 0 ? 1 : shape[x.count - 1]
-    let rows = shape.size / n
     let last = x.count - 1
-    ThreadPool.run(rows, threads: ThreadPool.threads(forWork: shape.size)) { row, _ in
-        let to = y + row * n
-        var rest = row
-        var at = 0
-        var i = last - 1
-        while i >= 0 {
+    if last < 0 {
+        y[0] = x.data[0]
+        return
+    }
+    let n = shape[last], rows = shape.size / n
+    let border = borders[last], step = x.strides[last]
+    // the border, the inside in one run, the border
+    let first = max(0, min(n, border.front)), end = max(first, min(n, border.front + border.size))
+    // Rows of planes, the last two dimensions.
+    let plane = last > 0 ? borders[last - 1] : Border(size: 1, front: 0, back: 0)
+    let height = last > 0 ? shape[last - 1] : 1, rowStep = last > 0 ? x.strides[last - 1] : 0
+    /// Where plane number `index` of y comes from; nil: from outside.
+    func source(_ index: Int) -> UnsafePointer<T>? {
+        var rest = index, at = 0
+        for i in stride(from: last - 2, through: 0, by: -1) {
             let from = borders[i].origin(rest % shape[i] - borders[i].front, a.mode)
+            if from < 0 { return nil }
             rest /= shape[i]
-            if from < 0 {
-                for j in 0..<n { to[j] = value }
-                return
-            }
             at += from * x.strides[i]
-            i -= 1
         }
-        if last < 0 {
-            to[0] = x.data[0]
-            return
-        }
-        let border = borders[last]
-        let step = x.strides[last], size = border.size, front = border.front
-        // the border, the inside in one run, the border
-        let first = max(0, min(n, front)), end = max(first, min(n, front + size))
-        for j in 0..<first {
-            let from = border.origin(j - front, a.mode)
-            to[j] = from < 0 ? value : x.data[at + from * step]
-        }
-        for j in first..<end { to[j] = x.data[at &+ (j &- front) &* step] }
-        for j in end..<n {
-            let from = border.origin(j - front, a.mode)
-            to[j] = from < 0 ? value : x.data[at + from * step]
+        return x.data + at
+    }
+    let perTask = max(1, 8192 / n)
+    ThreadPool.run(ceilDivide(rows, perTask), threads: ThreadPool.threads(forWork: shape.size)) { task, _ in
+        var row = task * perTask
+        let stop = min(rows, row + perTask)
+        while row < stop {
+            let top = row % height, count = min(height - top, stop - row)
+            let image = source(row / height)
+            for p in top..<(top + count) {
+                let to = y + row * n
+                row += 1
+                let line = plane.origin(p - plane.front, a.mode)
+                guard let image, line >= 0 else {
+                    for j in 0..<n { to[j] = value }
+                    continue
+                }
+                let from = image + line * rowStep
+                for j in 0..<first {
+                    let i = border.origin(j - border.front, a.mode)
+                    to[j] = i < 0 ? value : from[i * step]
+                }
+                if step == 1 {
+                    memcpy(to + first, from + (first - border.front), (end - first) * MemoryLayout<T>.stride)
+                } else {
+                    for j in first..<end { to[j] = from[(j &- border.front) &* step] }
+                }
+                for j in end..<n {
+                    let i = border.origin(j - border.front, a.mode)
+                    to[j] = i < 0 ? value : from[i * step]
+                }
+            }
         }
     }
 }

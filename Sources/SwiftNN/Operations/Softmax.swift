@@ -1,6 +1,6 @@
 import CSwiftNN
 
-/// y = exp(x - max) / Σ exp(x - max) along an axis, or its logarithm. Threads: rows.
+/// y = exp(x - max) / Σ exp(x - max) along an axis, or its logarithm. Threads: rows, blocks of those that lie side by side (SideBySide).
 @_cdecl("snn_softmax_forward") @implementation
 public func snn_softmax_forward(_ args: UnsafePointer<snn_softmax_forward_args>!) -> snn_status {
     operation { () throws(Failure) in
@@ -9,6 +9,49 @@ public func snn_softmax_forward(_ args: UnsafePointer<snn_softmax_forward_args>!
         } else {
             try softmaxForward(args.pointee, Double.self)
         }
+    }
+}
+
+/// Rows along an axis that has contiguous dimensions behind it: their elements lie side by side, a block of which is transposed, computed row
+/// by row, and transposed back.
+private struct SideBySide<T: Element> {
+    let n, behind, outer: Int
+    private let axis, block: Int
+    /// Numbers of a block.
+    var room: Int { n * block }
+    var threads: Int { ThreadPool.threads(forWork: n &* behind &* outer &* 8) }
+
+    /// nil where they do not, or are too few.
+    init?(_ x: ArrayView<T>, axis: Int) {
+        guard axis + 1 < x.count else { return nil }
+        var size = 1
+        for i in stride(from: x.count - 1, to: axis, by: -1) {
+            guard x.strides[i] == size || x.shape[i] == 1 else { return nil }
+            size *= x.shape[i]
+        }
+        guard size >= 8 else { return nil }
+        self.axis = axis
+        n = x.shape[axis]
+        behind = size
+        outer = x.shape.slice(0, axis).size
+        // As much as the nearest cache holds beside what it comes from, whole lines.
+        block = min(behind, max(16, 4096 / n / 16 * 16))
+    }
+    /// Where the rows behind index `outer` of the leading dimensions begin.
+    func offset(_ outer: Int, _ x: ArrayView<T>) -> Int { x.offset(outer, dims: axis) }
+
+    func forEachBlock(_ body: (_ outer: Int, _ first: Int, _ count: Int, _ worker: Int) -> Void) {
+        let blocks = ceilDivide(behind, block)
+        ThreadPool.run(outer * blocks, threads: threads) { task, worker in
+            let first = task % blocks * block
+            body(task / blocks, first, min(block, behind - first), worker)
+        }
+    }
+    func gather(_ from: UnsafePointer<T>, _ step: Int, _ count: Int, _ line: UnsafeMutablePointer<T>) {
+        T.kernels.pointee.transpose(from, Int64(step), line, Int64(n), Int64(n), Int64(count))
+    }
+    func scatter(_ line: UnsafeMutablePointer<T>, _ count: Int, _ to: UnsafeMutablePointer<T>) {
+        T.kernels.pointee.transpose(line, Int64(n), to, Int64(behind), Int64(count), Int64(n))
     }
 }
 
@@ -22,6 +65,17 @@ func softmaxForward<T: Element>(_ args: snn_softmax_forward_args, _: T.Type) thr
     let y = args.y.pointee.data(T.self)
     if x.size == 0 { return }
     let axis = Int(args.axis) < 0 ? Int(args.axis) + dims : Int(args.axis)
+    if let rows = SideBySide(x, axis: axis) {
+        let lines = try Scratch<T>(rows.room * rows.threads)
+        defer { lines.release() }
+        rows.forEachBlock { outer, first, count, worker in
+            let line = lines.base + worker * rows.room
+            rows.gather(x.data + (rows.offset(outer, x) + first), x.strides[axis], count, line)
+            for i in 0..<count { T.kernels.pointee.softmax(line + i * rows.n, line + i * rows.n, Int64(rows.n), args.log != 0 ? 1 : 0) }
+            rows.scatter(line, count, y + (outer * rows.n * rows.behind + first))
+        }
+        return
+    }
     let n = x.count == 0 ? 1 : x.shape[axis]
     let step = x.count == 0 ? 1 : x.strides[axis]
     // All other dimensions are rows; in y their distance along the axis is the product of the sizes behind it.
@@ -55,7 +109,7 @@ func softmaxForward<T: Element>(_ args: snn_softmax_forward_args, _: T.Type) thr
     }
 }
 
-/// dx = y (dy - Σ dy y) along the axis for y = exp(x - max) / Σ exp(x - max); for its logarithm dx = dy - exp(y) Σ dy. Threads: rows.
+/// dx = y (dy - Σ dy y) along the axis for y = exp(x - max) / Σ exp(x - max); for its logarithm dx = dy - exp(y) Σ dy. Threads as above.
 @_cdecl("snn_softmax_backward") @implementation
 public func snn_softmax_backward(_ args: UnsafePointer<snn_softmax_backward_args>!) -> snn_status {
     operation { () throws(Failure) in
@@ -79,6 +133,20 @@ private func softmaxBackward<T: Element>(_ args: snn_softmax_backward_args, _: T
     let dx = args.dx.pointee.data(T.self)
     if y.size == 0 { return }
     let axis = Int(args.axis) < 0 ? Int(args.axis) + dims : Int(args.axis)
+    if let rows = SideBySide(y, axis: axis), SideBySide(dy, axis: axis) != nil {
+        let lines = try Scratch<T>(2 * rows.room * rows.threads)
+        defer { lines.release() }
+        rows.forEachBlock { outer, first, count, worker in
+            let d = lines.base + 2 * worker * rows.room, line = d + rows.room
+            rows.gather(dy.data + (rows.offset(outer, dy) + first), dy.strides[axis], count, d)
+            rows.gather(y.data + (rows.offset(outer, y) + first), y.strides[axis], count, line)
+            for i in 0..<count {
+                T.kernels.pointee.softmax_backward(d + i * rows.n, line + i * rows.n, line + i * rows.n, Int64(rows.n), args.log)
+            }
+            rows.scatter(line, count, dx + (outer * rows.n * rows.behind + first))
+        }
+        return
+    }
     let n = y.count == 0 ? 1 : y.shape[axis]
     let steps = y.count == 0 ? (1, 1) : (dy.strides[axis], y.strides[axis])
     var others = Shape()

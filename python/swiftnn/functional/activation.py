@@ -10,6 +10,7 @@ import numpy as np
 from .._native import activation_forward, prelu_forward, softmax_forward
 from ..errors import DomainError, ShapeError
 from ..init import _UNIFORM, _draw
+from ..tape import TensorBase
 from ._arguments import Array, _as_array, _axis, _check_writable, _floats, _raw, _real, _whole, _width, _write
 from ._signatures import input_and_weight, logits, one_input, probabilities
 
@@ -587,7 +588,12 @@ def glu(input: Array, dim: int = -1) -> Array:
         raise ShapeError(f"input must have an even size along dim={dim}, but got shape {tuple(x.shape)}")
     before = (slice(None),) * axis
     gate = sigmoid(x[(*before, slice(size // 2, None))])
-    return x[(*before, slice(None, size // 2))].astype(gate.dtype) * gate
+    gated = x[(*before, slice(None, size // 2))]
+    if gated.dtype != gate.dtype:
+        gated = gated.astype(gate.dtype)
+    if isinstance(gate, TensorBase):
+        return gated * gate
+    return np.multiply(gated, gate, out=gate)
 
 
 @probabilities
