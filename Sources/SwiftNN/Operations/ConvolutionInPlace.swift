@@ -14,15 +14,17 @@ struct PixelVectors {
 
     /// nil where gathering costs less. A number that is gathered, or copied to its place in the result, costs about as much as ten
     /// multiply-adds; small images are gathered side by side. Of many rows and more than one chain the first share is small, and the panels,
-    /// read in memory's order, are ahead, unless an image is large.
+    /// read in memory's order, are ahead, unless an image is large, or one long row, of which a task pads what it sees.
     /// asRow: 1x1 filters so few that nothing of this is worth a copy.
     init?(_ shape: ConvolutionShape, m: Int, k: Int, chainLength: Int, nr: Int, asRow: Bool) {
-        guard shape.r * shape.s > 1 || asRow, k <= chainLength || m <= (shape.p * shape.q < 2048 ? 64 : 128) else { return nil }
+        let pixels = shape.p * shape.q
+        let most = shape.p == 1 ? (pixels < 384 ? 64 : 256) : pixels < 2048 ? 64 : 128
+        guard shape.r * shape.s > 1 || asRow, k <= chainLength || m <= most else { return nil }
         wholeRows = shape.q % (nr / 2) == 0 || shape.p == 1
         pitch = wholeRows ? shape.q : PhasePlanes(shape, outputs: shape.p).width
         columns = (shape.p - 1) * pitch + shape.q
         let copied = wholeRows && k <= chainLength ? 0 : m
-        let computed = roundUp(columns, nr), gathered = shape.n > 1 ? shape.p * shape.q : roundUp(shape.p * shape.q, nr)
+        let computed = roundUp(columns, nr), gathered = shape.n > 1 ? pixels : roundUp(pixels, nr)
         guard computed &* (m &* k &+ 10 &* copied) <= gathered &* (m &* k &+ 10 &* k) else { return nil }
     }
 }
@@ -40,12 +42,12 @@ struct PhasePlanes {
     private var plane: Int { rows * width }
     var channel: Int { residues.h * residues.w * plane }
 
-    /// With room for the windows of so many rows of outputs.
-    init(_ shape: ConvolutionShape, outputs: Int) {
+    /// With room for the windows of so many rows of outputs, and columns of them.
+    init(_ shape: ConvolutionShape, outputs: Int, columns: Int? = nil) {
         self.shape = shape
         halo = (shape.r - 1) * shape.dilation.h / shape.stride.h
         rows = outputs + halo
-        width = shape.q + (shape.s - 1) * shape.dilation.w / shape.stride.w
+        width = (columns ?? shape.q) + (shape.s - 1) * shape.dilation.w / shape.stride.w
         residues = shape.residues
     }
 
@@ -53,11 +55,13 @@ struct PhasePlanes {
         (row % shape.stride.h * residues.w + column % shape.stride.w) * plane + row / shape.stride.h * width + column / shape.stride.w
     }
 
-    /// What the windows of rows p ..< p + count of outputs see of some channels, with borders of zeros.
+    /// What the windows of rows p ..< p + count of outputs see of some channels, from column q of outputs on, with borders of zeros.
     func pad<T: Element>(
-        _ x: UnsafePointer<T>, cs: Int, _ hs: Int, _ ws: Int, channels: Int, _ p: Int, _ count: Int, _ out: UnsafeMutablePointer<T>
+        _ x: UnsafePointer<T>, cs: Int, _ hs: Int, _ ws: Int, channels: Int, _ p: Int, _ count: Int, q: Int, _ out: UnsafeMutablePointer<T>
     ) {
         let step = shape.stride.h, rows = count + halo
+        let begin = q * shape.stride.w - shape.left, skipped = min(max(begin, 0), shape.w)
+        let x = x + skipped * ws
         for r in 0..<residues.h {
             // This residue's rows above the image, and those inside.
             let first = r + p * step - shape.top
@@ -65,7 +69,8 @@ struct PhasePlanes {
             let inside = min(max(ceilDivide(shape.h - first, step) - above, 0), rows - above)
             var call = snn_pad(
                 src: x + (first + above * step) * hs, cs: Int64(cs), hs: Int64(step * hs), ws: Int64(ws), planes: Int64(channels),
-                h: Int64(inside), w: Int64(shape.w), top: Int64(above), bottom: Int64(rows - above - inside), left: Int64(shape.left),
+                h: Int64(inside), w: Int64(shape.w - skipped), top: Int64(above), bottom: Int64(rows - above - inside),
+                left: Int64(max(-begin, 0)),
                 phases: Int64(shape.stride.w), residues: Int64(residues.w), phase: Int64(width), dst: out + r * residues.w * plane,
                 plane: Int64(channel), row: Int64(width), step: Int64(plane))
             T.kernels.pointee.pad(&call)
@@ -75,9 +80,10 @@ struct PhasePlanes {
 
 /// What a task of the convolution in place does at once.
 private struct InPlaceTask {
-    /// Columns of outputs, and rows that they may touch.
+    /// Columns of outputs, and what they may touch: rows, or that much of a single one.
     let columns: Int
     let planes: PhasePlanes
+    let isOneRow: Bool
     /// Rows of the filters, whole chains of them, whose channels are padded at a time.
     let depth: Int
     /// Numbers that the padded channels take.
@@ -104,7 +110,9 @@ private struct InPlaceTask {
         }
         let wanted = threads == 1 ? all : max(ceilDivide(all, threads * 4), min(least, ceilDivide(all, threads)))
         columns = min(most / step * step, roundUp(min(wanted, vectors.columns), step))
-        planes = PhasePlanes(shape, outputs: min(shape.p, (columns + pitch - 2) / pitch + 1))
+        isOneRow = shape.p == 1
+        planes = PhasePlanes(
+            shape, outputs: min(shape.p, (columns + pitch - 2) / pitch + 1), columns: isOneRow ? min(columns, shape.q) : nil)
         let chains = max(1, InPlaceTask.near / planes.channel * taps / chainLength)
         depth = copied ? min(k, chains * chainLength) : k
         room = copied ? min(channels, depth / taps + 2) * planes.channel + 2 * step : 0
@@ -183,8 +191,8 @@ func convolveInPlace<T: Element>(
                 let c = from / taps
                 planes.pad(
                     source + c * x.strides[1], cs: x.strides[1], x.strides[2], x.strides[3],
-                    channels: ceilDivide(end, taps) - c, p0, rows, padded)
-                b = UnsafePointer(padded - (c * planes.channel + p0 * planes.width))
+                    channels: ceilDivide(end, taps) - c, p0, rows, q: at.isOneRow ? first : 0, padded)
+                b = UnsafePointer(padded - (c * planes.channel + (at.isOneRow ? first : p0 * planes.width)))
             }
             if direct {
                 gemmBlock(
