@@ -45,6 +45,11 @@ SHAPES = [
     ((3, 12, 1), (1, 333), (1, 9), (1, 4), (0, 4), (1, 3)),
     ((40, 12, 1), (1, 64), (1, 7), (1, 1), (0, 0), (1, 1)),
     ((1, 2, 1), (3, 70), (3, 2), (1, 1), (0, 0), (1, 1)),
+    # dilated: a convolution for each residue, of all sizes, of pixels beyond one border or not reached at the other
+    ((32, 40, 1), (24, 24), (3, 3), (1, 1), (2, 2), (2, 2)),
+    ((33, 35, 1), (17, 30), (3, 3), (1, 1), (5, 1), (3, 2)),
+    ((40, 32, 1), (31, 20), (3, 3), (1, 1), (0, 4), (5, 1)),
+    ((32, 32, 1), (40, 41), (3, 3), (1, 1), (9, 0), (2, 4)),
     # one row that several tasks share, each of which pads what it sees: strided, dilated, with borders wider than a task
     ((64, 48, 1), (1, 1001), (1, 3), (1, 1), (0, 1), (1, 1)),
     ((20, 70, 1), (1, 1501), (1, 5), (1, 3), (0, 300), (1, 4)),

@@ -109,6 +109,7 @@ func convolveAnyhow<T: Element>(
     _ y: UnsafeMutablePointer<T>
 ) throws(Failure) {
     if Winograd.suits(shape) { return try convolveWinograd(x, weight, array, shape, epilogue, y) }
+    if suitsDilated(shape) { return try convolveDilated(x, weight, array, shape, epilogue, y) }
     if Winograd.suitsLines(shape, block: 2 * lanes(T.self)) { return try convolveLines(x, weight, array, shape, epilogue, y) }
     try convolve(x, Filters(weight, array), shape, epilogue, y)
 }

@@ -99,6 +99,9 @@ func inputGradient<T: Element>(
         if turned.h > 0 && turned.w > 0 && Winograd.suits(turned) {
             return try convolveWinograd(source, weight, array, turned, Epilogue(), dx, turned: true)
         }
+        if turned.h > 0 && turned.w > 0 && suitsDilated(turned) {
+            return try convolveDilated(source, weight, array, turned, Epilogue(), dx, turned: true)
+        }
     }
     // A convolution with few filters packs more windows than it multiplies; there every dy is multiplied with all filters instead, and
     // the products are added where they belong.
