@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .._native import activation_forward, prelu_forward, softmax_forward
+from .._native import activation_backward, activation_forward, prelu_forward, softmax_forward
 from ..errors import DomainError, ShapeError
 from ..init import _UNIFORM, _draw
-from ..tape import TensorBase
+from ..tape import operation
 from ._arguments import Array, _as_array, _axis, _check_writable, _floats, _raw, _real, _whole, _width, _write
 from ._signatures import input_and_weight, logits, one_input, probabilities
 
@@ -586,14 +586,23 @@ def glu(input: Array, dim: int = -1) -> Array:
     size = x.shape[axis]
     if size % 2:
         raise ShapeError(f"input must have an even size along dim={dim}, but got shape {tuple(x.shape)}")
-    before = (slice(None),) * axis
-    gate = sigmoid(x[(*before, slice(size // 2, None))])
-    gated = x[(*before, slice(None, size // 2))]
-    if gated.dtype != gate.dtype:
-        gated = gated.astype(gate.dtype)
-    if isinstance(gate, TensorBase):
-        return gated * gate
-    return np.multiply(gated, gate, out=gate)
+    return _gated(_floats(x), axis=axis)
+
+
+@operation
+def _gated(x: Any, *, axis: int) -> Any:
+    before, half = (slice(None),) * axis, x.shape[axis] // 2
+    a, b = x[(*before, slice(None, half))], x[(*before, slice(half, None))]
+    gate = activation_forward(b, _SIGMOID, 0.0, 0.0)
+
+    def backward(dy: Any, wanted: Any) -> Any:
+        gate = activation_forward(b, _SIGMOID, 0.0, 0.0)
+        dx = np.empty(x.shape, x.dtype)
+        np.multiply(dy, gate, out=dx[(*before, slice(None, half))])
+        dx[(*before, slice(half, None))] = activation_backward(dy * a, None, gate, _SIGMOID, 0.0, 0.0)
+        return (dx,)
+
+    return np.multiply(a, gate, out=gate), backward
 
 
 @probabilities
