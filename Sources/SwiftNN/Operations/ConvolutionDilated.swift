@@ -61,31 +61,49 @@ func suitsDilated(_ shape: ConvolutionShape) -> Bool {
     return computed * 5 <= shape.p * shape.q * 7
 }
 
-/// turned: as of convolveWinograd. Threads: those of each part, then channels of images that the results are put together of.
+/// turned: as of convolveWinograd. Threads: parts, where there are enough of them, else those of each part.
 func convolveDilated<T: Element>(
     _ x: ArrayView<T>, _ weight: ArrayView<T>, _ array: UnsafePointer<snn_array>?, _ shape: ConvolutionShape, _ epilogue: Epilogue<T>,
     _ y: UnsafeMutablePointer<T>, turned: Bool = false
 ) throws(Failure) {
     let parts = Residues(shape: shape)
-    let d = shape.dilation
-    let largest = parts.of(0, 0).shape
-    let scratch = try Scratch<T>(shape.n * shape.o * largest.p * largest.q)
+    let d = shape.dilation, largest = parts.of(0, 0).shape
+    let all = ThreadPool.threads(forWork: shape.n &* shape.c &* shape.o &* shape.p &* shape.q / 2)
+    let threads = parts.rows * parts.columns >= 4 * all ? all : 1
+    let room = shape.n * shape.o * largest.p * largest.q
+    let scratch = try Scratch<T>(room * threads)
     defer { scratch.release() }
-    for i in 0..<parts.rows {
-        for j in 0..<parts.columns {
-            let (part, row, column) = parts.of(i, j)
-            let source = ArrayView(
-                data: x.data + (row.first * x.strides[2] + column.first * x.strides[3]), shape: Shape(part.n, part.c, part.h, part.w),
-                strides: Shape(x.strides[0], x.strides[1], x.strides[2] * d.h, x.strides[3] * d.w))
-            try convolveWinograd(source, weight, array, part, epilogue, scratch.base, turned: turned)
-            let pixels = part.p * part.q
-            ThreadPool.run(part.n * part.o, threads: ThreadPool.threads(forWork: part.n * part.o * pixels)) { plane, _ in
-                for p in 0..<part.p {
-                    let from = scratch.base + (plane * pixels + p * part.q)
-                    let to = y + ((plane * shape.p + i + p * d.h) * shape.q + j)
-                    for q in 0..<part.q { to[q &* d.w] = from[q] }
-                }
+    func compute(_ i: Int, _ j: Int, _ result: UnsafeMutablePointer<T>) throws(Failure) {
+        let (part, row, column) = parts.of(i, j)
+        let source = ArrayView(
+            data: x.data + (row.first * x.strides[2] + column.first * x.strides[3]), shape: Shape(part.n, part.c, part.h, part.w),
+            strides: Shape(x.strides[0], x.strides[1], x.strides[2] * d.h, x.strides[3] * d.w))
+        try convolveWinograd(source, weight, array, part, epilogue, result, turned: turned)
+        let pixels = part.p * part.q
+        ThreadPool.run(part.n * part.o, threads: ThreadPool.threads(forWork: part.n * part.o * pixels)) { plane, _ in
+            for p in 0..<part.p {
+                let from = result + (plane * pixels + p * part.q)
+                let to = y + ((plane * shape.p + i + p * d.h) * shape.q + j)
+                for q in 0..<part.q { to[q &* d.w] = from[q] }
             }
         }
     }
+    // The first part alone: what it makes of the filters is there for the others.
+    try compute(0, 0, scratch.base)
+    if threads == 1 {
+        for part in 1..<(parts.rows * parts.columns) { try compute(part / parts.columns, part % parts.columns, scratch.base) }
+        return
+    }
+    var failed: Int64 = 0
+    withUnsafeMutablePointer(to: &failed) { failed in
+        ThreadPool.run(parts.rows * parts.columns - 1, threads: threads) { task, worker in
+            do throws(Failure) {
+                try compute((task + 1) / parts.columns, (task + 1) % parts.columns, scratch.base + worker * room)
+            } catch {
+                snn_atomic_store(failed, 1)
+            }
+        }
+    }
+    try Interrupt.check()
+    if failed != 0 { throw Message("conv: there is no memory for the parts of a dilated convolution").memoryError }
 }

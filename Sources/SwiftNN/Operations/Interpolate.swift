@@ -205,14 +205,16 @@ private func interpolateForward<T: Element>(_ a: snn_interpolate_forward_args, _
     defer { rows.release() }
     // A worker's rows of the source, resized, and which they are: row u is in line u % most.
     let threads = sizes.threads, most = rows.most
-    let lines = try Scratch<T>(most * m * threads)
+    // Of two workers no line of the caches is the same.
+    let lineRoom = roundUp(most * m, lanes(T.self)) + lanes(T.self), numberRoom = roundUp(most, 8) + 8
+    let lines = try Scratch<T>(lineRoom * threads)
     defer { lines.release() }
-    let numbers = try Scratch<Int>(most * threads)
+    let numbers = try Scratch<Int>(numberRoom * threads)
     defer { numbers.release() }
     let source = x, channels = x.shape[1], asTheyAre = columns.isIdentity && ws == 1
     ThreadPool.run(sizes.planes, threads: threads) { plane, worker in
         let from = source.data + (plane / channels * source.strides[0] + plane % channels * source.strides[1])
-        let line = lines.base + worker * most * m, number = numbers.base + worker * most
+        let line = lines.base + worker * lineRoom, number = numbers.base + worker * numberRoom
         for i in 0..<most { number[i] = -1 }
         func row(_ u: Int) -> UnsafePointer<T> {
             if asTheyAre { return from + u * source.strides[2] }

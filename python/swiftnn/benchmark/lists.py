@@ -166,6 +166,29 @@ def transformer() -> Iterator[Cell]:
         yield Cell("LayerNorm", (512,), ((s, b, 512),), count=12)
 
 
+def others() -> Iterator[Cell]:
+    """Layers that no other list has: what U-Nets, networks of signals, segmentation and gates are made of."""
+    image = ((8, 64, 56, 56),)
+    for c, o, kernel, stride in ((64, 64, 3, 1), (64, 128, 3, 1), (128, 128, 3, 1), (64, 64, 3, 2), (64, 64, 7, 1), (128, 128, 1, 1)):
+        yield Cell("Conv1d", (c, o, kernel), ((8, c, 1000),), {"stride": stride, "padding": kernel // 2})
+    for c, size, dilation in ((64, 56, 2), (64, 56, 4), (256, 28, 2)):
+        yield conv(4, c, size, c, 3, padding=dilation, dilation=dilation)
+    yield Cell("ConvTranspose2d", (64, 32, 2), ((4, 64, 28, 28),), {"stride": 2})
+    yield Cell("ConvTranspose2d", (64, 32, 4), ((4, 64, 28, 28),), {"stride": 2, "padding": 1})
+    for mode in ("nearest", "bilinear", "bicubic"):
+        yield Cell("Upsample", (), image, {"scale_factor": 2, "mode": mode})
+    yield Cell("Upsample", (), ((2, 16, 16, 32, 32),), {"scale_factor": 2, "mode": "trilinear"})
+    yield Cell("Upsample", (), ((8, 64, 1000),), {"scale_factor": 2, "mode": "linear"})
+    yield Cell("ZeroPad2d", (1,), image)
+    yield Cell("ReflectionPad2d", (2,), image)
+    yield Cell("Softmax", (1,), image)
+    yield Cell("GLU", (1,), image)
+    yield Cell("GroupNorm", (8, 64), image)
+    yield Cell("AvgPool2d", (2,), image)
+    yield Cell("Tanh", (), image)
+    yield Cell("SiLU", (), image)
+
+
 LISTS: dict[str, Callable[[], Iterator[Cell]]] = {
     "table": table,
     "article": article,
@@ -175,6 +198,7 @@ LISTS: dict[str, Callable[[], Iterator[Cell]]] = {
     "speech": speech,
     "bert": bert,
     "transformer": transformer,
+    "others": others,
     "strangers": strangers,
     "scaling": scaling,
 }

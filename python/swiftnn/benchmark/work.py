@@ -56,6 +56,39 @@ def conv2d(
     return Work(2 * filters * pixels, prod(shapes[0]) + weights, out_channels * pixels)
 
 
+def conv1d(shapes: Shapes, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0) -> Work:
+    n, c, length = shapes[0]
+    return conv2d(((n, c, 1, length),), in_channels, out_channels, (1, kernel_size), (1, stride), (0, padding))
+
+
+def conv_transpose2d(shapes: Shapes, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0) -> Work:
+    n, _, h, w = shapes[0]
+    filters = in_channels * out_channels * kernel_size**2
+    pixels = prod((size - 1) * stride + kernel_size - 2 * padding for size in (h, w))
+    return Work(2 * filters * n * h * w, prod(shapes[0]) + filters + out_channels, n * out_channels * pixels)
+
+
+def pad2d(shapes: Shapes, padding: int) -> Work:
+    *lead, h, w = shapes[0]
+    return Work(0, prod(shapes[0]), prod(lead) * (h + 2 * padding) * (w + 2 * padding))
+
+
+def upsample(shapes: Shapes, scale_factor: int, mode: str = "nearest") -> Work:
+    return Work(0, prod(shapes[0]), prod(shapes[0]) * scale_factor ** (len(shapes[0]) - 2))
+
+
+def half(shapes: Shapes, dim: int) -> Work:
+    return Work(0, prod(shapes[0]), prod(shapes[0]) // 2)
+
+
+def group_norm(shapes: Shapes, num_groups: int, num_channels: int) -> Work:
+    return Work(0, prod(shapes[0]) + 2 * num_channels, prod(shapes[0]))
+
+
+def avg_pool2d(shapes: Shapes, kernel_size: int) -> Work:
+    return Work(0, prod(shapes[0]), prod(shapes[0][:-2]) * prod(size // kernel_size for size in shapes[0][-2:]))
+
+
 def max_pool2d(shapes: Shapes, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1) -> Work:
     stride = kernel_size if stride is None else stride
     return Work(0, prod(shapes[0]), prod(shapes[0][:-2]) * _plane(shapes[0], kernel_size, stride, padding, dilation))
@@ -143,7 +176,17 @@ def transformer(shapes: Shapes, d_model: int, nhead: int, num_encoder_layers: in
 
 
 WORK: dict[str, Callable[..., Work]] = {
+    "Conv1d": conv1d,
     "Conv2d": conv2d,
+    "ConvTranspose2d": conv_transpose2d,
+    "ZeroPad2d": pad2d,
+    "ReflectionPad2d": pad2d,
+    "Upsample": upsample,
+    "GLU": half,
+    "GroupNorm": group_norm,
+    "AvgPool2d": avg_pool2d,
+    "Tanh": element_wise,
+    "SiLU": element_wise,
     "MaxPool2d": max_pool2d,
     "AdaptiveAvgPool2d": adaptive_avg_pool2d,
     "Linear": linear,

@@ -217,5 +217,7 @@ BUILDERS: dict[str, Callable[..., str]] = {
 
 def build(cell: Cell) -> bytes:
     """The serialized model: inputs x0, x1, ..., one output."""
+    if cell.layer not in BUILDERS:
+        raise Unsupported("has no ONNX model here")
     graph = Graph(cell)
     return graph.serialized(BUILDERS[cell.layer](graph, *cell.args, **cell.options))
