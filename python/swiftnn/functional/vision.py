@@ -11,6 +11,7 @@ import numpy as np
 
 from .._native import adaptive_avg_pool_forward, interpolate_forward, pad_forward
 from ..errors import ShapeError
+from ..tape import operation
 from ._arguments import Array, _as_array, _ints, _real, _sizes
 from ._signatures import one_input
 from .pooling import adaptive_avg_pool3d
@@ -186,9 +187,23 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
         raise ShapeError(f"upscale_factor must be positive, but got {r}")
     if x.ndim < 3 or x.shape[-3] % (r * r):
         raise ShapeError(f"input must be (*, C, H, W) with C a multiple of upscale_factor²={r * r}, but got shape {tuple(x.shape)}")
-    lead, (c, h, w) = tuple(x.shape[:-3]), x.shape[-3:]
+    return _shuffled(x, r=r)
+
+
+@operation
+def _shuffled(x: Any, *, r: int) -> Any:
+    lead, (c, h, w) = x.shape[:-3], x.shape[-3:]
     n, c = math.prod(lead), c // (r * r)
-    return x.reshape((n, c, r, r, h, w)).transpose((0, 1, 4, 2, 5, 3)).reshape((*lead, c, h * r, w * r))
+    blocks, y = x.reshape((n, c, r, r, h, w)), np.empty((n, c, h, r, w, r), x.dtype)
+    # Of each place in a block the rows are read in one run; NumPy's copy of all at once goes from number to number of a block.
+    for i in range(r):
+        for j in range(r):
+            y[:, :, :, i, :, j] = blocks[:, :, i, j]
+
+    def backward(dy: Any, wanted: Any) -> Any:
+        return (dy.reshape((n, c, h, r, w, r)).transpose((0, 1, 3, 5, 2, 4)).reshape(x.shape),)
+
+    return y.reshape((*lead, c, h * r, w * r)), backward
 
 
 @one_input
