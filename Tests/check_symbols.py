@@ -20,7 +20,7 @@ LEVELS = ("KernelsBase", "KernelsAVX2", "KernelsAVX512")
 # level 0.55 MB, of which pooling is 0.2 MB; Python's sources take 1.1 MB, of which docstrings are a third. The last 300 KB are the layers
 # of volumes, adaptive maxima, unpooling, blocks, lazy layers, margins and shrinking activations, and 60 KB loops of AVX-512 tiles, one for
 # each way in which the rows lie.
-MAX_BYTES = 5056 * 1024
+MAX_BYTES = 5120 * 1024
 SYSTEM_LIBRARIES = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "linux-vdso.so.1", "libpthread.so.0", "libdl.so.2"}
 # VEX and EVEX instructions begin with v (verr and verw are old); the rest came with AVX2 machines. tzcnt runs as bsf on any CPU.
 NEWER = re.compile(

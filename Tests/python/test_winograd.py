@@ -209,8 +209,19 @@ def test_results_beyond_the_caches_are_those_of_small_ones() -> None:
 
 def test_other_convolutions_are_direct() -> None:
     x, weight = _data(32, 12)
-    for options in (dict(stride=2), dict(dilation=2), dict(stride=(1, 2))):
+    for options in (dict(stride=2), dict(dilation=3), dict(stride=(1, 2)), dict(dilation=2, stride=2)):
         nn.set_winograd(True)
         y = F.conv2d(x, weight, **options)
         nn.set_winograd(False)
         assert F.conv2d(x, weight, **options).tobytes() == y.tobytes()
+
+
+def test_dilated_convolutions_are_asked_as_well() -> None:
+    x, weight = _data(32, 28)
+    for options in (dict(dilation=2), dict(dilation=(1, 3), padding=(0, 3)), dict(dilation=2, padding=2)):
+        nn.set_winograd(True)
+        y = F.conv2d(x, weight, **options)
+        nn.set_winograd(False)
+        direct = F.conv2d(x, weight, **options)
+        assert direct.tobytes() != y.tobytes()
+        np.testing.assert_allclose(y, direct, rtol=0, atol=4e-6 * float(np.abs(direct).max()))
