@@ -177,7 +177,9 @@ def multilabel_margin_loss(input, target, reduction="mean"):
 
 
 def multilabel_soft_margin_loss(input, target, weight=None, reduction="mean"):
-    return reduce(binary_cross_entropy_with_logits(input, target, weight, "none").mean(-1), reduction)
+    # Over the classes of the input, counted from the front, also where the target has dimensions before them: PyTorch's way.
+    losses, axis = binary_cross_entropy_with_logits(input, target, weight, "none"), np.ndim(input) - 1
+    return reduce(losses.sum(axis) / np.shape(input)[axis], reduction)
 
 
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):

@@ -115,6 +115,8 @@ WRONG = [
     Wrong(lambda: nn.Conv3d(3, 4, (3, 3)), ValueError, ("kernel_size", "3"), "volumes: kernel size"),
     Wrong(lambda: F.conv3d(x(1, 3, 5, 5, 5), x(4, 3, 3, 3)), SHAPE, ("weight", "(4, 3, 3, 3)"), "volumes: weight"),
     Wrong(lambda: F.conv3d(x(1, 3, 5, 5, 5), x(4, 3, 3, 3, 3), x(3)), SHAPE, ("bias", "(3,)", "(4,)"), "volumes: bias"),
+    Wrong(lambda: F.conv3d(x(1, 4, 5, 5, 5), x(4, 2, 3, 3, 3), groups={}), ValueError, ("groups", "{}"), "volumes: no groups"),
+    Wrong(lambda: F.conv_transpose3d(x(1, 4, 5, 5, 5), x(4, 2, 3, 3, 3), groups="a"), TypeError, ("groups", "'a'"), "volumes: a letter"),
     Wrong(lambda: F.conv3d(x(1, 4, 5, 5, 5), x(5, 2, 3, 3, 3), groups=2), ValueError, ("groups", "out_channels", "5"), "volumes: outputs"),
     Wrong(lambda: nn.ConvTranspose3d(3, 4, 3)(x(1, 1, 5, 5, 5)), SHAPE, ("channels", "3", "1"), "volumes transposed: channels"),
     Wrong(lambda: nn.ConvTranspose3d(3, 4, 3, padding=9)(x(1, 3, 5, 5, 5)), SHAPE, ("result", "padding"), "volumes transposed: none left"),

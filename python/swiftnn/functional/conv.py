@@ -249,6 +249,7 @@ def _conv_transpose(
     stride, padding = _ints(stride, count, "stride"), _ints(padding, count, "padding")
     output_padding, dilation = _ints(output_padding, count, "output_padding"), _ints(dilation, count, "dilation")
     if count == 3:
+        (groups,) = _ints(groups, 1, "groups")
         return _volumes_transposed(input, weight, bias, stride, padding, output_padding, dilation, groups)
     return conv_transpose_forward(input, weight, bias, stride, padding, output_padding, dilation, groups)
 
@@ -261,6 +262,7 @@ def _conv(count: int, input: Any, weight: Any, bias: Any, stride: Any, padding: 
     else:
         padding = _conv_padding(padding, count)
     if count == 3:
+        (groups,) = _ints(groups, 1, "groups")
         return _volumes(input, weight, bias, stride, padding, dilation, groups)
     return conv_forward(input, weight, bias, stride, padding, dilation, groups, _NONE)
 
