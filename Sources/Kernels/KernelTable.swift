@@ -102,6 +102,10 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.optimizer_step = { optimizerStep($0.unsafelyUnwrapped, Float.self) }
     s.absolutes = { Double(absolutes(f32($0), Int($1), largest: $2 != 0)) }
     s.dropout = { dropout($0.unsafelyUnwrapped, Float.self) }
+    s.look = { look($0.unsafelyUnwrapped, Float.self) }
+    s.sample = { sample($0.unsafelyUnwrapped, Float.self) }
+    s.correlate = { correlate($0.unsafelyUnwrapped, Float.self) }
+    s.scatter = { scatter($0.unsafelyUnwrapped, Float.self) }
     s.random_words = { randomWords(key: $0, first: $1, stream: $2, $3.unsafelyUnwrapped, blocks: Int($4)) }
     single.pointee = s
 
@@ -189,6 +193,10 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.optimizer_step = { optimizerStep($0.unsafelyUnwrapped, Double.self) }
     d.absolutes = { absolutes(f64($0), Int($1), largest: $2 != 0) }
     d.dropout = { dropout($0.unsafelyUnwrapped, Double.self) }
+    d.look = { look($0.unsafelyUnwrapped, Double.self) }
+    d.sample = { sample($0.unsafelyUnwrapped, Double.self) }
+    d.correlate = { correlate($0.unsafelyUnwrapped, Double.self) }
+    d.scatter = { scatter($0.unsafelyUnwrapped, Double.self) }
     d.random_words = { randomWords(key: $0, first: $1, stream: $2, $3.unsafelyUnwrapped, blocks: Int($4)) }
     double.pointee = d
 }

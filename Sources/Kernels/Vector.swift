@@ -75,6 +75,13 @@ protocol Wide: Lanes where Scalar.Vector == Self {
     static func storeZipped(_ p: UnsafeMutablePointer<Scalar>, _ a: Self, _ b: Self, _ c: Self, _ d: Self, stream: Bool)
     /// p[i] = places[i] + first + i * step for the first n lanes.
     static func store(_ places: Places, first: Int, step: Int, _ p: UnsafeMutablePointer<Int64>, _ n: Int)
+    /// p[places[i]]
+    static func gather(_ p: UnsafePointer<Scalar>, _ places: Places) -> Self
+    /// The integers in self, each times step.
+    func places(step: Int) -> Places
+    func floor() -> Self
+    /// The nearest integer, halves to even.
+    func nearest() -> Self
     func abs() -> Self
     func squareRoot() -> Self
     /// self with the sign of `sign`.
@@ -278,6 +285,10 @@ struct FloatVector: Wide {
     @inline(__always) static func storePlaces(_ places: Places, _ p: UnsafeMutablePointer<Float>) {
         UnsafeMutableRawPointer(p).storeBytes(of: places, as: SIMD16<Int32>.self)
     }
+    @inline(__always) static func gather(_ p: UnsafePointer<Float>, _ places: Places) -> Self { Self(v: snn_gather_f32(p, places)) }
+    @inline(__always) func places(step: Int) -> Places { snn_steps_f32(v, Int64(step)) }
+    @inline(__always) func floor() -> Self { Self(v: snn_floor_f32(v)) }
+    @inline(__always) func nearest() -> Self { Self(v: snn_nearest_f32(v)) }
     @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { snn_select_i32(mask, a, b) }
     @inline(__always) static func sum(_ a: Places, _ b: Places) -> Places { a &+ b }
     @inline(__always) static func pairPlaces(_ at: UnsafePointer<Int64>, _ first: Int, _ outside: inout SIMD8<Int64>) -> Places {
@@ -473,6 +484,10 @@ struct DoubleVector: Wide {
     @inline(__always) static func storePlaces(_ places: Places, _ p: UnsafeMutablePointer<Double>) {
         UnsafeMutableRawPointer(p).storeBytes(of: places, as: SIMD8<Int64>.self)
     }
+    @inline(__always) static func gather(_ p: UnsafePointer<Double>, _ places: Places) -> Self { Self(v: snn_gather_f64(p, places)) }
+    @inline(__always) func places(step: Int) -> Places { snn_steps_f64(v, Int64(step)) }
+    @inline(__always) func floor() -> Self { Self(v: snn_floor_f64(v)) }
+    @inline(__always) func nearest() -> Self { Self(v: snn_nearest_f64(v)) }
     @inline(__always) static func select(_ mask: Mask, _ a: Places, _ b: Places) -> Places { snn_select_i64(mask, a, b) }
     @inline(__always) static func sum(_ a: Places, _ b: Places) -> Places { a &+ b }
     @inline(__always) static func pairPlaces(_ at: UnsafePointer<Int64>, _ first: Int, _ outside: inout SIMD8<Int64>) -> Places {

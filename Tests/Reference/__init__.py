@@ -9,6 +9,7 @@ from .attention import attention_forward
 from .conv import conv_forward, conv_transpose_forward
 from .dropout import dropout_forward
 from .embedding import embedding_bag_forward, embedding_forward
+from .grid_sample import grid_sample_forward
 from .interpolate import interpolate_forward
 from .linear import bilinear_forward, linear_forward, matmul_forward
 from .loss import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward

@@ -270,6 +270,27 @@ def pooling(r: Numbers) -> Iterator[Case]:
         yield "interpolate_forward", f"mode{mode}line", fields, exactness
 
 
+def grid_sample(r: Numbers) -> Iterator[Case]:
+    for mode in (k.NEAREST, k.BILINEAR, k.BICUBIC):
+        exactness = EXACT if mode == k.NEAREST else SUMS
+        for padding in (k.PAD_CONSTANT, k.PAD_REFLECT, k.PAD_REPLICATE):
+            options = dict(mode=mode, padding_mode=padding, align_corners=padding != k.PAD_REPLICATE)
+            for w in (1, 15, 33):
+                fields = dict(x=r(2, 3, 9, w), grid=1.3 * r(2, 5, 29, 2), **options)
+                yield "grid_sample_forward", f"mode{mode}padding{padding}w{w}", fields, exactness
+            turned = dict(x=r(2, 33, 9, 3).transpose(0, 3, 2, 1), grid=r(2, 2, 13, 4).transpose(0, 2, 3, 1), **options)
+            yield "grid_sample_forward", f"mode{mode}padding{padding}turned", turned, exactness
+            if mode != k.BICUBIC:
+                volumes = dict(x=r(2, 2, 4, 5, 7), grid=r(2, 2, 5, 15, 3), **{**options, "align_corners": 0})
+                yield "grid_sample_forward", f"mode{mode}padding{padding}volume", volumes, exactness
+        # A place that is no number, or infinitely far away, is outside; so is what an infinite pixel has no part in.
+        x, grid = r(1, 2, 3, 4), 0.6 * r(1, 4, 4, 2)
+        x[0, 0, 0, 0], x[0, 1, 0, 0] = np.inf, np.nan
+        grid[0, 0, :, 0], grid[0, 1, :, 1] = [np.nan, np.inf, -np.inf, 3e38], [-3e38, np.inf, np.nan, -np.inf]
+        fields = dict(x=x, grid=grid, mode=mode, padding_mode=k.PAD_CONSTANT, align_corners=0)
+        yield "grid_sample_forward", f"mode{mode}nan", fields, exactness
+
+
 SPECIAL = [
     0.0,
     -0.0,
@@ -488,7 +509,9 @@ def random(r: Numbers) -> Iterator[Case]:
     yield "random_forward", "wraps", fields, EXACT
 
 
-FAMILIES = (linear, conv, transposed, padding, pooling, activation, normalization, recurrent, cells, attention, losses, random)
+FAMILIES = (
+    linear, conv, transposed, padding, pooling, grid_sample, activation, normalization, recurrent, cells, attention, losses, random,
+)  # fmt: skip
 
 
 def cases(dtype: type) -> Iterator[Case]:

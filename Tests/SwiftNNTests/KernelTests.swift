@@ -30,7 +30,8 @@ extension AllTests {
                 "recurrent",
                 "recurrent_backward",
                 "max_pool", "max_pool_pairs", "avg_pool", "adaptive_avg_pool", "log_sum_exp", "log_sum_exp_columns", "exp_row", "multiply",
-                "pointwise_loss", "ctc_step", "optimizer_step", "absolutes", "dropout", "random_words",
+                "pointwise_loss", "ctc_step", "optimizer_step", "absolutes", "dropout", "look", "sample",
+                "correlate", "scatter", "random_words",
             ]
             #expect(entries == tested)
         }

@@ -13,6 +13,7 @@ from Reference import arrangement, distance, layers, losses
 from Reference import constants as k
 from Reference.activation import sigmoid
 from Reference.embedding import embedding_bag
+from Reference.grid_sample import affine_grid
 from specs import Causal, Ints, Mask, Signs, Special, Unit, value_of
 from stream import Stream
 
@@ -148,6 +149,25 @@ def _pools() -> Iterator[Function]:
             "interpolate", ((2, 3, 5, 9),), resample, dict(scale_factor=Value((1.7, 0.3)), mode=mode, antialias=True), f"scales {mode}"
         )
     yield Function("interpolate", ((1, 2, 3, 4, 5),), resample, dict(scale_factor=1.7, mode="trilinear"), "volume")
+    yield Function("grid_sample", ((2, 3, 5, 6), (2, 4, 7, 2)), _looked_up)
+    for mode in ("bilinear", "nearest", "bicubic"):
+        for padding in ("zeros", "border", "reflection"):
+            options = dict(mode=mode, padding_mode=padding, align_corners=padding != "zeros")
+            yield Function("grid_sample", ((2, 3, 5, 6), (2, 9, 17, 2)), _looked_up, options, f"{mode} {padding}")
+    for mode in ("bilinear", "nearest"):
+        options = dict(mode=mode, padding_mode="reflection")
+        yield Function("grid_sample", ((2, 3, 4, 5, 6), (2, 3, 5, 7, 3)), _looked_up, options, f"volume {mode}")
+    yield Function("grid_sample", ((1, 2, 1, 1), (1, 3, 3, 2)), _looked_up, dict(padding_mode="border", align_corners=True), "one pixel")
+    for size in ((2, 3, 4, 5), (2, 1, 1, 7)):
+        for corners in (False, True):
+            yield Function("affine_grid", ((2, 2, 3), Value(size)), affine_grid, dict(align_corners=corners), f"{size} {corners}")
+    yield Function("affine_grid", ((2, 3, 4), Value((2, 1, 3, 1, 5))), affine_grid, desc="volume")
+
+
+def _looked_up(x: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool = False) -> Any:
+    modes = dict(nearest=k.NEAREST, bilinear=k.BILINEAR, bicubic=k.BICUBIC)
+    paddings = dict(zeros=k.PAD_CONSTANT, border=k.PAD_REPLICATE, reflection=k.PAD_REFLECT)
+    return operations.grid_sample_forward(x, grid, modes[mode], paddings[padding_mode], align_corners)
 
 
 def _elementwise() -> Iterator[Function]:

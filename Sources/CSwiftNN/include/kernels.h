@@ -348,6 +348,27 @@ typedef struct snn_row_sum {
     void *y;
 } snn_row_sum;
 
+/* What up to SNN_SIGHTS points see of an image with dims dimensions, the last one first. Tap t of point i is at t*SNN_SIGHTS + i; n is a
+ * multiple of the lanes. */
+enum { SNN_SIGHTS = 128 };
+typedef struct snn_sights {
+    const void *coordinates;                  /* of dimension d at d*SNN_SIGHTS */
+    int64_t dims, n;
+    int64_t mode, padding, align_corners;     /* as grid_sample_forward's; dims 3: not bicubic */
+    int64_t size[3], step[3];                 /* of each dimension, below 2^31, and what lies between neighbours */
+    void *places;                             /* out: the taps, as distances from the image's first pixel (an integer as wide as a number) */
+    void *weights;                            /* out: 0 where the pixel is outside, whose place is then one inside */
+    void *slopes;                             /* out: the weights' derivatives by coordinate d at d*taps*SNN_SIGHTS, or NULL */
+    void *axes;                               /* scratch for dims*12*SNN_SIGHTS numbers */
+} snn_sights;
+/* Sums over the taps of n points. */
+typedef struct snn_sight_sums {
+    const void *places, *weights;
+    int64_t taps, n;
+    const void *from;                         /* the image */
+    void *to;
+} snn_sight_sums;
+
 typedef struct snn_dropout {
     uint64_t key, index; /* the seed, and the number of x[0]'s word */
     uint32_t threshold;  /* words from here on keep their number */
@@ -433,6 +454,11 @@ typedef struct snn_kernels {
     void (*optimizer_step)(const snn_optimizer_step *);
     double (*absolutes)(const void *x, int64_t n, int64_t largest);             /* sum |x| or max |x| */
     void (*dropout)(const snn_dropout *);
+    void (*look)(const snn_sights *);
+    void (*sample)(const snn_sight_sums *);      /* to[i] = the sum of weights times pixels, those of weight 0 left out */
+    void (*correlate)(const snn_sight_sums *);   /* to[t*SNN_SIGHTS + i] += weights[i] times the pixel of tap t */
+    /* image[places] += weights times from[i], those of weight 0 left out, tap after tap */
+    void (*scatter)(const snn_sight_sums *);
     /* the words of blocks first, first + 1, ... of a stream, four each; room for a multiple of eight blocks */
     void (*random_words)(uint64_t key, uint64_t first, uint32_t stream, uint32_t *words, int64_t blocks);
 } snn_kernels;

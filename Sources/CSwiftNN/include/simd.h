@@ -181,6 +181,37 @@ static inline __attribute__((always_inline)) snn_f64x8 snn_strided_f64(const dou
     return (snn_f64x8){p[0], p[d], p[2 * d], p[3 * d], p[4 * d], p[5 * d], p[6 * d], p[7 * d]};
 }
 
+/* v rounded down, and to the nearest integer (halves to even). */
+static inline __attribute__((always_inline)) snn_f32x16 snn_floor_f32(snn_f32x16 v) { return __builtin_elementwise_floor(v); }
+static inline __attribute__((always_inline)) snn_f64x8 snn_floor_f64(snn_f64x8 v) { return __builtin_elementwise_floor(v); }
+static inline __attribute__((always_inline)) snn_f32x16 snn_nearest_f32(snn_f32x16 v) { return __builtin_elementwise_nearbyint(v); }
+static inline __attribute__((always_inline)) snn_f64x8 snn_nearest_f64(snn_f64x8 v) { return __builtin_elementwise_nearbyint(v); }
+
+/* Integers v, each times step. */
+static inline __attribute__((always_inline)) snn_i32x16 snn_steps_f32(snn_f32x16 v, int64_t step) {
+    return __builtin_convertvector(v, snn_i32x16) * (int32_t)step;
+}
+static inline __attribute__((always_inline)) snn_i64x8 snn_steps_f64(snn_f64x8 v, int64_t step) {
+    return __builtin_convertvector(v, snn_i64x8) * step;
+}
+
+/* p[at[i]] */
+static inline __attribute__((always_inline)) snn_f32x16 snn_gather_f32(const float *p, snn_i32x16 at) {
+#if defined(__AVX512F__)
+    return __builtin_ia32_gathersiv16sf((snn_f32x16){0}, p, at, (unsigned short)-1, 4);
+#else
+    return (snn_f32x16){p[at[0]], p[at[1]], p[at[2]],  p[at[3]],  p[at[4]],  p[at[5]],  p[at[6]],  p[at[7]],
+                        p[at[8]], p[at[9]], p[at[10]], p[at[11]], p[at[12]], p[at[13]], p[at[14]], p[at[15]]};
+#endif
+}
+static inline __attribute__((always_inline)) snn_f64x8 snn_gather_f64(const double *p, snn_i64x8 at) {
+#if defined(__AVX512F__)
+    return __builtin_ia32_gatherdiv8df((snn_f64x8){0}, p, at, (unsigned char)-1, 8);
+#else
+    return (snn_f64x8){p[at[0]], p[at[1]], p[at[2]], p[at[3]], p[at[4]], p[at[5]], p[at[6]], p[at[7]]};
+#endif
+}
+
 /* The larger (smaller) of a and b, and a where either is NaN or both are zero: what the instructions do with their operands in this order. */
 #if defined(__AVX512F__)
 #define SNN_EXTREME_F32(max) return __builtin_ia32_##max##ps512(b, a, 4);

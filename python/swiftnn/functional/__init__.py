@@ -115,7 +115,7 @@ from .pooling import (
     max_unpool2d,
     max_unpool3d,
 )
-from .vision import channel_shuffle, interpolate, pad, pixel_shuffle, pixel_unshuffle, upsample
+from .vision import affine_grid, channel_shuffle, grid_sample, interpolate, pad, pixel_shuffle, pixel_unshuffle, upsample
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -127,6 +127,7 @@ __all__ = [
     "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d",
     "adaptive_max_pool3d_with_indices",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -159,6 +160,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",

@@ -1,4 +1,4 @@
-"""Borders, sizes and channels of signals and images."""
+"""Borders, sizes, places and channels of signals and images."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from .._native import adaptive_avg_pool_forward, interpolate_forward, pad_forward
+from .._native import adaptive_avg_pool_forward, grid_sample_forward, interpolate_forward, pad_forward
 from ..errors import ShapeError
 from ..tape import operation
-from ._arguments import Array, _as_array, _ints, _real, _sizes
-from ._signatures import one_input
+from ..tensor import Tensor
+from ._arguments import Array, _as_array, _floats, _ints, _real, _recorded, _sizes
+from ._signatures import input_and_grid, one_input, thetas
 from .pooling import adaptive_avg_pool3d
 
-__all__ = ["channel_shuffle", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "upsample"]
+__all__ = ["affine_grid", "channel_shuffle", "grid_sample", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "upsample"]
 
 # The numbers of swiftnn.h.
 _PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
@@ -25,6 +26,9 @@ _INTERPOLATIONS = {
     ("nearest", False): 0, ("linear", False): 1, ("bilinear", False): 1, ("trilinear", False): 1, ("nearest-exact", False): 2,
     ("bicubic", False): 3, ("bilinear", True): 4, ("bicubic", True): 5, ("lanczos", True): 6,
 }  # fmt: skip
+# Of grid_sample.
+_SAMPLINGS = {"nearest": 0, "bilinear": 1, "bicubic": 3}
+_OUTSIDE = {"zeros": 0, "reflection": 1, "border": 2}
 # The numbers of dimensions that a mode resizes.
 _RESIZED = {
     "nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2, 3), "linear": (1,), "bilinear": (2,), "bicubic": (2,), "lanczos": (2,),
@@ -161,6 +165,88 @@ def upsample(
         (1, 1, 6, 6)
     """
     return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+@input_and_grid
+def grid_sample(
+    input: Array, grid: Array, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
+) -> Array:
+    """Looks images or volumes up at the places that a grid names.
+
+    y[n, c, p, q] = Σ w(u, v) input[n, c, u, v] over the pixels round grid[n, p, q] = (x, y). -1 and 1 are the borders of the image, x
+    counts its columns and y its rows.
+
+    Args:
+        input: array (N, C, H, W) or (N, C, D, H, W).
+        grid: array (N, P, Q, 2), or (N, O, P, Q, 3) of (x, y, z); see affine_grid.
+        mode: 'bilinear' (of volumes trilinear), 'nearest', or 'bicubic' for images.
+        padding_mode: what lies outside: 'zeros', 'border' (its nearest pixel), or 'reflection' (mirrors at the borders).
+        align_corners: puts -1 and 1 on the middles of the outermost pixels instead of their outer edges. None: False.
+
+    A place that is no number lies outside.
+
+    **Shape**: (N, C, H, W), (N, P, Q, 2) -> (N, C, P, Q); (N, C, D, H, W), (N, O, P, Q, 3) -> (N, C, O, P, Q).
+
+    Raises:
+        ValueError: mode or padding_mode is unknown, or 'bicubic' is asked of volumes.
+        ShapeError: input and grid do not go together.
+
+    Example:
+        >>> image, grid = np.arange(4.0).reshape(1, 1, 2, 2), np.array([[[[0.0, 0.0], [0.5, -0.5]]]])
+        >>> nn.functional.grid_sample(image, grid)
+        array([[[[1.5, 1. ]]]])
+
+    Reference: Jaderberg et al.: Spatial Transformer Networks (2015).
+    """
+    if mode not in _SAMPLINGS:
+        raise ValueError(f"mode must be one of {', '.join(map(repr, _SAMPLINGS))}, but got {mode!r}")
+    if padding_mode not in _OUTSIDE:
+        raise ValueError(f"padding_mode must be one of {', '.join(map(repr, _OUTSIDE))}, but got {padding_mode!r}")
+    x = _as_array(input)
+    if mode == "bicubic" and len(x.shape) == 5:
+        raise ValueError(f"mode='bicubic' samples images (N, C, H, W), but got an input of shape {tuple(x.shape)}; use 'bilinear'")
+    return grid_sample_forward(x, grid, _SAMPLINGS[mode], _OUTSIDE[padding_mode], bool(align_corners))
+
+
+@thetas
+def affine_grid(theta: Array, size: Sequence[int], align_corners: bool | None = None) -> Array:
+    """The grid with which grid_sample turns, shears, scales and moves images.
+
+    grid[n, p, q] = theta[n] · (x_q, y_p, 1), where x and y are the middles of the pixels of an image from -1 to 1
+
+    Args:
+        theta: array (N, 2, 3), or (N, 3, 4) for volumes.
+        size: the shape of the images to come, (N, C, H, W) or (N, C, D, H, W).
+        align_corners: as in grid_sample. None: False.
+
+    **Shape**: (N, 2, 3) -> (N, H, W, 2); (N, 3, 4) -> (N, D, H, W, 3).
+
+    Raises:
+        ValueError: size has a number below 1.
+        ShapeError: theta does not go with size.
+
+    Example:
+        >>> theta = np.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+        >>> nn.functional.affine_grid(theta, (1, 1, 2, 2))[0, 0]
+        array([[-0.5, -0.5],
+               [ 0.5, -0.5]])
+
+    Reference: Jaderberg et al.: Spatial Transformer Networks (2015).
+    """
+    t, sizes = _floats(theta), _sizes(size, "size")
+    dims = len(sizes) - 2
+    if dims not in (2, 3) or tuple(t.shape) != (sizes[0], dims, dims + 1):
+        expected = f"({sizes[0]}, {dims}, {dims + 1})" if dims in (2, 3) else "(N, 2, 3) or (N, 3, 4)"
+        raise ShapeError(f"theta has shape {tuple(t.shape)}; expected {expected} for size={sizes}")
+    if min(sizes) < 1:
+        raise ValueError(f"size must be positive numbers, but got {sizes}")
+    points = np.ones((*sizes[2:], dims + 1))
+    for d, n in enumerate(sizes[2:]):
+        # Of one pixel the middle.
+        middles = np.linspace(-1, 1, n) if align_corners and n > 1 else (2 * np.arange(n) + 1) / n - 1
+        points[..., dims - 1 - d] = middles.reshape((-1,) + (1,) * (dims - 1 - d))
+    flat = points.reshape((-1, dims + 1)).astype(t.dtype)
+    return ((Tensor(flat) if _recorded(t) else flat) @ t.swapaxes(1, 2)).reshape((sizes[0], *sizes[2:], dims))
 
 
 @one_input
