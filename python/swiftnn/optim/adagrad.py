@@ -8,7 +8,7 @@ import numpy as np
 
 from .._native import adagrad_step
 from ..tensor import Tensor
-from .optimizer import Fused, ParamsT, check_fused, check_unsupported, number
+from .optimizer import Fused, ParamsT, check_fused, check_not_negative, check_unsupported, number
 
 __all__ = ["Adagrad"]
 
@@ -60,16 +60,9 @@ class Adagrad(Fused):
         fused: bool | None = None,
     ) -> None:
         lr = number("lr", lr)
-        if not lr >= 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if not lr_decay >= 0.0:
-            raise ValueError(f"Invalid lr_decay value: {lr_decay}")
-        if not weight_decay >= 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-        if not initial_accumulator_value >= 0.0:
-            raise ValueError(f"Invalid initial_accumulator_value value: {initial_accumulator_value}")
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_not_negative(
+            lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, initial_accumulator_value=initial_accumulator_value, eps=eps
+        )
         check_fused(foreach, fused, differentiable)
         check_unsupported(differentiable=differentiable)
         defaults: dict[str, Any] = dict(lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._native import adam_step
 from ..tensor import Tensor
-from .optimizer import Fused, ParamsT, check_fused, check_unsupported, number
+from .optimizer import Fused, ParamsT, check_fused, check_not_negative, check_unsupported, checked_betas, number
 
 __all__ = ["Adam", "AdamW"]
 
@@ -66,16 +66,8 @@ class Adam(Fused):
         decoupled_weight_decay: bool = False,
     ) -> None:
         lr = number("lr", lr)
-        betas = (number("betas[0]", betas[0]), number("betas[1]", betas[1]))
-        if not lr >= 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
-        for i, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        if not weight_decay >= 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        betas = checked_betas(betas)
+        check_not_negative(lr=lr, eps=eps, weight_decay=weight_decay)
         check_fused(foreach, fused, differentiable)
         check_unsupported(capturable=capturable, differentiable=differentiable)
         defaults = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize, foreach=foreach)

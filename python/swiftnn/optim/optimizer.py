@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from .. import tape
+from ..errors import ShapeError
 from ..modules._registry import RemovableHandle
 from ..tensor import Tensor
 
@@ -67,8 +68,6 @@ class Optimizer:
 
     # Learning rate schedulers warn where they are stepped first.
     _opt_called: bool = False
-    # Whether every array of a parameter's state has the parameter's shape, so that others can be refused.
-    _alike: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -266,7 +265,7 @@ class Optimizer:
         state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in numbered:
-                state[numbered[key]] = {name: _loaded(entry, name, numbered[key].data, key, self._alike) for name, entry in value.items()}
+                state[numbered[key]] = {name: self._loaded(entry, name, numbered[key].data, key) for name, entry in value.items()}
             else:
                 state[key] = value
         for theirs, group in zip(saved, self.param_groups):
@@ -276,6 +275,28 @@ class Optimizer:
         self.__setstate__({"state": state, "param_groups": saved})
         for post_hook in self._load_post_hooks.values():
             post_hook(self)
+
+    def _loaded(self, value: Any, name: str, param: NDArray[Any], number: int) -> Any:
+        """A copy of an entry of a state dict; arrays of floats get the element type of the parameter, and must have the shape of `name`."""
+        if isinstance(value, list):
+            return [self._loaded(entry, name, param, number) for entry in value]
+        if not hasattr(value, "shape"):
+            return deepcopy(value)
+        # detach: a tensor of another library that requires a gradient refuses to become an array.
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+        if array.dtype.kind not in "biuf":
+            return deepcopy(value)
+        if name == "step":
+            return np.array(array, np.float32)
+        shape = self._shape_of(name, param.shape)
+        if shape is not None and array.shape != shape:
+            fits = f"whose shape is {param.shape}" + ("" if shape == param.shape else f": expected {shape}")
+            raise ValueError(f"loaded state dict has {name} of shape {array.shape} for parameter {number}, {fits}")
+        return np.array(array, param.dtype if array.dtype.kind == "f" else array.dtype, order="C")
+
+    def _shape_of(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The shape that an array of the state has for a parameter of `shape`, so that others can be refused; None: any."""
+        return None
 
     # Hooks.
 
@@ -330,25 +351,14 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
-def _loaded(value: Any, name: str, param: NDArray[Any], number: int, alike: bool) -> Any:
-    """A copy of an entry of a state dict; arrays of floats get the element type of the parameter, and must have its shape if `alike`."""
-    if not hasattr(value, "shape"):
-        return deepcopy(value)
-    # detach: a tensor of another library that requires a gradient refuses to become an array.
-    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    if array.dtype.kind not in "biuf":
-        return deepcopy(value)
-    if name == "step":
-        return np.array(array, np.float32)
-    if alike and array.shape != param.shape:
-        raise ValueError(f"loaded state dict has {name} of shape {array.shape} for parameter {number}, whose shape is {param.shape}")
-    return np.array(array, param.dtype if array.dtype.kind == "f" else array.dtype, order="C")
-
-
 class Fused(Optimizer):
-    """An optimizer whose step is one call of the library for each group and float type."""
+    """An optimizer that steps the parameters of each group and float type together, most by one call of the library."""
 
-    _alike = True
+    # Entries of the state that are one number; all others have the parameter's shape.
+    _single: tuple[str, ...] = ()
+
+    def _shape_of(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        return () if name in self._single else shape
 
     def step(self, closure: Closure = None) -> Any:
         """Changes the parameters by their gradients; those without a gradient stay as they are.
@@ -379,6 +389,111 @@ class Fused(Optimizer):
         raise NotImplementedError
 
 
+class Elementwise(Fused):
+    """An optimizer whose step NumPy computes, for one piece of a parameter after the other: what a piece needs stays in the cache."""
+
+    # The arrays of the state, which start with zeros, and the options that states saved by old versions lack.
+    _arrays: tuple[str, ...] = ()
+    _later: dict[str, Any] = dict(foreach=None, maximize=False, capturable=False, differentiable=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in self._later.items():
+                group.setdefault(name, value)
+
+    def _start(self, group: dict[str, Any], param: Tensor) -> dict[str, Any]:
+        """The state of a parameter before its first step."""
+        return {"step": np.zeros((), np.float32), **{name: np.zeros(param.shape, param.dtype) for name in self._arrays}}
+
+    def _update(self, group: dict[str, Any], params: list[Tensor]) -> None:
+        grads = gradients(type(self).__name__, params)
+        dtype = params[0].dtype
+        scratch = np.empty((2, min(_PIECE, max(param.numel() for param in params))), dtype)
+        decay, decoupled = float(group.get("weight_decay", 0)), group.get("decoupled_weight_decay", False)
+        for param, grad in zip(params, grads):
+            state = self.state[param]
+            if not state:
+                state.update(self._start(group, param))
+            state["step"] += 1
+            numbers = self._numbers(group, state)
+            arrays = [grad, param.data, *(state[name] for name in self._arrays)]
+            access: Any = [["readonly"], *[["readwrite"]] * (len(arrays) - 1)]
+            # Arrays of any strides, in one dimension; what is not at equal distances there is copied by the piece.
+            pieces: Any = np.nditer(
+                arrays, ["external_loop", "buffered", "zerosize_ok"], access, [dtype] * len(arrays), casting="same_kind", buffersize=_PIECE
+            )
+            with pieces, np.errstate(all="ignore"):
+                for piece, p, *states in pieces:
+                    g, work = scratch[:, : p.size]
+                    np.multiply(piece, -1 if group["maximize"] else 1, out=g)
+                    if decay and decoupled:
+                        p *= 1 - float(group["lr"]) * decay
+                    elif decay:
+                        np.multiply(p, decay, out=work)
+                        g += work
+                    self._piece(numbers, p, g, work, *states)
+
+    def _numbers(self, group: dict[str, Any], state: dict[str, Any]) -> tuple[Any, ...]:
+        """What `_piece` needs of the options and of the number of the step."""
+        raise NotImplementedError
+
+    def _piece(self, numbers: tuple[Any, ...], p: NDArray[Any], g: NDArray[Any], work: NDArray[Any], *states: NDArray[Any]) -> None:
+        """Steps a piece p in place; g is its gradient with weight decay, which may be written into, as may work."""
+        raise NotImplementedError
+
+
+_PIECE = 1 << 14
+
+
+def lerp(mean: NDArray[Any], value: Any, part: float, work: NDArray[Any]) -> None:
+    """mean = (1 - part) · mean + part · value in place, rounded as PyTorch does."""
+    np.subtract(value, mean, out=work, casting="same_kind")
+    if part < 0.5:
+        work *= part
+        mean += work
+    else:
+        work *= 1 - part
+        np.subtract(value, work, out=mean, casting="same_kind")
+
+
+def running_square(mean: NDArray[Any], keep: float, value: NDArray[Any], work: NDArray[Any]) -> None:
+    """mean = keep · mean + (1 - keep) · value², in place."""
+    mean *= keep
+    np.multiply(value, value, out=work)
+    work *= 1 - keep
+    mean += work
+
+
+def scratch_of(params: list[Tensor]) -> Iterator[NDArray[Any]]:
+    """For each parameter an array of its shape and element type to compute in, all in the same memory."""
+    buffer = np.empty(max(param.numel() for param in params), params[0].dtype)
+    for param in params:
+        yield buffer[: param.numel()].reshape(param.shape)
+
+
+def gradients(name: str, params: list[Tensor]) -> list[NDArray[Any]]:
+    """The gradients of parameters that a step may be written into, all checked before any is; messages are those of the library's steps."""
+    grads = []
+    for i, param in enumerate(params):
+        data = param.data
+        grad = param.grad.numpy() if isinstance(param.grad, Tensor) else np.asarray(param.grad)
+        if not data.flags.writeable:
+            raise ValueError(f"{name}: params[{i}] is read-only, but is written in place; pass a writeable array")
+        if data.dtype.char not in "fd" or not (data.dtype.isnative and data.flags.aligned):
+            raise TypeError(
+                f"{name}: params[{i}] is written in place and has to be an aligned float32 or float64 array in native byte order, "
+                f"got {data.dtype}"
+            )
+        if grad.dtype.kind not in "biuf" or (grad.dtype.kind == "f" and grad.dtype.itemsize != data.itemsize):
+            fix = f"convert it with grads[{i}].astype(np.{data.dtype})"
+            raise TypeError(f"{name}: grads[{i}] is {grad.dtype} but params[{i}] is {data.dtype}; {fix}")
+        if grad.shape != data.shape:
+            raise ShapeError(f"{name}: grads[{i}] has shape {grad.shape}; expected {data.shape}, the shape of the parameter")
+        grads.append(grad)
+    return grads
+
+
 def number(name: str, value: Any) -> Any:
     """An option as a Python number: an array or Tensor of one element stands for it."""
     if isinstance(value, (np.ndarray, Tensor)):
@@ -387,6 +502,23 @@ def number(name: str, value: Any) -> Any:
             raise ValueError(f"{name} must be a number or have 1 element, got shape {data.shape}")
         return data.item()
     return value
+
+
+def check_not_negative(**options: Any) -> None:
+    """Refuses options below 0 and NaN."""
+    for name, value in options.items():
+        if not value >= 0.0:
+            what = {"lr": "learning rate", "eps": "epsilon value"}.get(name, f"{name} value")
+            raise ValueError(f"Invalid {what}: {value}")
+
+
+def checked_betas(betas: Any) -> tuple[float, float]:
+    """Both betas as numbers, each at least 0 and below 1."""
+    first, second = (number(f"betas[{i}]", betas[i]) for i in (0, 1))
+    for i, beta in enumerate((first, second)):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+    return first, second
 
 
 def check_unsupported(**options: Any) -> None:

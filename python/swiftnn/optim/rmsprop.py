@@ -8,7 +8,7 @@ import numpy as np
 
 from .._native import rmsprop_step
 from ..tensor import Tensor
-from .optimizer import Fused, ParamsT, check_unsupported, number
+from .optimizer import Fused, ParamsT, check_not_negative, check_unsupported, number
 
 __all__ = ["RMSprop"]
 
@@ -63,16 +63,7 @@ class RMSprop(Fused):
         differentiable: bool = False,
     ) -> None:
         lr = number("lr", lr)
-        if not lr >= 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if not eps >= 0.0:
-            raise ValueError(f"Invalid epsilon value: {eps}")
-        if not momentum >= 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if not weight_decay >= 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-        if not alpha >= 0.0:
-            raise ValueError(f"Invalid alpha value: {alpha}")
+        check_not_negative(lr=lr, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
         check_unsupported(capturable=capturable, differentiable=differentiable)
         defaults: dict[str, Any] = dict(lr=lr, momentum=momentum, alpha=alpha, eps=eps, centered=centered, weight_decay=weight_decay)
         defaults |= dict(capturable=capturable, foreach=foreach, maximize=maximize, differentiable=differentiable)
