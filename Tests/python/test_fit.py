@@ -37,6 +37,7 @@ class Job:
         self.scheduler = {
             "CosineAnnealingLR": lambda o: schedules.CosineAnnealingLR(o, 6),
             "OneCycleLR": lambda o: schedules.OneCycleLR(o, 0.05, total_steps=6 * 6 + 1),
+            "CyclicLR": lambda o: schedules.CyclicLR(o, 0.01, 0.05, 7),
             "ReduceLROnPlateau": lambda o: schedules.ReduceLROnPlateau(o, patience=0),
             "MultiStepLR": lambda o: schedules.MultiStepLR(o, [2, 4]),
         }[schedule](self.optimizer)
@@ -89,6 +90,13 @@ def test_it_computes_what_a_loop_by_hand_computes() -> None:
     np.testing.assert_array_equal(history["loss"], losses)
 
 
+def test_cycles_are_of_batches() -> None:
+    for schedule, steps in (("OneCycleLR", 12), ("CyclicLR", 12), ("MultiStepLR", 2)):
+        job = Job(schedule=schedule)
+        job.fit(2)
+        assert job.scheduler.last_epoch == steps
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_same_bits_for_any_number_of_threads(threads) -> None:
     runs = []
@@ -119,6 +127,7 @@ JOBS = [
     dict(optimizer="AdamW", schedule="ReduceLROnPlateau", prefetch=2),
     dict(optimizer="RMSprop", schedule="MultiStepLR", own_seed=False),
     dict(optimizer="Adagrad", own_seed=False, prefetch=2),
+    dict(optimizer="NAdam", schedule="CyclicLR"),
 ]
 
 

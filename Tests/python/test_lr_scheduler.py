@@ -12,6 +12,7 @@ import pytest
 import swiftnn as nn
 
 schedules = nn.optim.lr_scheduler
+averages = nn.optim.swa_utils
 BASE = (0.4, 0.05)
 EPOCHS = 25
 
@@ -44,6 +45,12 @@ def sequential(t):
     return cosine(0, t - 4, 9) if t < 12 else (lambda lr: lr * 0.5 ** (t - 12))
 
 
+def cyclic(t, low=0.1, high=0.7, up=3, down=5):
+    cycle, part = divmod(t, up + down)
+    height = part / up if part <= up else (up + down - part) / down
+    return lambda lr: low + (high - low) * height * 0.5**cycle
+
+
 # (how it is made, the learning rate in epoch t as a function of the base learning rate)
 CASES = {
     "StepLR": (lambda o: schedules.StepLR(o, 3, 0.3), lambda t: lambda lr: lr * 0.3 ** (t // 3)),
@@ -57,6 +64,30 @@ CASES = {
     "CosineAnnealingLR": (lambda o: schedules.CosineAnnealingLR(o, 7, 1e-3), lambda t: cosine(1e-3, t, 7)),
     "CosineAnnealingWarmRestarts": (lambda o: schedules.CosineAnnealingWarmRestarts(o, 3, 2, 1e-3), restarts),
     "OneCycleLR": (lambda o: schedules.OneCycleLR(o, 0.7, total_steps=25), one_cycle),
+    "CyclicLR": (lambda o: schedules.CyclicLR(o, 0.1, 0.7, 3, 5, "triangular2"), cyclic),
+    "MultiplicativeLR": (lambda o: schedules.MultiplicativeLR(o, lambda t: t / (1 + t)), lambda t: lambda lr: lr / (1 + t)),
+    "PolynomialLR": (lambda o: schedules.PolynomialLR(o, 7, 1.5), lambda t: lambda lr: lr * (1 - min(t, 7) / 7) ** 1.5),
+    "ChainedScheduler": (
+        lambda o: schedules.ChainedScheduler([schedules.ConstantLR(o, 0.1, 4), schedules.ExponentialLR(o, 0.9)]),
+        lambda t: lambda lr: lr * (0.1 if t < 4 else 1) * 0.9**t,
+    ),
+    "ChainedScheduler within SequentialLR": (
+        lambda o: schedules.SequentialLR(
+            o,
+            [schedules.ChainedScheduler([schedules.ConstantLR(o, 0.1, 3), schedules.ExponentialLR(o, f)], o) for f in (0.9, 0.5)],
+            [5],
+        ),
+        lambda t: lambda lr: lr * (0.1 if t % 5 < 3 and t < 8 else 1) * (0.9**t if t < 5 else 0.5 ** (t - 5)),
+    ),
+    "SWALR": (
+        lambda o: averages.SWALR(o, 0.2, 8),
+        lambda t: lambda lr: 0.2 + (lr - 0.2) * (1 + math.cos(math.pi * min(t, 8) / 8)) / 2,
+    ),
+    "SWALR, linear": (
+        lambda o: averages.SWALR(o, [0.2, 0.3], 8, "linear"),
+        lambda t: lambda lr: lr + ((0.2 if lr == BASE[0] else 0.3) - lr) * min(t, 8) / 8,
+    ),
+    "SWALR, at once": (lambda o: averages.SWALR(o, 0.2, 0), lambda t: lambda lr: 0.2),
     "LambdaLR": (lambda o: schedules.LambdaLR(o, lambda t: 1 / (1 + t)), lambda t: lambda lr: lr / (1 + t)),
     "SequentialLR": (
         lambda o: schedules.SequentialLR(
@@ -105,7 +136,7 @@ def test_saved_and_loaded_it_goes_on(name) -> None:
     assert rates_of(other, again, 12) == expected
 
 
-@pytest.mark.parametrize("name", ["StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "CosineAnnealingLR"])
+@pytest.mark.parametrize("name", ["StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "CosineAnnealingLR", "PolynomialLR"])
 def test_going_to_an_epoch(name) -> None:
     make, formula = CASES[name]
     optimizer = optimizer_of()
@@ -145,6 +176,30 @@ def test_one_cycle_moves_the_momentum(name) -> None:
     scheduler.step()
     with pytest.raises(ValueError, match="Tried to step 26 times. The specified number of total steps is 25"):
         scheduler.step()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_cyclic_moves_the_momentum(name) -> None:
+    optimizer = optimizer_of(name)
+    scheduler = schedules.CyclicLR(optimizer, 0.1, [0.5, 0.7], 4, scale_fn=lambda x: 1 / x, base_momentum=[0.8, 0.6], max_momentum=0.9)
+    for t in range(20):
+        height = (t % 8 if t % 8 <= 4 else 8 - t % 8) / 4 / (1 + t // 8)
+        group = optimizer.param_groups[1]
+        assert group["lr"] == pytest.approx(0.1 + 0.6 * height)
+        assert (group["momentum"] if name == "SGD" else group["betas"][0]) == pytest.approx(0.9 - 0.3 * height)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_cyclic_modes() -> None:
+    for options, scale in (
+        (dict(mode="exp_range", gamma=0.9), lambda t: 0.9**t),
+        (dict(), lambda t: 1),
+        (dict(scale_fn=lambda t: 1 / (1 + t), scale_mode="iterations"), lambda t: 1 / (1 + t)),
+    ):
+        optimizer = nn.optim.Adagrad([nn.Parameter(np.ones(1))])
+        rates = rates_of(optimizer, schedules.CyclicLR(optimizer, 0.1, 0.3, 2, 1, cycle_momentum=False, **options), 7)
+        np.testing.assert_allclose(rates, [[0.1 + 0.2 * (0, 0.5, 1)[t % 3] * scale(t)] for t in range(7)])
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
@@ -188,6 +243,11 @@ def test_callable_objects_are_saved() -> None:
     other = schedules.LambdaLR(optimizer, [Factor(0.9), lambda epoch: 1.0])
     other.load_state_dict(state)
     assert other.lr_lambdas[0].base == 0.5
+    cycles = [schedules.CyclicLR(optimizer, 0.1, 0.5, scale_fn=Factor(base)) for base in (0.5, 0.9)]
+    cycles[1].load_state_dict(cycles[0].state_dict())
+    assert cycles[0].state_dict()["_scale_fn_custom"] == {"base": 0.5} and cycles[1].scale_fn(2) == 0.25
+    plain = schedules.CyclicLR(optimizer, 0.1, 0.5, scale_fn=lambda x: 1.0)
+    assert plain.state_dict()["_scale_fn_custom"] is None
 
 
 def test_a_schedule_goes_on_from_an_epoch() -> None:
@@ -225,6 +285,26 @@ def test_warnings() -> None:
         (lambda o: schedules.OneCycleLR(o, 0.1, 5, pct_start=2.0), ValueError, "pct_start"),
         (lambda o: schedules.OneCycleLR(o, 0.1, 5, anneal_strategy="no"), ValueError, "anneal_strategy"),
         (lambda o: schedules.OneCycleLR(o, [0.1], 5), ValueError, "max_lr must have the same length"),
+        (lambda o: schedules.MultiplicativeLR(o, [abs]), ValueError, "Expected 2 lr_lambdas, but got 1"),
+        (lambda o: schedules.MultiplicativeLR(o, 0.5), TypeError, "lr_lambda should be a function, but got float"),
+        (lambda o: schedules.CyclicLR("no", 0.1, 0.5), TypeError, "str is not an Optimizer"),
+        (lambda o: schedules.CyclicLR(o, 0.1, 0.5, mode="no"), ValueError, "mode is invalid and scale_fn is None"),
+        (lambda o: schedules.CyclicLR(o, [0.1], 0.5), ValueError, "base_lr must have the same length"),
+        (lambda o: schedules.CyclicLR(o, 0.1, 0.5, max_momentum=[0.9]), ValueError, "max_momentum must have the same length"),
+        (
+            lambda o: schedules.CyclicLR(nn.optim.Adagrad([nn.Parameter(np.ones(1))]), 0.1, 0.5),
+            ValueError,
+            "must support momentum or beta1",
+        ),
+        (lambda o: schedules.ChainedScheduler([]), ValueError, "ChainedScheduler expects at least one scheduler to be chained"),
+        (lambda o: schedules.ChainedScheduler([schedules.StepLR(o, 1), schedules.StepLR(optimizer_of(), 1)]), ValueError, "same optimizer"),
+        (lambda o: schedules.ChainedScheduler([schedules.StepLR(o, 1)], optimizer_of()), ValueError, "same optimizer"),
+        (lambda o: schedules.ChainedScheduler([3]), TypeError, "ChainedScheduler at index 0 should have `optimizer`"),
+        (lambda o: schedules.ChainedScheduler([schedules.StepLR(o, 1)]).step(3), TypeError, "takes no epoch"),
+        (lambda o: averages.SWALR(o, [0.1]), ValueError, "swa_lr must have the same length"),
+        (lambda o: averages.SWALR(o, 0.1, anneal_strategy="no"), ValueError, "anneal_strategy must be one of 'cos' or 'linear'"),
+        (lambda o: averages.SWALR(o, 0.1, -1), ValueError, "anneal_epochs must be equal or greater than 0, got -1"),
+        (lambda o: averages.SWALR("no", 0.1), TypeError, "str is not an Optimizer"),
         (lambda o: schedules.SequentialLR(o, [], []), ValueError, "at least one scheduler"),
         (lambda o: schedules.SequentialLR(o, [schedules.StepLR(o, 1)], [1]), ValueError, "one more than"),
         (lambda o: schedules.SequentialLR(o, [schedules.ReduceLROnPlateau(o)], []), ValueError, "does not support"),

@@ -34,6 +34,7 @@ MODULES = {
     "operators": "Operations on arrays and Tensors",
     "optim": "nn.optim: optimizers",
     "optim.lr_scheduler": "nn.optim.lr_scheduler: learning rates",
+    "optim.swa_utils": "nn.optim.swa_utils: averages of weights",
     "data": "nn.data: loaders",
     "training": "nn.training: fit",
     "checkpoint": "nn.load, nn.save: files of weights",

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import checkpoint, random
 from .modules.module import Module
-from .optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
+from .optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 from .optim.optimizer import Optimizer
 from .tape import no_grad
 from .tensor import Tensor
@@ -349,7 +349,7 @@ def fit(
         callbacks: Callbacks, or functions of the Run that are called after each epoch.
         metrics: "accuracy" or functions of the arrays (output, targets) that return a mean over the batch; or a dict of them by name.
         clip_grad_norm: the largest norm of all gradients together; larger ones are scaled down.
-        schedule_each: "epoch" or "batch": when the scheduler takes a step; `None`: "batch" for OneCycleLR, else "epoch".
+        schedule_each: "epoch" or "batch": when the scheduler takes a step; `None`: "batch" for OneCycleLR and CyclicLR, else "epoch".
         forward: `forward(model, batch)` returns (output, targets) where the batch is not (inputs, ..., targets).
         progress: shows a bar (needs tqdm); `None`: where tqdm is installed and the output is a terminal.
         resume: a file that a Checkpoint has written, or True: that of the Checkpoint among callbacks, if it is there already.
@@ -375,7 +375,7 @@ def fit(
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an Optimizer, got {type(optimizer).__name__}")
     if schedule_each is None:
-        schedule_each = "batch" if isinstance(scheduler, OneCycleLR) else "epoch"
+        schedule_each = "batch" if isinstance(scheduler, (OneCycleLR, CyclicLR)) else "epoch"
     if schedule_each not in ("epoch", "batch"):
         raise ValueError(f"schedule_each must be 'epoch', 'batch' or None, got {schedule_each!r}")
     if epochs < 0:

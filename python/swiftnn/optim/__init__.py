@@ -1,8 +1,8 @@
-"""Optimizers, and schedules of their learning rates (`lr_scheduler`)."""
+"""Optimizers, and schedules of their learning rates (`lr_scheduler`), averages of weights (`swa_utils`)."""
 
 from __future__ import annotations
 
-from . import lr_scheduler
+from . import lr_scheduler, swa_utils
 from .adadelta import Adadelta
 from .adafactor import Adafactor
 from .adagrad import Adagrad
@@ -36,5 +36,6 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "swa_utils",
     "swap_in_optimizer_params_and_state",
 ]

@@ -7,21 +7,25 @@ import types
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, SupportsFloat
 
 from .optimizer import Optimizer, number
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
+    "PolynomialLR",
     "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",
@@ -158,27 +162,8 @@ def _checked(optimizer: Any) -> Optimizer:
     return optimizer
 
 
-class LambdaLR(LRScheduler):
-    """The initial learning rate times a function of the epoch.
-
-    lr = lr₀ · λ(epoch)
-
-    Args:
-        optimizer: the optimizer whose groups get the learning rates.
-        lr_lambda: a function from the epoch to the factor, or a list of one for each group.
-        last_epoch: the last epoch that is over, -1 at the start.
-
-    Raises:
-        ValueError: there are not as many functions as groups.
-
-    Example:
-        >>> optimizer = nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
-        >>> scheduler = nn.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
-        >>> optimizer.step()
-        >>> scheduler.step()
-        >>> scheduler.get_last_lr()
-        [0.25]
-    """
+class _FunctionsLR(LRScheduler):
+    """A schedule by functions of the epoch, one for each group."""
 
     lr_lambdas: list[Callable[[int], float]]
 
@@ -192,14 +177,15 @@ class LambdaLR(LRScheduler):
             self.lr_lambdas = list(lr_lambda)
         else:
             self.lr_lambdas = [lr_lambda] * groups
+        for function in self.lr_lambdas:
+            if not callable(function):
+                raise TypeError(f"lr_lambda should be a function, but got {type(function).__name__}")
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer and functions; of callable objects their attributes."""
         state = super().state_dict()
-        state["lr_lambdas"] = [
-            None if isinstance(function, types.FunctionType) else function.__dict__.copy() for function in self.lr_lambdas
-        ]
+        state["lr_lambdas"] = [_attributes(function) for function in self.lr_lambdas]
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -209,9 +195,68 @@ class LambdaLR(LRScheduler):
             if attributes is not None:
                 function.__dict__.update(attributes)
 
+
+def _attributes(function: Any) -> dict[str, Any] | None:
+    """What a state dict keeps of a callable object; of functions it is nothing."""
+    return None if function is None or isinstance(function, types.FunctionType) else function.__dict__.copy()
+
+
+class LambdaLR(_FunctionsLR):
+    """The initial learning rate times a function of the epoch.
+
+    lr = lr₀ · λ(epoch)
+
+    Args:
+        optimizer: the optimizer whose groups get the learning rates.
+        lr_lambda: a function from the epoch to the factor, or a list of one for each group.
+        last_epoch: the last epoch that is over, -1 at the start.
+
+    Raises:
+        ValueError: there are not as many functions as groups.
+        TypeError: one is no function.
+
+    Example:
+        >>> optimizer = nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
+        >>> scheduler = nn.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.25]
+    """
+
     def get_lr(self) -> list[float]:
         self._warn_outside_step()
         return [lr * function(self.last_epoch) for lr, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+
+
+class MultiplicativeLR(_FunctionsLR):
+    """Multiplies the learning rate by a function of the epoch, every epoch.
+
+    lr = lr₀ · λ(1) · λ(2) ⋯ λ(epoch)
+
+    Args:
+        optimizer: the optimizer whose groups get the learning rates.
+        lr_lambda: a function from the epoch to the factor, or a list of one for each group.
+        last_epoch: the last epoch that is over, -1 at the start.
+
+    Raises:
+        ValueError: there are not as many functions as groups.
+        TypeError: one is no function.
+
+    Example:
+        >>> optimizer = nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.5)
+        >>> scheduler = nn.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.25]
+    """
+
+    def get_lr(self) -> list[float]:
+        self._warn_outside_step()
+        if self._is_initial:
+            return self._current()
+        return [lr * function(self.last_epoch) for lr, function in zip(self._current(), self.lr_lambdas, strict=True)]
 
 
 class StepLR(LRScheduler):
@@ -408,6 +453,43 @@ class ExponentialLR(LRScheduler):
         return [lr * self.gamma**self.last_epoch for lr in self.base_lrs]
 
 
+class PolynomialLR(LRScheduler):
+    """Lowers the learning rate to 0 along a power of the epochs that are left.
+
+    lr = lr₀ · (1 - min(epoch, total_iters) / total_iters)^power
+
+    Args:
+        optimizer: the optimizer whose groups get the learning rates.
+        total_iters: the epoch from which on the learning rate is 0.
+        power: the power.
+        last_epoch: the last epoch that is over, -1 at the start.
+
+    Example:
+        >>> optimizer = nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+        >>> scheduler = nn.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=2, power=2.0)
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.25]
+    """
+
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        self._warn_outside_step()
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return self._current()
+        left, before = (1.0 - epoch / self.total_iters for epoch in (self.last_epoch, self.last_epoch - 1))
+        return [lr * (left / before) ** self.power for lr in self._current()]
+
+    def _get_closed_form_lr(self) -> list[float]:
+        left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
+        return [lr * left**self.power for lr in self.base_lrs]
+
+
 class CosineAnnealingLR(LRScheduler):
     """Lowers the learning rate along half a cosine, and raises it again after that.
 
@@ -531,7 +613,137 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._set(rates)
 
 
-class OneCycleLR(LRScheduler):
+class _MomentumLR(LRScheduler):
+    """A schedule that may also move the momentum, which is β₁ where the optimizer has betas."""
+
+    cycle_momentum: bool
+    use_beta1: bool
+
+    def _start_momentum(self, optimizer: Optimizer, low: Any, high: Any, last_epoch: int) -> tuple[list[float], list[float]]:
+        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
+        self.use_beta1 = "betas" in optimizer.defaults
+        lowest = _for_groups("base_momentum", optimizer, low)
+        highest = _for_groups("max_momentum", optimizer, high)
+        if last_epoch == -1:
+            for group, base, largest in zip(optimizer.param_groups, lowest, highest):
+                self._set_momentum(group, largest)
+                group["max_momentum"] = largest
+                group["base_momentum"] = base
+        return lowest, highest
+
+    def _set_momentum(self, group: dict[str, Any], value: float) -> None:
+        if self.use_beta1:
+            group["betas"] = (value, *group["betas"][1:])
+        else:
+            group["momentum"] = value
+
+
+class CyclicLR(_MomentumLR):
+    """Moves the learning rate up and down between two bounds, again and again; step after every batch.
+
+    lr = base_lr + (max_lr - base_lr) · height · scale;  height goes from 0 to 1 in step_size_up steps and back in step_size_down
+
+    Args:
+        optimizer: the optimizer whose groups get the learning rates.
+        base_lr: the lowest learning rate, or a list of one for each group.
+        max_lr: the highest learning rate, or a list of one for each group.
+        step_size_up: steps from the lowest to the highest.
+        step_size_down: steps back; None: as many.
+        mode: "triangular": scale is 1; "triangular2": halved with every cycle; "exp_range": gamma^step.
+        gamma: base of "exp_range".
+        scale_fn: a function that gives the scale, instead of mode.
+        scale_mode: what scale_fn takes: "cycle", the number of the cycle from 1, or "iterations", that of the step.
+        cycle_momentum: moves the momentum (or β₁) the opposite way, between max_momentum and base_momentum.
+        base_momentum: the lowest momentum, or a list of one for each group.
+        max_momentum: the highest momentum, or a list of one for each group.
+        last_epoch: the last step that is over, -1 at the start.
+
+    Raises:
+        ValueError: mode is unknown, a list does not fit the groups, or the optimizer has no momentum to move.
+        TypeError: optimizer is not an Optimizer.
+
+    Example:
+        >>> optimizer = nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1, momentum=0.9)
+        >>> scheduler = nn.optim.lr_scheduler.CyclicLR(optimizer, base_lr=0.25, max_lr=0.75, step_size_up=2)
+        >>> optimizer.step()
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.5]
+
+    Reference: Smith: Cyclical Learning Rates for Training Neural Networks (2017).
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        base_lr: float | list[float],
+        max_lr: float | list[float],
+        step_size_up: int = 2000,
+        step_size_down: int | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float | list[float] = 0.8,
+        max_momentum: float | list[float] = 0.9,
+        last_epoch: int = -1,
+    ) -> None:
+        base_lrs = _for_groups("base_lr", _checked(optimizer), base_lr)
+        self.max_lrs = _for_groups("max_lr", optimizer, max_lr)
+        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
+            raise ValueError("mode is invalid and scale_fn is None")
+        up = float(step_size_up)
+        self.total_size = up + (up if step_size_down is None else float(step_size_down))
+        self.step_ratio = up / self.total_size
+        self.mode = mode
+        self.gamma = gamma
+        self._scale_fn_custom = scale_fn
+        if scale_fn is None:
+            scale_mode = "iterations" if mode == "exp_range" else "cycle"
+        self.scale_mode = scale_mode
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            self.base_momentums, self.max_momentums = self._start_momentum(optimizer, base_momentum, max_momentum, last_epoch)
+        if last_epoch == -1:
+            for rate, group in zip(base_lrs, optimizer.param_groups):
+                group["lr"] = rate
+        super().__init__(optimizer, last_epoch)
+        self.base_lrs = base_lrs
+
+    def scale_fn(self, x: float) -> float:
+        """The scale of a cycle or of a step."""
+        if self._scale_fn_custom is not None:
+            return self._scale_fn_custom(x)
+        if self.mode == "exp_range":
+            return float(self.gamma**x)
+        return 0.5 ** (x - 1) if self.mode == "triangular2" else 1.0
+
+    def get_lr(self) -> list[float]:
+        self._warn_outside_step()
+        done = 1 + self.last_epoch / self.total_size
+        cycle = math.floor(done)
+        x = done - cycle
+        height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
+        height *= self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        if self.cycle_momentum:
+            for group, low, high in zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums):
+                self._set_momentum(group, high - (high - low) * height)
+        return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the optimizer and scale_fn; of a callable object its attributes."""
+        return {**super().state_dict(), "_scale_fn_custom": _attributes(self._scale_fn_custom)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes back to a state that `state_dict` returned; scale_fn stays the one given to the constructor."""
+        super().load_state_dict({key: value for key, value in state_dict.items() if key != "_scale_fn_custom"})
+        if state_dict["_scale_fn_custom"] is not None and self._scale_fn_custom is not None:
+            self._scale_fn_custom.__dict__.update(state_dict["_scale_fn_custom"])
+
+
+class OneCycleLR(_MomentumLR):
     """Raises the learning rate from a low one to the highest and lowers it far below the first; step after every batch.
 
     Args:
@@ -612,23 +824,8 @@ class OneCycleLR(LRScheduler):
                 group["min_lr"] = group["initial_lr"] / final_div_factor
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-                raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
-            self.use_beta1 = "betas" in optimizer.defaults
-            highest = _for_groups("max_momentum", optimizer, max_momentum)
-            lowest = _for_groups("base_momentum", optimizer, base_momentum)
-            if last_epoch == -1:
-                for group, high, low in zip(groups, highest, lowest):
-                    self._set_momentum(group, high)
-                    group["max_momentum"] = high
-                    group["base_momentum"] = low
+            self._start_momentum(optimizer, base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
-
-    def _set_momentum(self, group: dict[str, Any], value: float) -> None:
-        if self.use_beta1:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def _anneal(self, start: float, end: float, part: float) -> float:
         if self._anneal_func_type == "cos":
@@ -672,7 +869,108 @@ def _for_groups(name: str, optimizer: Optimizer, value: float | list[float]) -> 
     return list(value)
 
 
-class SequentialLR(LRScheduler):
+class _Several(LRScheduler):
+    """A schedule made of others."""
+
+    _schedulers: Sequence[LRScheduler]
+
+    def _check_schedulers(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None, use: str = "") -> None:
+        name = type(self).__name__
+        if len(schedulers) < 1:
+            raise ValueError(f"{name} expects at least one scheduler{use}, but got no scheduler.")
+        for i, scheduler in enumerate(schedulers):
+            if not hasattr(scheduler, "optimizer"):
+                raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
+            if isinstance(scheduler, ReduceLROnPlateau):
+                raise ValueError(
+                    f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be specified when "
+                    f"calling `step`, but got one at index {i} in the given schedulers sequence."
+                )
+            optimizer = optimizer or scheduler.optimizer
+            if optimizer is not scheduler.optimizer:
+                raise ValueError(
+                    f"{name} expects all schedulers to belong to the same optimizer, but got scheduler {type(scheduler).__name__} at "
+                    f"index {i} has {scheduler.optimizer}, which is different from {type(optimizer).__name__}."
+                )
+        self._schedulers = schedulers
+        self.optimizer = schedulers[0].optimizer
+
+    def _undo(self) -> None:
+        for scheduler in self._schedulers:
+            if isinstance(scheduler, _Several):
+                scheduler._undo()
+            else:
+                scheduler.last_epoch -= 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the optimizer, with the states of the schedules."""
+        state = super().state_dict()
+        state["_schedulers"] = [scheduler.state_dict() for scheduler in self._schedulers]
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes back to a state that `state_dict` returned."""
+        self.__dict__.update({key: value for key, value in state_dict.items() if key != "_schedulers"})
+        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"]):
+            scheduler.load_state_dict(state)
+
+
+class ChainedScheduler(_Several):
+    """Several schedules at once, each of which changes what the one before has set.
+
+    Args:
+        schedulers: the schedules, of those that go on from the current learning rate.
+        optimizer: the optimizer of all schedules; None: that of the first.
+
+    Raises:
+        ValueError: there is no schedule, they have other optimizers, or one is a ReduceLROnPlateau.
+        TypeError: one is not a schedule.
+
+    Example:
+        >>> optimizer = nn.optim.SGD(nn.Linear(1, 1).parameters(), lr=1.0)
+        >>> warmup = nn.optim.lr_scheduler.ConstantLR(optimizer, factor=0.25, total_iters=2)
+        >>> decay = nn.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        >>> scheduler = nn.optim.lr_scheduler.ChainedScheduler([warmup, decay])
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [0.25, 0.125, 0.25, 0.125]
+    """
+
+    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
+        self._check_schedulers(schedulers, optimizer, " to be chained")
+        self._last_lr = self._current()
+
+    def _initial_step(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler._initial_step()
+        self._last_lr = self._current()
+
+    def _go_to(self, epoch: int | None = None) -> None:
+        """Starts, where it comes after another schedule: each schedule takes its first step again."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"]
+        for scheduler in self._schedulers:
+            scheduler.last_epoch = -1
+        self._initial_step()
+
+    def step(self, epoch: int | None = None) -> None:
+        """Goes on by an epoch and sets the learning rates; call the optimizer's `step` before.
+
+        Args:
+            epoch: must be None: the schedules could not go there.
+        """
+        if epoch is not None:
+            raise TypeError("ChainedScheduler.step() takes no epoch")
+        for scheduler in self._schedulers:
+            scheduler.step()
+        self._last_lr = self._current()
+
+
+class SequentialLR(_Several):
     """One schedule after the other.
 
     Args:
@@ -700,31 +998,14 @@ class SequentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1) -> None:
-        name = type(self).__name__
-        if len(schedulers) < 1:
-            raise ValueError(f"{name} expects at least one scheduler, but got no scheduler.")
-        for i, scheduler in enumerate(schedulers):
-            if not hasattr(scheduler, "optimizer"):
-                raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
-            if isinstance(scheduler, ReduceLROnPlateau):
-                raise ValueError(
-                    f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be specified when "
-                    f"calling `step`, but got one at index {i} in the given schedulers sequence."
-                )
-            if optimizer is not scheduler.optimizer:
-                raise ValueError(
-                    f"{name} expects all schedulers to belong to the same optimizer, but got scheduler {type(scheduler).__name__} at "
-                    f"index {i} has {scheduler.optimizer}, which is different from {type(optimizer).__name__}."
-                )
+        self._check_schedulers(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone points, but "
                 f"got number of schedulers {len(schedulers)} and the number of milestones to be equal to {len(milestones)}"
             )
-        self._schedulers = schedulers
         self._milestones = milestones
         self.last_epoch = last_epoch + 1
-        self.optimizer = optimizer
         # Each schedule has taken its first step; only the one of step 0 may have.
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"]
@@ -732,13 +1013,6 @@ class SequentialLR(LRScheduler):
         first = schedulers[bisect_right(milestones, 0)]
         first._initial_step()
         self._last_lr = first.get_last_lr()
-
-    def _undo(self) -> None:
-        for scheduler in self._schedulers:
-            if isinstance(scheduler, SequentialLR):
-                scheduler._undo()
-            else:
-                scheduler.last_epoch -= 1
 
     def step(self, epoch: int | None = None) -> None:
         """Goes on by an epoch and sets the learning rates; call the optimizer's `step` before.
@@ -756,18 +1030,6 @@ class SequentialLR(LRScheduler):
         else:
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer, with the states of the schedules."""
-        state = super().state_dict()
-        state["_schedulers"] = [scheduler.state_dict() for scheduler in self._schedulers]
-        return state
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes back to a state that `state_dict` returned."""
-        self.__dict__.update({key: value for key, value in state_dict.items() if key != "_schedulers"})
-        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"]):
-            scheduler.load_state_dict(state)
 
 
 class ReduceLROnPlateau(LRScheduler):
