@@ -13,6 +13,7 @@ from .._native import ModuleBase
 from ..parameter import is_lazy
 from ..tensor import Parameter, Tensor
 from ._registry import Registry, RemovableHandle
+from .utils import element_type
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -64,6 +65,8 @@ class _Hook(NamedTuple):
     function: Callable[..., Any]
     with_kwargs: bool
     always_call: bool
+    # Backward hooks are kept among the forward pre-hooks, since a module that has some is not called past its hooks: "pre", "full" or "".
+    backward: str = ""
 
 
 def _typename(value: object) -> str:
@@ -161,9 +164,12 @@ class Module(ModuleBase):
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result: Any = None
         called: set[int] = set()
+        backward: Any = None
         try:
             for pre_hook in list(self._forward_pre_hooks.values()):
-                if pre_hook.with_kwargs:
+                if pre_hook.backward:
+                    backward = True
+                elif pre_hook.with_kwargs:
                     changed = pre_hook.function(self, args, kwargs)
                     if changed is None:
                         continue
@@ -174,13 +180,16 @@ class Module(ModuleBase):
                     changed = pre_hook.function(self, args)
                     if changed is not None:
                         args = changed if isinstance(changed, tuple) else (changed,)
+            if backward:
+                backward = self._backward_hooks()
+                args = backward.inputs(args)
             result = self.forward(*args, **kwargs)
             for hook_id, hook in list(self._forward_hooks.items()):
                 called.add(hook_id)
                 changed = hook.function(self, args, kwargs, result) if hook.with_kwargs else hook.function(self, args, result)
                 if changed is not None:
                     result = changed
-            return result
+            return backward.outputs(result) if backward else result
         except Exception:
             for hook_id, hook in list(self._forward_hooks.items()):
                 if not hook.always_call or hook_id in called:
@@ -241,6 +250,54 @@ class Module(ModuleBase):
             [(2, 3)]
         """
         return _register(self._forward_hooks, _Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Calls `hook` whenever backward has found the gradients of the module's inputs.
+
+        Where no input requires a gradient it is called with those of the outputs alone, and where no output does not at all: layers record
+        only when they are called with a Tensor.
+
+        Args:
+            hook: `hook(module, grad_input, grad_output)`, which returns None or what takes the place of grad_input. Both are tuples of
+                arrays: of the positional arguments and of the output or outputs; None for what has no gradient.
+            prepend: run it before the backward hooks that are there already.
+
+        Returns:
+            A handle whose `remove()` takes the hook away; also a context manager.
+
+        Example:
+            >>> layer, seen = nn.Linear(3, 2), []
+            >>> handle = layer.register_full_backward_hook(lambda module, dx, dy: seen.append((dx[0].shape, dy[0].shape)))
+            >>> layer(nn.Tensor(np.ones((4, 3), np.float32), requires_grad=True)).sum().backward()
+            >>> seen
+            [((4, 3), (4, 2))]
+        """
+        return _register(self._forward_pre_hooks, _Hook(hook, False, False, "full"), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Calls `hook` whenever backward has found the gradients of the module's outputs, before it goes on into the module.
+
+        Args:
+            hook: `hook(module, grad_output)`, which returns None or what takes the place of grad_output, a tuple of arrays.
+            prepend: run it before the backward pre-hooks that are there already.
+
+        Returns:
+            A handle whose `remove()` takes the hook away; also a context manager.
+
+        Example:
+            >>> layer, x = nn.Identity(), nn.Tensor(np.ones(2), requires_grad=True)
+            >>> with layer.register_full_backward_pre_hook(lambda module, dy: (dy[0] * 3,)):
+            ...     layer(x).sum().backward()
+            >>> x.grad
+            array([3., 3.])
+        """
+        return _register(self._forward_pre_hooks, _Hook(hook, False, False, "pre"), prepend)
+
+    def _backward_hooks(self) -> Any:
+        from ._backward_hooks import BackwardHooks
+
+        hooks = list(self._forward_pre_hooks.values())
+        return BackwardHooks(self, *([h.function for h in hooks if h.backward == kind] for kind in ("pre", "full")))
 
     # Registration.
 
@@ -624,7 +681,34 @@ class Module(ModuleBase):
                 buffer._convert(fn)  # type: ignore[union-attr]
             elif buffer is not None:
                 self._buffers[name] = fn(buffer)
+        self._remake()
         return self
+
+    def _makers(self) -> list[Any]:
+        """The pre-hooks that make an attribute anew from parameters (weight_norm, spectral_norm, pruning): it is no state of its own."""
+        hooks = self.__dict__.get("_forward_pre_hooks", {}).values()
+        return [hook.function for hook in hooks if hasattr(hook.function, "_remake")]
+
+    def _remake(self) -> None:
+        for hook in self._makers():
+            hook._remake(self)
+
+    def to_empty(self, *, device: Any = None, recurse: bool = True) -> Self:
+        """Replaces all parameters and buffers by memory of the same shapes whose values are still to be set.
+
+        Args:
+            device: None or 'cpu'.
+            recurse: whether those of all modules inside too.
+
+        Raises:
+            ValueError: the device is another one.
+
+        Example:
+            >>> nn.Linear(2, 3).to_empty(device="cpu").weight.shape
+            (3, 2)
+        """
+        element_type(device, None)
+        return self._apply(np.empty_like, recurse)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Converts floating point parameters and buffers: `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(array)`.
@@ -873,6 +957,8 @@ class Module(ModuleBase):
         def apply() -> None:
             for write in writes:
                 write()
+            for module in visited:
+                module._remake()
             writes.clear()  # `check` refers to itself: until the next garbage collection the writes would hold the parameters' arrays
 
         check(self, OrderedDict(state_dict), "")
@@ -893,6 +979,8 @@ class Module(ModuleBase):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
+        for hook in self._makers():
+            state.pop(hook._tensor_name, None)
         for registry in _REGISTRIES:
             if registry in state:
                 state[registry] = dict(state[registry])
@@ -905,6 +993,7 @@ class Module(ModuleBase):
         for registry in _REGISTRIES:
             if registry in state:
                 self.__dict__[registry] = Registry(self, state[registry].items())
+        self._remake()
 
     # Printing.
 
