@@ -18,7 +18,8 @@ from specs_functional import FUNCTIONS
 from swiftnn import _native
 
 HERE = Path(__file__).parent
-MODULES = [nn, nn.data, nn.init, nn.optim, nn.optim.lr_scheduler, nn.optim.swa_utils, nn.random, nn.training, nn.utils, nn.utils.rnn]
+UTILS = [nn.utils, nn.utils.parametrizations, nn.utils.parametrize, nn.utils.prune, nn.utils.rnn, nn.utils.stateless]
+MODULES = [nn, nn.data, nn.init, nn.optim, nn.optim.lr_scheduler, nn.optim.swa_utils, nn.random, nn.training, *UTILS]
 # Classes that hold or describe modules and compute nothing: test_module.py, test_container.py
 HOLDERS = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "RNNBase", "RNNCellBase"}
 

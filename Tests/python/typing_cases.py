@@ -69,6 +69,24 @@ def recurrent(single: F32, tensor: nn.Tensor) -> None:
     assert_type(nn.LSTMCell(2, 3)(single), tuple[F32, F32])
 
 
+def weights(single: F32, tensor: nn.Tensor) -> None:
+    """What changes a module gives it back as what it was."""
+    layer = nn.utils.remove_weight_norm(nn.utils.weight_norm(nn.Conv1d(2, 3, 5), dim=None))
+    assert_type(layer(single), F32)
+    assert_type(nn.utils.remove_spectral_norm(nn.utils.spectral_norm(nn.Linear(2, 3))), nn.Linear)
+    assert_type(nn.utils.parametrizations.weight_norm(nn.LSTM(2, 3), "weight_hh_l0"), nn.LSTM)
+    assert_type(nn.utils.parametrizations.spectral_norm(nn.Linear(2, 3))(tensor), nn.Tensor)
+    assert_type(nn.utils.parametrizations.orthogonal(nn.Linear(2, 3), orthogonal_map="cayley"), nn.Linear)
+    assert_type(nn.utils.parametrize.register_parametrization(nn.Linear(2, 2), "weight", nn.Identity()), nn.Linear)
+    assert_type(nn.utils.parametrize.remove_parametrizations(nn.Linear(2, 3), "weight"), nn.Linear)
+    assert_type(nn.utils.prune.remove(nn.utils.prune.l1_unstructured(nn.Linear(2, 3), "weight", 0.5), "weight"), nn.Linear)
+    assert_type(nn.utils.prune.is_pruned(layer), bool)
+    assert_type(nn.utils.skip_init(nn.Linear, 2, 3), nn.Linear)
+    assert_type(nn.Linear(2, 3).to_empty(), nn.Linear)
+    with nn.utils.parametrize.cached(), layer.register_full_backward_hook(lambda module, dx, dy: None):
+        layer(single)
+
+
 def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, tensor: nn.Tensor, parameter: nn.Parameter) -> None:
     """An array gives an array of its float type, a Tensor a Tensor; a Parameter as the weight changes nothing, another Tensor does."""
     F = nn.functional

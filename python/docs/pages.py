@@ -47,7 +47,11 @@ MODULES = {
     "plot": "nn.plot: pictures",
     "modules.streams": "Streams: sequences piece by piece",
     "utils": "nn.utils",
+    "utils.parametrizations": "nn.utils.parametrizations: normalised and orthogonal weights",
+    "utils.parametrize": "nn.utils.parametrize: weights computed from others",
+    "utils.prune": "nn.utils.prune: weights held at 0",
     "utils.rnn": "nn.utils.rnn: packed sequences",
+    "utils.stateless": "nn.utils.stateless: modules as functions",
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from _thread import _local
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -47,6 +48,15 @@ _UNIFORM, _NORMAL = 0, 1
 _PIECE = 1 << 16
 
 
+class _Skipping(_local):
+    """Whether this thread draws no values, as utils.skip_init wants it."""
+
+    now = False
+
+
+_skipping = _Skipping()
+
+
 def _memory(tensor: Any, function: str) -> NDArray[Any]:
     """The array to write into."""
     array = tensor.data if isinstance(tensor, Tensor) else tensor
@@ -72,6 +82,8 @@ def _fill(array: NDArray[Any], kind: int, a: float, b: float, generator: Generat
     """Draws into `array`, whose elements take consecutive positions of the stream in C order, whatever its strides are."""
     if array.dtype.kind != "f":
         raise TypeError(f"{function}: tensor must have a floating point dtype, got {array.dtype}; convert it with astype(np.float32)")
+    if _skipping.now:
+        return
     if not array.flags.c_contiguous:
         array[...] = _draw(array.shape, array.dtype, kind, a, b, generator)
         return

@@ -19,6 +19,7 @@ from .modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .parameter import is_lazy
 from .tape import no_grad
 from .tensor import Tensor
+from .utils.parametrize import cached
 from .utils.rnn import PackedSequence
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ def _run(model: Module, inputs: tuple[Any, ...], kwargs: dict[str, Any], calls: 
             handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
             handles.append(module.register_forward_hook(after, with_kwargs=True))
         model.eval()
-        with no_grad():
+        with no_grad(), cached():  # a weight that is parametrized is read again to count its products
             model(*inputs, **kwargs)
     except Exception as error:
         if inside and hasattr(error, "add_note"):  # Python 3.11
@@ -354,7 +355,8 @@ def _multiply_adds(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     for kind, count in _COUNTS.items():
         if isinstance(module, kind):
             return count(module, args, kwargs, outputs) if type(module).forward is kind.forward else None
-    ours = type(module).__module__.startswith("swiftnn.modules.") and not isinstance(module, (ParameterList, ParameterDict))
+    ours = type(module).__module__.startswith(("swiftnn.modules.", "swiftnn.utils."))
+    ours = ours and not isinstance(module, (ParameterList, ParameterDict))
     return 0 if ours or not _has_matrices(module) else None
 
 
@@ -375,7 +377,8 @@ def _of_scattering(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], o
 
 def _of_recurrence(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: list[NDArray[Any]]) -> int:
     positions = math.prod(_argument(args, kwargs, 0, "input")[:-1])
-    return int(positions * sum(p.data.size for p in module._parameters.values() if p is not None and p.ndim > 1))
+    weights = (getattr(module, name) for name in getattr(module, "_flat_weights_names", ("weight_ih", "weight_hh")))
+    return int(positions * sum(math.prod(w.shape) for w in weights if w.ndim > 1))
 
 
 def _of_attention(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: list[NDArray[Any]]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import functional as F
-from . import modules, random
+from . import modules, random, utils
 from .modules.linear import NonDynamicallyQuantizableLinear
 from .modules.module import Module
 from .parameter import is_lazy
@@ -26,6 +26,7 @@ _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "Param
 # Type checkers do not know __all__, which is made of the files' names.
 _CLASSES = {name: getattr(modules, name) for name in vars(modules)["__all__"]}
 _CLASSES["NonDynamicallyQuantizableLinear"] = NonDynamicallyQuantizableLinear
+_PARAMETRIZATIONS = ("_WeightNorm", "_SpectralNorm", "_Orthogonal")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -35,6 +36,8 @@ def from_torch(module: Any, copy: bool = True) -> Any:
     A layer is told by its class; a subclass of one that keeps its `forward`, such as a model derived from `torch.nn.Sequential`, becomes
     that layer. A class with a `forward` of its own cannot be rebuilt, because that is Python code which calls PyTorch: write it again
     over `swiftnn`, and load the weights of `module.state_dict()`, whose arrays `load_state_dict` takes.
+
+    What weight_norm, spectral_norm, orthogonal and pruning have made of weights comes along.
 
     Args:
         module: a `torch.nn.Module`, on any device.
@@ -81,9 +84,11 @@ class _Builder:
         if id(module) in self._modules:
             return self._modules[id(module)]
         self._modules[id(module)] = None
+        parametrizations = _parametrizations(module)
         children = {
             name: None if child is None else self.build(child, f"{path}.{name}" if path else name)
             for name, child in module._modules.items()
+            if name != "parametrizations" or not parametrizations
         }
         cls = _counterpart(module)
         before = len(self.problems)
@@ -91,11 +96,21 @@ class _Builder:
             self.problems.append((path, _reason(module)))
         elif _has_hooks(module):
             self.problems.append((path, f"{_name(module)} has hooks, which are Python code; remove them first"))
+        for name, several in parametrizations.items():
+            for each in several:
+                if type(each).__name__ not in _PARAMETRIZATIONS:
+                    self.problems.append((path, f"its {name!r} is parametrized by {_name(each)}, which is Python code"))
         if len(self.problems) > before or any(child is None and module._modules[name] is not None for name, child in children.items()):
             return None
         try:
             built = self._make(cls, module, children)
+            for hook in _weight_hooks(module).values():
+                self._hook(built, module, hook)
+            for name, several in parametrizations.items():
+                self._parametrize(built, name, several)
+                built.parametrizations.training = bool(module.parametrizations.training)
             self._fill(built, module, children)
+            built._remake()
         except (TypeError, ValueError, RuntimeError) as error:
             self.problems.append((path, f"{_name(module)}: {error}"))
             return None
@@ -124,6 +139,32 @@ class _Builder:
             value = special(module) if special else getattr(module, argument.name)
             arguments[argument.name] = self._array(value) if _is_tensor(value) else value
         return cls(**arguments)
+
+    def _hook(self, built: Module, module: Any, hook: Any) -> None:
+        """Has a weight of `built` made by the hook that stands for PyTorch's."""
+        kind = type(hook).__name__
+        if kind == "WeightNorm":
+            utils.weight_norm(built, hook.name, hook.dim)
+        elif kind == "SpectralNorm":
+            utils.spectral_norm(built, hook.name, hook.n_power_iterations, hook.eps, hook.dim)
+        else:
+            utils.prune.custom_from_mask(built, hook._tensor_name, self._array(getattr(module, f"{hook._tensor_name}_mask")))
+
+    def _parametrize(self, built: Module, name: str, theirs: Any) -> None:
+        """The same parametrizations for the array `name` of `built`, with their originals."""
+        for each in theirs:
+            kind = type(each).__name__
+            if kind == "_WeightNorm":
+                utils.parametrizations.weight_norm(built, name, each.dim)
+            elif kind == "_SpectralNorm":
+                utils.parametrizations.spectral_norm(built, name, getattr(each, "n_power_iterations", 1), each.eps, each.dim)
+            else:
+                trivialization = hasattr(each, "base")
+                utils.parametrizations.orthogonal(built, name, each.orthogonal_map.name, use_trivialization=trivialization)
+        mine = built.parametrizations[name]
+        for i, each in enumerate(theirs):
+            self._fill(mine[i], each, {})
+        self._fill(mine, theirs, {})
 
     def _fill(self, built: Module, module: Any, children: dict[str, Any]) -> None:
         built.training = bool(module.training)
@@ -217,9 +258,23 @@ def _reason(module: Any) -> str:
 
 
 def _has_hooks(module: Any) -> bool:
-    """Whether there are others than the one that initialises a lazy module."""
-    own = getattr(getattr(module, "_initialize_hook", None), "id", None)
-    return any(hook != own for hooks in _HOOKS for hook in getattr(module, hooks, None) or ())
+    """Whether there are others than the one that initialises a lazy module and those that make weights."""
+    own = {getattr(getattr(module, "_initialize_hook", None), "id", None), *_weight_hooks(module)}
+    return any(hook not in own for hooks in _HOOKS for hook in getattr(module, hooks, None) or ())
+
+
+def _weight_hooks(module: Any) -> dict[int, Any]:
+    """The pre-hooks of PyTorch's own that make a weight out of parameters, by their numbers."""
+    makers = [("weight_norm", "WeightNorm"), ("spectral_norm", "SpectralNorm"), ("prune", "BasePruningMethod")]
+    known = [(f"torch.nn.utils.{file}", name) for file, name in makers]
+    hooks = getattr(module, "_forward_pre_hooks", None) or {}
+    return {key: hook for key, hook in hooks.items() if any((c.__module__, c.__name__) in known for c in type(hook).__mro__)}
+
+
+def _parametrizations(module: Any) -> dict[str, Any]:
+    """PyTorch's lists of parametrizations by the names of the arrays."""
+    found = module._modules.get("parametrizations")
+    return dict(found.items()) if type(module).__module__ == "torch.nn.utils.parametrize" and found is not None else {}
 
 
 def _activation(module: Any) -> Any:

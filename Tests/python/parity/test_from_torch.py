@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from comparing import disagreement
+from torch.nn.utils import prune
 
 import swiftnn as nn
 from specs import LAYERS, Layer
@@ -36,6 +37,23 @@ def test_every_layer(layer: Layer, double: bool) -> None:
     assert_same_state(mine, theirs)
 
 
+def normalized() -> Any:
+    """Every way in which PyTorch makes a weight of parameters, older and newer ones."""
+    t, u, p = torch.nn, torch.nn.utils, torch.nn.utils.parametrizations
+    recurrent = p.weight_norm(p.orthogonal(t.LSTM(5, 5, 2, batch_first=True), "weight_hh_l0"), "weight_ih_l1")
+
+    return t.Sequential(
+        u.weight_norm(t.Conv1d(3, 4, 3), dim=None),
+        p.spectral_norm(u.weight_norm(t.ConvTranspose1d(4, 6, 2), dim=1), "bias", dim=0),
+        p.spectral_norm(p.weight_norm(t.Conv1d(6, 6, 1)), n_power_iterations=2),
+        u.spectral_norm(t.Conv1d(6, 5, 1), n_power_iterations=3),
+        t.Sequential(t.Flatten(1), t.Unflatten(1, (5, 8))),
+        p.orthogonal(t.Linear(8, 5), orthogonal_map="cayley", use_trivialization=False),
+        prune.ln_structured(prune.l1_unstructured(t.Linear(5, 5), "weight", 0.3), "weight", 1, 2, 0),
+        recurrent,
+    )
+
+
 def models() -> dict[str, Any]:
     torch.manual_seed(0)
     t = torch.nn
@@ -57,6 +75,7 @@ def models() -> dict[str, Any]:
         "transformer": (t.Transformer(16, 4, 1, 3, 32, norm_first=True, batch_first=True), [torch.randn(2, 5, 16), torch.randn(2, 4, 16)]),
         "activation": (t.TransformerEncoderLayer(16, 4, 32, activation=t.SiLU()), [torch.randn(5, 3, 16)]),
         "lstm": (t.LSTM(5, 6, 2, bidirectional=True, proj_size=3), [torch.randn(4, 2, 5)]),
+        "normalized": (normalized(), [torch.randn(2, 3, 9)]),
     }
 
 
@@ -71,6 +90,20 @@ def test_whole_models(name: str) -> None:
     assert not disagreement(mine(*(value.numpy() for value in inputs)), expected, 2e-5)
     drops = [module.p for module in theirs.modules() if isinstance(module, torch.nn.Dropout)]
     assert [module.p for module in mine.modules() if isinstance(module, nn.Dropout)] == drops
+
+
+def test_normalized_weights_keep_their_kinds() -> None:
+    theirs = normalized()
+    mine = nn.from_torch(theirs)
+    assert repr(mine) == repr(theirs)
+    assert nn.utils.prune.is_pruned(mine) and nn.utils.remove_weight_norm(mine[0]).weight.shape == (4, 3, 3)
+    mine = nn.from_torch(theirs)
+    other = torch.nn.Sequential(*normalized())
+    other.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in mine.state_dict().items()})
+    mine.load_state_dict(other.state_dict())
+    torch.nn.utils.parametrize.register_parametrization(theirs[5], "bias", torch.nn.Identity())
+    with pytest.raises(TypeError, match="5: its 'bias' is parametrized by torch.nn.linear.Identity, which is Python code"):
+        nn.from_torch(theirs)
 
 
 def test_what_is_shared_stays_shared() -> None:
@@ -156,20 +189,19 @@ def test_what_cannot_be_rebuilt_is_listed() -> None:
     layer = torch.nn.TransformerEncoderLayer(4, 2, 8, activation=torch.sin)
     pruned = torch.nn.Linear(2, 2)
     pruned.weight = torch.nn.Parameter(torch.ones(3, 3))
-    normed = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))
+    normed = torch.nn.utils.parametrize.register_parametrization(torch.nn.Linear(2, 2), "weight", torch.nn.Identity())
     model = torch.nn.Sequential(Own(), hooked, layer, torch.nn.ReLU(), pruned, normed)
     with pytest.raises(TypeError) as error:
         nn.from_torch(model)
     head, *lines = str(error.value).split("\n\t")
-    assert head == "from_torch cannot rebuild 7 part(s) of Sequential:"
+    assert head == "from_torch cannot rebuild 6 part(s) of Sequential:"
     expected = {
         "0.up": "swiftnn has no torch.nn.normalization.CrossMapLRN2d",
         "0": "Own has a forward of its own",
         "1": "has hooks",
         "2": "sin",
         "4": "(3, 3)",
-        "5.parametrizations.weight.0": "_WeightNorm",
-        "5.parametrizations.weight": "ParametrizationList",
+        "5": "its 'weight' is parametrized by torch.nn.linear.Identity, which is Python code",
     }
     found = dict(line.split(": ", 1) for line in lines)
     assert found.keys() == expected.keys()
