@@ -60,7 +60,7 @@ func convolveByPixels<T: Element>(
     let scratch = try Scratch<T>((shared ? panels * groups * blocks : 0) + perWorker * threads)
     defer { scratch.release() }
     let workers = scratch.base + (shared ? panels * groups * blocks : 0)
-    let runsSize = 3 * rowsPerTask + chainLength + 8
+    let runsSize = max(3 * rowsPerTask + chainLength + 8, windows.picks ? windows.seenSize(rowsPerTask) : 0)
     let runs = try Scratch<Int64>(runsSize * threads)
     defer { runs.release() }
 
@@ -69,6 +69,17 @@ func convolveByPixels<T: Element>(
 
     func pack(g: Int, first: Int, rows: Int, _ k0: Int, _ packed: UnsafeMutablePointer<T>, worker: Int) {
         let height = height(rows), end = min(k, k0 + depthAtOnce)
+        if windows.picks {
+            let places = runs.base + worker * runsSize
+            windows.seen(first: first, count: rows, places)
+            for at in stride(from: k0, to: end, by: chainLength) {
+                let depth = min(chainLength, end - at)
+                windows.pick(
+                    group: g, places, count: rows, k0: at, k: depth, height: height, row: mr, panel: mr * depth,
+                    packed + at * mr * ceilDivide(rows, height))
+            }
+            return
+        }
         var call = windows.panels(
             group: g, first: first, count: rows, k0: k0, k: end - k0, memory: workers + ((worker + 1) * perWorker - windows.room))
         (call.width, call.row, call.runs) = (Int64(height), Int64(mr), runs.base + worker * runsSize)

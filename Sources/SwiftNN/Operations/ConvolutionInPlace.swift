@@ -19,7 +19,7 @@ struct PixelVectors {
     init?(_ shape: ConvolutionShape, m: Int, k: Int, chainLength: Int, nr: Int, asRow: Bool) {
         let pixels = shape.p * shape.q
         let most = shape.p == 1 ? (pixels < 384 ? 64 : 256) : pixels < 2048 ? 64 : 128
-        guard shape.r * shape.s > 1 || asRow, k <= chainLength || m <= most else { return nil }
+        guard shape.r * shape.s > 1 || asRow, k <= chainLength || m <= most, pixels > 12 || m < 8 || asRow else { return nil }
         wholeRows = shape.q % (nr / 2) == 0 || shape.p == 1
         pitch = wholeRows ? shape.q : PhasePlanes(shape, outputs: shape.p).width
         columns = (shape.p - 1) * pitch + shape.q

@@ -69,6 +69,44 @@ struct Windows<T: Element> {
             runs: nil)
     }
 
+    /// Whether rows of outputs are so short that numbers are fetched one by one sooner than rows are padded and found.
+    var picks: Bool { taps > 1 && (shape.q <= 2 || shape.q == 3 && shape.stride.w > 2) }
+    /// Numbers of what `seen` fills for `count` pixels.
+    func seenSize(_ count: Int) -> Int { taps * count }
+
+    /// Stands for a pixel outside. Others may have negative places: an image may be turned round in memory.
+    private var outside: Int64 { .min }
+    /// Where in a channel each tap of each pixel is.
+    func seen(first: Int, count: Int, _ places: UnsafeMutablePointer<Int64>) {
+        for i in 0..<count {
+            let n = (first + i) / pixels, p = (first + i) % pixels / shape.q, q = (first + i) % shape.q
+            for r in 0..<shape.r {
+                let h = p * shape.stride.h + r * shape.dilation.h - shape.top
+                for s in 0..<shape.s {
+                    let w = q * shape.stride.w + s * shape.dilation.w - shape.left
+                    let inside = h >= 0 && h < shape.h && w >= 0 && w < shape.w
+                    places[(r * shape.s + s) * count + i] = inside ? Int64(n * x.strides[0] + h * x.strides[2] + w * x.strides[3]) : outside
+                }
+            }
+        }
+    }
+
+    /// Rows k0 ..< k0 + k of the windows that `seen` found, in panels of `height` pixels, number i of each k at `row` * k + i.
+    func pick(
+        group g: Int, _ places: UnsafePointer<Int64>, count: Int, k0: Int, k: Int, height: Int, row: Int, panel: Int,
+        _ out: UnsafeMutablePointer<T>
+    ) {
+        for start in stride(from: 0, to: count, by: height) {
+            let to = out + start / height * panel, some = min(height, count - start)
+            for i in 0..<k {
+                let from = x.data + (g * channels + (k0 + i) / taps) * x.strides[1]
+                let place = places + (k0 + i) % taps * count + start, line = to + i * row
+                for j in 0..<some { line[j] = place[j] == outside ? 0 : from[Int(place[j])] }
+                for j in some..<height { line[j] = 0 }
+            }
+        }
+    }
+
     /// Rows of padded channels; the first is one of residue 0.
     private func copy(
         _ from: UnsafePointer<T>, channels: Int, row: Int, rows: Int, _ out: UnsafeMutablePointer<T>, channel: Int, plane: Int
