@@ -26,6 +26,7 @@ from .pooling import (
     adaptive_max_pool_forward,
     avg_pool_forward,
     fold_forward,
+    fractional_max_pool,
     lp_pool,
     max_pool_forward,
     max_unpool_forward,
@@ -188,6 +189,27 @@ def LPPool2d(p, input, *, norm_type, kernel_size, stride=None, ceil_mode=False):
 
 def LPPool3d(p, input, *, norm_type, kernel_size, stride=None, ceil_mode=False):
     return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def _fractional_max_pool(dims, p, input, kernel_size, output_size, output_ratio, return_indices):
+    size = np.shape(input)[-dims:]
+    if output_size is None:
+        output_size = [int(h * r) for h, r in zip(size, [output_ratio] * dims if isinstance(output_ratio, float) else output_ratio)]
+    samples = p.get("_random_samples")
+    if samples is None:
+        # Where the only window of a plane lies needs no number.
+        assert set(_tuple(output_size, dims)) == {1} or 0 in np.shape(input)
+        samples = np.zeros((*((1, *np.shape(input))[-dims - 2 : -dims]), dims))
+    y, indices = fractional_max_pool(input, _tuple(kernel_size, dims), _tuple(output_size, dims), samples)
+    return (y, indices) if return_indices else y
+
+
+def FractionalMaxPool2d(p, input, *, kernel_size, output_size=None, output_ratio=None, return_indices=False):
+    return _fractional_max_pool(2, p, input, kernel_size, output_size, output_ratio, return_indices)
+
+
+def FractionalMaxPool3d(p, input, *, kernel_size, output_size=None, output_ratio=None, return_indices=False):
+    return _fractional_max_pool(3, p, input, kernel_size, output_size, output_ratio, return_indices)
 
 
 def _adaptive_size(dims, output_size):
@@ -413,6 +435,12 @@ def LocalResponseNorm(p, input, *, size, alpha=1e-4, beta=0.75, k=1.0):
     return real(input) / (k + alpha / size * sums) ** beta
 
 
+def CrossMapLRN2d(p, input, *, size, alpha=1e-4, beta=0.75, k=1.0):
+    """As many channels on either side; of an even size one fewer than it says"""
+    reach = (size - 1) // 2
+    return LocalResponseNorm(p, input, size=2 * reach + 1, alpha=alpha * (2 * reach + 1) / size, beta=beta, k=k)
+
+
 def RMSNorm(p, input, *, normalized_shape, eps=None, elementwise_affine=True):
     eps = float(np.finfo(np.asarray(input).dtype).eps) if eps is None else eps
     return rms_norm_forward(input, _tuple(normalized_shape, 1), p.get("weight"), eps)
@@ -430,7 +458,7 @@ def BatchNorm1d(p, input, *, num_features, eps=1e-5, momentum=0.1, affine=True, 
     return batch_norm_forward(input, mean, variance, p.get("weight"), p.get("bias"), eps)
 
 
-BatchNorm2d = BatchNorm3d = BatchNorm1d
+BatchNorm2d = BatchNorm3d = SyncBatchNorm = BatchNorm1d
 
 
 def _instance_norm(dims):
@@ -678,6 +706,25 @@ def Transformer(
     )
 
 
+def AdaptiveLogSoftmaxWithLoss(p, input, target, *, in_features, n_classes, cutoffs, div_value=4.0, head_bias=False):
+    """h[y] of the first classes, h[group] + log softmax(V U x)[y - first] of the others, and the mean of their negation"""
+    x, starts = np.atleast_2d(real(input)), [*cutoffs, n_classes]
+    head = losses.log_softmax(linear_forward(x, p["head.weight"], p.get("head.bias")), 1)
+    logs = [head[:, : cutoffs[0]]]
+    for i in range(len(cutoffs)):
+        inside = linear_forward(linear_forward(x, p[f"tail.{i}.0.weight"]), p[f"tail.{i}.1.weight"])
+        logs.append(head[:, cutoffs[0] + i, None] + losses.log_softmax(inside, 1))
+        assert logs[-1].shape[1] == starts[i + 1] - starts[i]
+    output = np.concatenate(logs, 1)[np.arange(len(x)), np.reshape(target, -1)]
+    return output.reshape(np.shape(target)), -output.mean()
+
+
+def LinearCrossEntropyLoss(p, input, target, *, in_features, num_classes, out_features=(), bias=False, weight=None, **options):
+    shape = (num_classes, *out_features)
+    b = p["linear.bias"].reshape(shape) if bias else None
+    return losses.linear_cross_entropy(input, p["linear.weight"].reshape(*shape, -1), target, b, p.get("weight"), **options)
+
+
 def _loss(function):
     """The layer of a loss: weights are buffers, the other options the function's."""
 
@@ -702,7 +749,7 @@ MarginRankingLoss = _loss(losses.margin_ranking_loss)
 MultiLabelMarginLoss = _loss(losses.multilabel_margin_loss)
 MultiLabelSoftMarginLoss = _loss(losses.multilabel_soft_margin_loss)
 MultiMarginLoss = _loss(losses.multi_margin_loss)
-NLLLoss = _loss(losses.nll_loss)
+NLLLoss = NLLLoss2d = _loss(losses.nll_loss)
 PoissonNLLLoss = _loss(losses.poisson_nll_loss)
 SmoothL1Loss = _loss(losses.smooth_l1_loss)
 SoftMarginLoss = _loss(losses.soft_margin_loss)

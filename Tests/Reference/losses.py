@@ -51,6 +51,15 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     return reduce((1 - label_smoothing) * picked + label_smoothing * smooth, reduction, total)
 
 
+def linear_cross_entropy(
+    input, linear_weight, target, linear_bias=None, weight=None, reduction="mean", ignore_index=None, label_smoothing=0.0, options=None
+):
+    """cross_entropy of Σ_i input[n,i] W[c,d,...,i] + b[c,d,...]"""
+    scores = np.tensordot(real(input), real(linear_weight), (-1, -1))
+    scores = scores if linear_bias is None else scores + real(linear_bias)
+    return cross_entropy(scores, target, weight, -100 if ignore_index is None else ignore_index, reduction, label_smoothing)
+
+
 def mse_loss(input, target, reduction="mean", weight=None):
     w = 1.0 if weight is None else real(weight)
     return reduce(w * (real(input) - real(target)) ** 2, reduction, None if weight is None else w.sum())

@@ -48,6 +48,26 @@ def max_pool_forward(x, kernel_size, stride=(), padding=(0,), dilation=(1,), cei
     return y, (where if indices else None)
 
 
+def fractional_max_pool(x, kernel_size, output_size, samples):
+    """y[n,c,p,q] = max over the window that starts at ⌊(p + u) α⌋ - ⌊u α⌋, α = (h - r) / (P - 1), the last one at h - r; NaN, equals and
+    indices as in max_pool_forward. samples[n,c]: u of columns and rows, of volumes of depth, rows and columns."""
+    x, dims = real(x), len(kernel_size)
+    planes, size = x.reshape(-1, *x.shape[-dims:]), x.shape[-dims:]
+    y, where = (np.empty((len(planes), *output_size), kind) for kind in (float, np.int64))
+    for plane, us, best, at in zip(planes, real(samples).reshape(-1, dims), y, where):
+        starts = []
+        for u, h, r, p in zip(us[::-1] if dims == 2 else us, size, kernel_size, output_size):
+            alpha = (h - r) / max(p - 1, 1)
+            starts.append([int((i + u) * alpha) - int(u * alpha) for i in range(p - 1)] + [h - r])
+        for place in np.ndindex(*output_size):
+            start = [s[i] for s, i in zip(starts, place)]
+            window = plane[tuple(slice(i, i + r) for i, r in zip(start, kernel_size))]
+            value, inside = max_pool_forward(window[None], kernel_size, indices=True)
+            found = np.unravel_index(int(inside.ravel()[0]), kernel_size)
+            best[place], at[place] = value.ravel()[0], np.ravel_multi_index([i + j for i, j in zip(start, found)], size)
+    return y.reshape(*x.shape[:-dims], *output_size), where.reshape(*x.shape[:-dims], *output_size)
+
+
 def avg_pool_forward(x, kernel_size, stride=(), padding=(0,), ceil_mode=0, count_include_pad=1, divisor_override=0):
     """y[n,c,p,q] = Σ window / count, count = the window's size with padding (not what ceil_mode adds), without, or divisor_override"""
     x = real(x)

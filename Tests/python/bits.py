@@ -158,7 +158,7 @@ def step(c: Configuration, dtype: type, change: Change = unchanged, through: Cal
     if module is None and c.id.split("-")[0] in {"functional.batch_norm", "functional.instance_norm"}:  # running statistics are constants
         args[1:3] = [a.requires_grad_(False) if isinstance(a, nn.Tensor) else a for a in args[1:3]]
         found = [t for t in found if t.requires_grad]
-    if getattr(module, "inplace", False):  # a leaf cannot change in place
+    if getattr(module, "inplace", False) or getattr(target, "__name__", "").endswith("_"):  # a leaf cannot change in place
         args = [a * 1 for a in args]
     parameters = [p for p in module.parameters() if p.requires_grad and p.size] if module is not None else []
     nn.manual_seed(6)

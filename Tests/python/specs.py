@@ -144,6 +144,8 @@ def weights_for(row: Layer, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.
         rng = Stream(f"{row.id}.{name}")
         if name.endswith("num_batches_tracked"):
             state[name] = np.array(0)
+        elif name.endswith("_random_samples"):
+            state[name] = rng.random(shape).astype(np.float32)
         elif name.endswith("running_var") or row.name.endswith("Loss"):
             state[name] = (rng.random(shape) + 0.5).astype(np.float32)
         else:
@@ -252,6 +254,10 @@ def _transposed_convolutions() -> Iterator[Layer]:
     yield Layer("ConvTranspose2d", {**base, "stride": (2, 1), "output_padding": (1, 0)}, ((2, 18, 5, 6),), "pairs")
 
 
+# PyTorch's pooling of volumes reads the sizes of an empty batch from other dimensions.
+_EMPTY = {"FractionalMaxPool3d": "an empty batch"}
+
+
 def _pools() -> Iterator[Layer]:
     for name, sizes in (("MaxPool1d", (13,)), ("MaxPool2d", (9, 13)), ("MaxPool3d", (7, 5, 8))):
         x = (2, 3, *sizes)
@@ -274,6 +280,16 @@ def _pools() -> Iterator[Layer]:
     volume = dict(kernel_size=(3, 1, 2), stride=(2, 1, 3), padding=(1, 0, 1), dilation=(1, 3, 2), return_indices=True)
     yield Layer("MaxPool3d", volume, ((2, 3, 5, 4, 9),), "threes")
     yield Layer("MaxPool3d", dict(kernel_size=2), ((0, 3, 5, 4, 9),), "no samples", batch=None)
+    for name, size, sizes in (("FractionalMaxPool2d", (4, 5), (9, 13)), ("FractionalMaxPool3d", (3, 2, 4), (7, 5, 8))):
+        x, given = (2, 3, *sizes), _weighted(name, {"_random_samples": (2, 3, len(size))})
+        yield Layer(name, dict(kernel_size=2, output_size=size), (x,), build=given, batch=None)
+        part = dict(kernel_size=(3, 2, 1)[: len(size)], output_ratio=0.4)
+        yield Layer(name, part, (x,), "ratio", build=given, batch=None)
+        few = dict(kernel_size=2, output_ratio=(0.3, 0.7, 0.5)[-len(size) :], return_indices=True)
+        yield Layer(name, few, (Special(x),), "indices, NaN", build=given, batch=None)
+        yield Layer(name, dict(kernel_size=2, output_size=1), (x,), "one window")
+        yield Layer(name, dict(kernel_size=2, output_size=1, return_indices=True), (x[1:],), "unbatched", batch=None)
+        yield Layer(name, dict(kernel_size=2, output_size=size), ((0, *x[1:]),), "no samples", batch=None, deviates=_EMPTY.get(name, ""))
     for name, sizes in (("AvgPool1d", (13,)), ("AvgPool2d", (9, 13)), ("AvgPool3d", (7, 5, 8))):
         x = (2, 3, *sizes)
         yield Layer(name, dict(kernel_size=2), (x,))
@@ -531,6 +547,9 @@ def _others() -> Iterator[Layer]:
         yield Layer("LocalResponseNorm", dict(size=2, **options), (x,), f"{len(x)} dimensions, even")
     yield Layer("LocalResponseNorm", dict(size=9, alpha=2.0, beta=2.0), ((2, 4, 5),), "wider than the channels")
     yield Layer("LocalResponseNorm", dict(size=2), ((0, 4, 5),), "no samples", batch=None)
+    yield Layer("CrossMapLRN2d", dict(size=5), ((2, 3, 4, 5),))
+    yield Layer("CrossMapLRN2d", dict(size=4, alpha=0.5, beta=1.5, k=2.0), ((2, 2, 4, 5),), "even")
+    yield Layer("CrossMapLRN2d", dict(size=3, alpha=0.5), ((2, 7, 4, 5),), "many channels", deviates="sums that keep the first channel")
     yield Layer("Identity", {}, ((2, 3),))
     yield Layer("Identity", {}, ((2, 3),), "any arguments", build=lambda nn, o: nn.Identity(54, unused=0.1))
     yield Layer("Linear", dict(in_features=5, out_features=7), ((3, 5),))
@@ -564,7 +583,8 @@ def _others() -> Iterator[Layer]:
     yield Layer("GroupNorm", dict(num_groups=2, num_channels=6), ((3, 6, 4, 5),))
     yield Layer("GroupNorm", dict(num_groups=3, num_channels=6, eps=1e-2, affine=False), ((3, 6, 7),), "not affine")
     yield Layer("GroupNorm", dict(num_groups=1, num_channels=6), ((3, 6),), "flat")
-    for name, shapes in (("BatchNorm1d", [(4, 5), (4, 5, 6)]), ("BatchNorm2d", [(4, 5, 6, 3)]), ("BatchNorm3d", [(4, 5, 3, 2, 2)])):
+    normed = dict(BatchNorm1d=[(4, 5), (4, 5, 6)], BatchNorm2d=[(4, 5, 6, 3)], BatchNorm3d=[(4, 5, 3, 2, 2)])
+    for name, shapes in dict(**normed, SyncBatchNorm=[(4, 5), (4, 5, 6, 3)]).items():
         for shape in shapes:
             rank = f"{len(shape)}-D"
             yield Layer(name, dict(num_features=5), (shape,), rank)
@@ -634,8 +654,28 @@ def _losses() -> Iterator[Layer]:
     def row(name: str, options: dict[str, Any], inputs: tuple[Any, ...], desc: str = "default", **shapes: tuple[int, ...]) -> Layer:
         return Layer(name, options, inputs, desc, build=_weighted(name, shapes) if shapes else None, batch=None)
 
+    adaptive = dict(in_features=18, n_classes=21, cutoffs=[5, 12])
+    yield row("AdaptiveLogSoftmaxWithLoss", adaptive, ((9, 18), Ints(21, (9,))))
+    yield row("AdaptiveLogSoftmaxWithLoss", {**adaptive, "div_value": 2.0, "head_bias": True}, ((9, 18), Ints(21, (9,))), "options")
+    yield row("AdaptiveLogSoftmaxWithLoss", {**adaptive, "cutoffs": [18]}, ((9, 18), Ints(18, (9,))), "frequent classes alone")
+    yield row("AdaptiveLogSoftmaxWithLoss", adaptive, ((18,), np.array(20)), "one sample")
+
+    def chunked(nn: Any, o: dict[str, Any]) -> Any:
+        return nn.LinearCrossEntropyLoss(**o, options=nn.LinearCrossEntropyOptions(batch_chunk_size=3))
+
     for reduction in ("mean", "sum", "none"):
         o = dict(reduction=reduction)
+        yield row("NLLLoss2d", o, ((3, 5, 4, 2), Ints(5, (3, 4, 2))), reduction)
+        scores = dict(**o, in_features=6, num_classes=5)
+        yield row("LinearCrossEntropyLoss", scores, ((7, 6), Ints(5, (7,))), reduction)
+        ignoring = {**scores, "bias": True, "ignore_index": 2}
+        yield row("LinearCrossEntropyLoss", ignoring, ((7, 6), Ints(5, (7,))), f"{reduction}, ignored, weight", weight=(5,))
+        several = {**scores, "bias": True, "out_features": (2, 3), "label_smoothing": 0.2}
+        yield row("LinearCrossEntropyLoss", several, ((4, 6), Ints(5, (4, 2, 3))), f"{reduction}, several")
+        yield row("LinearCrossEntropyLoss", several, ((4, 6), Unit((4, 5, 2, 3))), f"{reduction}, probabilities")
+        yield row("LinearCrossEntropyLoss", scores, ((6,), Ints(5, ())), f"{reduction}, one sample")
+        pieces = {**scores, "bias": True}
+        yield Layer("LinearCrossEntropyLoss", pieces, ((7, 6), Ints(5, (7,))), f"{reduction}, pieces", build=chunked, batch=None)
         for name in ("CrossEntropyLoss", "NLLLoss"):
             yield row(name, o, ((7, 5), Ints(5, (7,))), reduction)
             yield row(name, o, ((7, 5), Ints(5, (7,))), f"{reduction}, weight", weight=(5,))

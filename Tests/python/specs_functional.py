@@ -31,6 +31,11 @@ class Function:
     def id(self) -> str:
         return f"{self.name}-{self.desc}"
 
+    @property
+    def in_place(self) -> bool:
+        """Whether it writes into its first argument."""
+        return self.name.endswith("_")
+
     def arrays(self, dtype: Any) -> tuple[list[Any], dict[str, Any]]:
         rng = Stream(self.id)
 
@@ -83,6 +88,12 @@ def _convolutions() -> Iterator[Function]:
         yield Function(name, (x[1:], w), _conv_transpose(), desc="unbatched, no bias")
         options = dict(stride=2, padding=1, output_padding=1, groups=2, dilation=2)
         yield Function(name, (x, w, (6,)), _conv_transpose(**options), options, "options")
+    first = _conv()
+    last = lambda x, w, b, pad=0: first(  # noqa: E731
+        np.pad(x, ((pad, pad), (0, 0), (0, 0))).transpose(1, 2, 0), w.transpose(2, 1, 0), b
+    ).transpose(2, 0, 1)
+    yield Function("conv_tbc", ((9, 2, 4), (3, 4, 6), (6,)), last)
+    yield Function("conv_tbc", ((9, 2, 4), (3, 4, 6), (6,), 2), last, desc="pad")
     pads = [((2, 3, 6), (1, 2)), ((2, 3, 5, 6), (2, 0, 1, 3)), ((2, 3, 5, 6), (1, -1)), ((2, 3, 5, 6), (-1, 2, 1, -1))]
     for mode, number in (("constant", 0), ("reflect", 1), ("replicate", 2), ("circular", 3)):
         for x, pad in pads:
@@ -114,6 +125,17 @@ def _pools() -> Iterator[Function]:
         roots = lambda x, p, r, f=norm, **o: f({}, x, norm_type=p, kernel_size=r, **o)  # noqa: E731
         yield Function(f"lp_pool{name}", (x, 2, 3), roots)
         yield Function(f"lp_pool{name}", (x, 4.0, 3), roots, dict(stride=2, ceil_mode=True), "options")
+        if name != "1d":
+            some, sizes = getattr(layers, f"FractionalMaxPool{name}"), Value((3, 2, 4)[: len(x) - 2])
+            random = Unit((*x[:2], len(x) - 2))
+            drawn = lambda x, r, f=some, _random_samples=None, **o: f({"_random_samples": _random_samples}, x, kernel_size=r, **o)  # noqa: E731
+            pairs = lambda x, r, f=drawn, **o: f(x, r, **{**o, "return_indices": True})  # noqa: E731
+            options = dict(output_size=sizes, _random_samples=random)
+            yield Function(f"fractional_max_pool{name}", (x, 2), drawn, options)
+            yield Function(f"fractional_max_pool{name}", (Special(x), 2), pairs, {**options, "return_indices": True}, "indices, NaN")
+            yield Function(f"fractional_max_pool{name}_with_indices", (Special(x), 2), pairs, options, "NaN")
+            options = dict(output_ratio=Value((0.3, 0.5, 0.4)[: len(x) - 2]), _random_samples=random)
+            yield Function(f"fractional_max_pool{name}", (x, 3), drawn, options, "ratio")
         few = x[:2] + (1,) * (len(x) - 2)
         put = lambda x, i, r, f=back, output_size=None, **o: f({}, x, i, output_size, kernel_size=r, **o)  # noqa: E731
         yield Function(f"max_unpool{name}", (few, Ints(2, few), 2), put)
@@ -162,6 +184,10 @@ def _pools() -> Iterator[Function]:
         for corners in (False, True):
             yield Function("affine_grid", ((2, 2, 3), Value(size)), affine_grid, dict(align_corners=corners), f"{size} {corners}")
     yield Function("affine_grid", ((2, 3, 4), Value((2, 1, 3, 1, 5))), affine_grid, desc="volume")
+    for mode, corners in (("nearest", None), ("bilinear", True)):
+        whole = lambda x, mode=mode, corners=corners, **o: layers.Upsample({}, x, mode=mode, align_corners=corners, **o)  # noqa: E731
+        yield Function(f"upsample_{mode}", ((2, 3, 4, 5),), whole, dict(size=Value((7, 9))), "size")
+        yield Function(f"upsample_{mode}", ((2, 3, 4, 5),), whole, dict(scale_factor=2), "scale")
 
 
 def _looked_up(x: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool = False) -> Any:
@@ -190,6 +216,13 @@ def _elementwise() -> Iterator[Function]:
     ):
         yield Function(name, (x,), lambda x, kind=kind, values=defaults: operations.activation_forward(x, kind, *values))
         yield Function(name, (x, *given), lambda x, *values, kind=kind: operations.activation_forward(x, kind, *values), desc="given")
+    for name, kind, values in (
+        ("relu_", k.RELU, ()), ("leaky_relu_", k.LEAKY_RELU, (0.3,)), ("elu_", k.ELU, (1.7,)), ("celu_", k.CELU, (0.5,)),
+        ("selu_", k.SELU, ()), ("hardtanh_", k.HARDTANH, (-0.2, 0.5)), ("threshold_", k.THRESHOLD, (0.2, -3.0)),
+    ):  # fmt: skip
+        yield Function(name, (x, *values), lambda x, *values, kind=kind: operations.activation_forward(x, kind, *values))
+    yield Function("rrelu_", (x, 0.1, 0.4), lambda x, lower, upper: layers.RReLU({}, x, lower=lower, upper=upper))
+    yield Function("hardshrink", (x, np.nan), lambda x, _: x, desc="by no distance")
     yield Function("threshold", (x, 0.2, -3.0), lambda x, *values: operations.activation_forward(x, k.THRESHOLD, *values))
     yield Function("rrelu", (x,), lambda x: layers.RReLU({}, x))
     one_slope = lambda x, *_: layers.RReLU({}, x, lower=0.3, upper=0.3)  # noqa: E731
@@ -217,6 +250,7 @@ def _elementwise() -> Iterator[Function]:
     yield Function("pixel_shuffle", ((2, 8, 3, 4), 2), arrangement.pixel_shuffle)
     yield Function("pixel_unshuffle", ((2, 3, 6, 4), 2), arrangement.pixel_unshuffle)
     yield Function("channel_shuffle", ((2, 6, 3, 4), 3), arrangement.channel_shuffle)
+    yield Function("native_channel_shuffle", ((2, 6, 3, 4), 3), arrangement.channel_shuffle)
     yield Function("one_hot", (Ints(5, (3, 4)),), lambda x: np.eye(x.max() + 1, dtype=np.int64)[x])
     yield Function("one_hot", (Ints(5, (3, 4)), 7), lambda x, n: np.eye(n, dtype=np.int64)[x], desc="classes")
 
@@ -228,6 +262,10 @@ def _distances() -> Iterator[Function]:
     yield Function("cosine_similarity", ((3, 4), (3, 4), 0), distance.cosine_similarity, desc="first")
     yield Function("pairwise_distance", ((3, 4), (3, 4)), distance.pairwise_distance)
     yield Function("pairwise_distance", ((3, 4), (3, 4)), distance.pairwise_distance, dict(p=3.0, keepdim=True), "given")
+    yield Function("pdist", ((5, 4),), distance.pdist)
+    for p in (0.0, 1.0, 1.5, np.inf):
+        yield Function("pdist", ((5, 4), p), distance.pdist, desc=f"{p}")
+    yield Function("pdist", ((1, 4),), distance.pdist, desc="no pairs")
 
 
 def _products() -> Iterator[Function]:
@@ -308,6 +346,13 @@ def _losses() -> Iterator[Function]:
     for name, args in calls.items():
         for reduction in ("mean", "sum", "none"):
             yield Function(name, args, getattr(losses, name), dict(reduction=reduction), reduction)
+    scored = losses.linear_cross_entropy
+    for reduction in ("mean", "sum", "none"):
+        options = dict(reduction=reduction)
+        yield Function("linear_cross_entropy", (x, (6, 5), Ints(6, (7,))), scored, options, reduction)
+        options = options | dict(linear_bias=(6, 2), label_smoothing=0.3, ignore_index=1)
+        yield Function("linear_cross_entropy", (x, (6, 2, 5), Ints(6, (7, 2))), scored, options, f"{reduction}, options")
+    yield Function("linear_cross_entropy", (x, (6, 5), Unit((7, 6))), scored, desc="probabilities")
     yield Function("kl_div", calls["kl_div"], losses.kl_div, dict(reduction="batchmean"), "batchmean")
     for name in ("mse_loss", "l1_loss", "huber_loss"):
         for reduction in ("mean", "sum", "none"):

@@ -20,9 +20,9 @@ rows = pytest.mark.parametrize("row", FUNCTIONS, ids=lambda row: row.id)
 @rows
 def test_forward(row: Function, dtype: type) -> None:
     args, kwargs = row.arrays(dtype)
-    got = flat(getattr(nn.functional, row.name)(*args, **kwargs))
     with np.errstate(all="ignore"):
         wanted = flat(row.expected(*args, **kwargs))
+    got = flat(getattr(nn.functional, row.name)(*args, **kwargs))
     assert len(got) == len(wanted)
     for mine, theirs in zip(got, wanted):
         assert mine.dtype == (theirs.dtype if theirs.dtype.kind in "iub" else dtype)
@@ -33,7 +33,8 @@ def test_forward(row: Function, dtype: type) -> None:
 def test_tensors(row: Function) -> None:
     """The same bits in Tensors."""
     args, kwargs = row.arrays(np.float32)
-    got = getattr(nn.functional, row.name)(*(nn.Tensor(a) if isinstance(a, np.ndarray) else a for a in args), **kwargs)
+    mine = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
+    got = getattr(nn.functional, row.name)(*(nn.Tensor(a) if isinstance(a, np.ndarray) else a for a in mine), **kwargs)
     if row.name != "one_hot":
         assert all(isinstance(part, nn.Tensor) for part in (got if isinstance(got, tuple) else (got,)) if part is not None)
     assert same(flat(got), flat(getattr(nn.functional, row.name)(*args, **kwargs)))
@@ -55,6 +56,37 @@ def test_inplace_writes_into_the_argument(name: str) -> None:
     mine.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
         function(mine, inplace=True)
+
+
+@pytest.mark.parametrize("row", [row for row in FUNCTIONS if row.in_place], ids=lambda row: row.id)
+def test_functions_in_place_write_into_their_argument(row: Function) -> None:
+    (x, *values), _ = row.arrays(np.float32)
+    function = getattr(nn.functional, row.name)
+    expected = getattr(nn.functional, row.name[:-1])(x, *values)
+    strided, tensor = x[::-1].copy()[::-1], nn.Tensor(x.copy())
+    assert function(strided, *values) is strided and same([strided], [expected])
+    assert function(tensor, *values) is tensor and same([tensor.numpy()], [expected])
+    leaf = nn.Tensor(x.copy(), requires_grad=True)
+    with pytest.raises(RuntimeError, match="requires a gradient"):
+        function(leaf, *values)
+    x.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        function(x, *values)
+    with pytest.raises(TypeError, match="ndarray to write into"):
+        function([1.0, 2.0], *values)
+
+
+def test_normalize_writes_into_out() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    expected, out, tensor = nn.functional.normalize(x), np.empty((4, 3), np.float32).T, nn.Tensor(np.zeros((3, 4), np.float32))
+    assert nn.functional.normalize(x, out=out) is out and same([np.ascontiguousarray(out)], [expected])
+    assert nn.functional.normalize(x, out=tensor) is tensor and same([tensor.numpy()], [expected])
+    with pytest.raises(nn.ShapeError, match=r"out has shape \(2, 4\); expected \(3, 4\)"):
+        nn.functional.normalize(x, out=np.empty((2, 4), np.float32))
+    with pytest.raises(TypeError, match="out needs an ndarray to write into, but got list"):
+        nn.functional.normalize(x, out=[0.0])
+    with pytest.raises(RuntimeError, match="out takes no gradient"):
+        nn.functional.normalize(nn.Tensor(x, requires_grad=True), out=out)
 
 
 @pytest.mark.parametrize("name", nn.functional.__all__)

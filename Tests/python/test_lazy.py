@@ -200,7 +200,7 @@ def test_uninitialised_parameter() -> None:
     b = nn.UninitializedBuffer(persistent=False)
     assert repr(b) == "<UninitializedBuffer>" and not b.persistent
     b.materialize((2,))
-    assert type(b) is nn.Tensor
+    assert type(b) is nn.Buffer
     with pytest.raises(ValueError, match="dtype"):
         nn.UninitializedParameter(dtype=np.int64)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from Reference import losses as reference
 from specs import LAYERS
 
 F = nn.functional
-ROWS = [row for row in LAYERS if row.name.endswith("Loss")]
+# AdaptiveLogSoftmaxWithLoss returns log-probabilities too.
+ROWS = [row for row in LAYERS if row.name.endswith("Loss") and not row.name.startswith("Adaptive")]
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name == "CTCLoss"], ids=lambda row: row.id)
@@ -191,3 +193,75 @@ def test_margins_of_samples_far_on_either_side() -> None:
     assert y.item() == 1000 and np.array_equal(x.grad[:2], [-1, 0]) and -1e-25 < x.grad[2] < 0
     small = nn.functional.multilabel_soft_margin_loss(np.array([60.0, -60.0], np.float32), np.array([1, 0]))
     np.testing.assert_allclose(small, np.exp(-60.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+def test_pieces_of_a_batch_make_the_loss_of_the_whole(reduction: str, dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape).astype(dtype) for shape in ((11, 6), (5, 6), (5,))]
+    target, weight = rng.integers(0, 5, 11), rng.random(5).astype(dtype)
+    dy = np.asarray(rng.normal(size=11 if reduction == "none" else ()), dtype)
+    found = []
+    for options in (None, nn.LinearCrossEntropyOptions(batch_chunk_size=4), nn.LinearCrossEntropyOptions(chunking_method="aspect_ratio:2")):
+        x, w, b = tensors = [nn.Tensor(a, requires_grad=True) for a in arrays]
+        given = dict(linear_bias=b, weight=weight, ignore_index=3, reduction=reduction)
+        y = F.linear_cross_entropy(x, w, target, **given, options=options)
+        found.append([y.numpy(), *nn.grad(y, tensors, dy, retain_graph=True)])
+        assert all(np.array_equal(a, again) for a, again in zip(found[-1][1:], nn.grad(y, tensors, dy)))
+    for other in found[1:]:
+        for a, expected in zip(other, found[0]):
+            assert a.dtype == expected.dtype
+            np.testing.assert_allclose(a, expected, *((1e-5, 1e-6) if dtype is np.float32 else (1e-12, 1e-14)))
+
+
+def test_pieces_of_a_batch_never_hold_the_scores_of_all_rows() -> None:
+    x, w, y = np.ones((512, 4), np.float32), np.ones((4096, 4), np.float32), np.zeros(512, int)
+    scores = 512 * 4096 * 4
+
+    def growth(options: Any) -> int:
+        nn.release_memory()
+        t = nn.Tensor(x, requires_grad=True)
+        F.linear_cross_entropy(t, w, y, options=options).backward()
+        stats = nn.memory_stats()
+        return stats["bytes_in_use"] + stats["bytes_cached"]
+
+    small, whole = growth(nn.LinearCrossEntropyOptions(batch_chunk_size=16)), growth(None)
+    assert whole - small > scores // 2
+
+
+def test_options_without_effect_are_warned_of() -> None:
+    options = nn.LinearCrossEntropyOptions()
+    with pytest.warns(UserWarning, match="options have no effect"):
+        y = F.linear_cross_entropy(np.ones((2, 3)), np.ones((4, 3)), np.array([1, 2]), label_smoothing=0.1, options=options)
+    assert y == F.linear_cross_entropy(np.ones((2, 3)), np.ones((4, 3)), np.array([1, 2]), label_smoothing=0.1)
+    with pytest.raises(ValueError, match="pass only one"):
+        nn.LinearCrossEntropyOptions(batch_chunk_size=2, chunking_method="aspect_ratio")._rows(100, 4, 4, np.dtype(np.float32))
+    with pytest.raises(ValueError, match="acc_dtype"):
+        nn.LinearCrossEntropyOptions(acc_dtype=np.float64)._rows(100, 4, 4, np.dtype(np.float32))
+    assert np.isnan(F.linear_cross_entropy(np.ones((2, 3)), np.ones((4, 3)), np.array([-100, -100]), options=options))
+
+
+def test_adaptive_softmax_agrees_with_its_own_log_probabilities() -> None:
+    nn.manual_seed(0)
+    layer = nn.AdaptiveLogSoftmaxWithLoss(16, 50, [6, 20], div_value=2.0, head_bias=True)
+    x, target = np.random.default_rng(1).normal(size=(200, 16)).astype(np.float32) * 9, np.arange(200) % 50
+    output, loss = layer(x, target)
+    logs = layer.log_prob(x)
+    assert logs.shape == (200, 50) and loss == -output.mean()
+    np.testing.assert_allclose(np.exp(logs.astype(np.float64)).sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(output, logs[np.arange(200), target], rtol=1e-5)
+    best = layer.predict(x)
+    assert np.array_equal(best, logs.argmax(1)) and {0, 1, 2} == set(np.searchsorted(layer.cutoffs, best, "right"))
+    frequent = x[best < 6]
+    assert np.array_equal(layer.predict(frequent), logs[best < 6].argmax(1)) and layer.predict(x[:0]).shape == (0,)
+    one, _ = layer(x[0], target[0])
+    assert one.shape == () and one == output[0]
+    assert np.array_equal(layer(x, target.astype(np.uint64)).output, output)
+    t = nn.Tensor(x, requires_grad=True)
+    assert type(layer(t, target).loss) is nn.Tensor and type(layer.predict(t)) is nn.Tensor and layer.log_prob(t).requires_grad
+
+
+def test_the_old_name_of_nll_loss_warns() -> None:
+    with pytest.warns(FutureWarning, match="Please use `NLLLoss`"):
+        assert isinstance(nn.NLLLoss2d(), nn.NLLLoss)

@@ -682,3 +682,66 @@ def test_a_module_dies_with_its_last_reference():
         assert alive[0]() is None and alive[1]() is None
     finally:
         gc.enable()
+
+
+class Buffers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Buffer(np.arange(3, dtype=np.float32))
+        self.cache = nn.Buffer(np.zeros(2), persistent=False)
+        self.later = nn.UninitializedBuffer(persistent=False)
+
+
+def test_a_buffer_is_registered_when_it_is_assigned() -> None:
+    values = np.ones(3, np.float32)
+    model = Buffers()
+    assert list(model._buffers) == ["mean", "cache", "later"] and list(model.state_dict()) == ["mean"]
+    assert type(model.mean) is np.ndarray and model.get_buffer("cache").dtype == np.float64
+    model.mean = nn.Buffer(values, persistent=False)
+    assert np.shares_memory(model.mean, values) and list(model.state_dict()) == []
+    model.mean = values  # the name stays a buffer that is not saved
+    assert list(model.state_dict()) == []
+    model.cache = nn.Buffer(values)
+    assert list(model.state_dict()) == ["cache"]
+    del model.mean, model.later
+    assert [name for name, _ in model.named_buffers()] == ["cache"] and model.double().cache.dtype == np.float64
+
+
+def test_what_a_buffer_is() -> None:
+    buffer = nn.Buffer(nn.Tensor(np.ones(2), requires_grad=True), persistent=False)
+    assert isinstance(buffer, nn.Tensor) and buffer.requires_grad and not buffer.persistent and nn.Buffer().shape == (0,)
+    assert nn.Buffer([1.0, 2.0]).dtype == np.float32 and nn.Buffer([1, 2]).persistent
+    for other in (copy.deepcopy(buffer), pickle.loads(pickle.dumps(buffer))):
+        assert type(other) is nn.Buffer and not other.persistent and other.requires_grad
+    assert type(buffer + 1) is nn.Tensor
+    later = nn.UninitializedBuffer(persistent=False)
+    assert isinstance(later, nn.Buffer)
+    later.materialize((3,))
+    assert type(later) is nn.Buffer and not later.persistent and later.shape == (3,)
+
+
+def test_a_buffer_cannot_take_the_place_of_something_else() -> None:
+    model = Buffers()
+    model.weight, model.child, model.plain = nn.Parameter(np.ones(1)), nn.ReLU(), 3
+    for name, error in (("weight", TypeError), ("child", TypeError), ("plain", KeyError)):
+        with pytest.raises(error):
+            setattr(model, name, nn.Buffer(np.ones(1)))
+
+    class Early(nn.Module):
+        def __init__(self) -> None:
+            self.mean = nn.Buffer(np.ones(1))
+
+    with pytest.raises(AttributeError, match="cannot assign buffer before Module.__init__"):
+        Early()
+
+
+def test_sync_batch_norm_takes_the_place_of_batch_norm() -> None:
+    inside = nn.Sequential(nn.ReLU(), nn.BatchNorm1d(4, affine=False).eval())
+    model = nn.Sequential(nn.BatchNorm2d(3, momentum=0.5), inside, nn.LayerNorm(2))
+    weight, mean, inner = model[0].weight, model[0].running_mean, model[1]
+    again = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    assert again is model and model[1] is inner and type(model[2]) is nn.LayerNorm
+    assert type(model[0]) is type(inner[1]) is nn.SyncBatchNorm and model[0].training and not inner[1].training
+    assert model[0].weight is weight and model[0].running_mean is mean and model[0].momentum == 0.5 and inner[1].weight is None
+    plain = nn.SyncBatchNorm.convert_sync_batchnorm(nn.BatchNorm3d(2))
+    assert type(plain) is nn.SyncBatchNorm and plain.state_dict().keys() == nn.BatchNorm3d(2).state_dict().keys()

@@ -10,6 +10,7 @@ import pytest
 import Reference as reference
 import swiftnn as nn
 from Reference import constants as k
+from Reference.pooling import fractional_max_pool
 from Reference.random import philox4x32
 from specs import difference
 from swiftnn import _native
@@ -282,3 +283,32 @@ def test_transformer_dropout_runs_in_training_only() -> None:
     assert (module(x) != module(x)).any()
     module.eval()
     np.testing.assert_array_equal(module(x), module(x))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("size", [(9, 14), (7, 9, 8)], ids=["images", "volumes"])
+def test_fractional_pooling_draws_where_windows_lie(size: tuple[int, ...], dtype: type) -> None:
+    dims = len(size)
+    x = np.random.default_rng(0).normal(size=(2, 3, *size)).astype(dtype)
+    layer = getattr(nn, f"FractionalMaxPool{dims}d")(2, output_ratio=0.6, return_indices=True).eval()
+    nn.manual_seed(7)
+    y, indices = layer(x)
+    samples = reference.random_forward((2, 3, dims), k.FLOAT32 if dtype is np.float32 else k.FLOAT64, k.UNIFORM, 0.0, 1.0, 7, 0)
+    expected = fractional_max_pool(x, (2,) * dims, [int(0.6 * n) for n in size], samples)
+    np.testing.assert_array_equal(y, expected[0])
+    np.testing.assert_array_equal(indices, expected[1])
+    assert not np.array_equal(layer(x)[1], indices)
+    nn.manual_seed(7)
+    assert layer(x)[0].tobytes() == y.tobytes()
+
+
+def test_windows_of_fractional_pooling_lie_in_order_inside() -> None:
+    x = np.broadcast_to(np.arange(40.0)[:, None], (500, 2, 40, 1))  # the maximum of a window is its last row
+    ends = nn.functional.fractional_max_pool2d(x, (3, 1), output_size=(15, 1))[..., 0]
+    assert ends.min() == 2 and (ends[..., -1] == 39).all()
+    steps = np.diff(ends, axis=-1)
+    assert set(np.unique(steps[..., :-1])) == {2, 3} and steps.min() >= 2  # 37/14 on average
+    assert len(np.unique(ends.reshape(1000, -1), axis=0)) > 10
+    edge = np.array([np.nextafter(1, 0), 1.0])
+    few = nn.functional.fractional_max_pool2d(x[:1], (3, 1), output_size=(15, 1), _random_samples=np.broadcast_to(edge[:, None], (1, 2, 2)))
+    assert few.max() == 39

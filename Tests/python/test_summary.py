@@ -80,6 +80,15 @@ def test_multiply_adds(layer: nn.Module, shapes: list[tuple[int, ...]], expected
     assert result.multiply_adds == expected and result.multiply_adds_complete
 
 
+def test_losses_with_weights_of_their_own() -> None:
+    result = nn.summary(nn.LinearCrossEntropyLoss(6, 5, out_features=(2, 3)), ones(4, 6), np.zeros((4, 2, 3), np.int64))
+    assert result.multiply_adds == 4 * 6 * 30 and result.multiply_adds_complete
+    # Two rows are of the first group, none of the second, whose layers are not called.
+    adaptive = nn.AdaptiveLogSoftmaxWithLoss(8, 9, [3, 5], div_value=2.0)
+    result = nn.summary(adaptive, ones(7, 8), np.array([0, 3, 1, 2, 4, 0, 0]))
+    assert result.multiply_adds == 7 * 8 * 5 + 2 * (8 * 4 + 4 * 2) and result.multiply_adds_complete
+
+
 def test_packed_sequence_counts_its_rows() -> None:
     packed = nn.utils.rnn.pack_sequence([ones(5, 3), ones(2, 3)])
     result = nn.summary(nn.RNN(3, 4), packed)

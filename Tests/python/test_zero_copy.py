@@ -20,7 +20,7 @@ VIEWS = {"Identity", "Flatten", "Unflatten", "Dropout", "Dropout1d", "Dropout2d"
 VIEWS |= {"AlphaDropout", "FeatureAlphaDropout"}
 # Layers that NumPy computes
 VIEWS |= {"PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "CosineSimilarity", "PairwiseDistance", "GLU", "Tanhshrink", "RReLU"}
-VIEWS |= {"LPPool1d", "LPPool2d", "LPPool3d", "LocalResponseNorm"}
+VIEWS |= {"LPPool1d", "LPPool2d", "LPPool3d", "LocalResponseNorm", "CrossMapLRN2d", "FractionalMaxPool2d", "FractionalMaxPool3d"}
 # Layers whose results NumPy puts together
 VIEWS |= {"Conv3d", "ConvTranspose3d"}
 COMPUTING = [row for row in LAYERS if row.name not in VIEWS and "inplace" not in row.options]

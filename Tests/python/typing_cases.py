@@ -29,6 +29,9 @@ def layers(single: F32, double: F64, unknown: NDArray[Any], anything: Any, tenso
     assert_type(layer([[1.0, 2.0]]), NDArray[Any])
     assert_type(layer(np.arange(3)), NDArray[Any])
     assert_type(nn.RMSNorm(8)(x=double), F64)
+    assert_type(nn.CrossMapLRN2d(5)(single), F32)
+    assert_type(nn.SyncBatchNorm(5)(tensor), nn.Tensor)
+    assert_type(nn.FractionalMaxPool2d(2, output_ratio=0.5)(double), F64)
     for each in (nn.Linear(2, 3)(single), nn.ReLU()(single), nn.MaxPool2d(2)(single), nn.LayerNorm(4)(single), nn.Dropout()(single)):
         assert_type(each, F32)
     assert_type(nn.Embedding(5, 3)(np.arange(3)), NDArray[Any])
@@ -104,6 +107,10 @@ def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, te
     for g in (F.celu, F.rrelu, F.hardshrink, F.softshrink, F.tanhshrink, F.alpha_dropout, F.feature_alpha_dropout):
         assert_type(g(single), F32)
         assert_type(g(tensor), nn.Tensor)
+    for within in (F.relu_, F.selu_, F.elu_, F.celu_, F.leaky_relu_, F.hardtanh_, F.rrelu_):
+        assert_type(within(single), F32)
+        assert_type(within(tensor), nn.Tensor)
+    assert_type(F.threshold_(double, 0.1, 20.0), F64)
     assert_type(F.threshold(single, 0.1, 20.0), F32)
     assert_type(F.gumbel_softmax(single, 0.5, hard=True), F32)
     assert_type(F.gumbel_softmax(logits=tensor), nn.Tensor)
@@ -135,6 +142,8 @@ def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, te
     assert_type(F.embedding_bag([[1, 2]], single), F32)
     assert_type(F.conv3d(single, single, padding="same"), F32)
     assert_type(F.conv_transpose3d(tensor, single), nn.Tensor)
+    assert_type(F.conv_tbc(single, parameter, bias=parameter, pad=1), F32)
+    assert_type(F.conv_tbc(tensor, single, single), nn.Tensor)
     assert_type(F.embedding_bag(np.arange(3), parameter, [0, 1], mode="max"), NDArray[Any])
     assert_type(F.embedding_bag(nn.Tensor(np.arange(3)), parameter, [0, 1]), nn.Tensor)
     for pool in (F.max_pool1d, F.max_pool2d, F.max_pool3d):
@@ -159,6 +168,13 @@ def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, te
     assert_type(F.adaptive_max_pool1d_with_indices(single, 2), tuple[F32, NDArray[np.int64]])
     assert_type(F.adaptive_max_pool2d_with_indices(tensor, 2), tuple[nn.Tensor, nn.Tensor])
     assert_type(F.adaptive_max_pool3d_with_indices(double, 2), tuple[F64, NDArray[np.int64]])
+    for drawn in (F.fractional_max_pool2d, F.fractional_max_pool3d):
+        assert_type(drawn(single, 2, 3), F32)
+        assert_type(drawn(tensor, (2, 2), output_ratio=0.5), nn.Tensor)
+        assert_type(drawn(double, 2, 3, return_indices=True), tuple[F64, NDArray[np.int64]])
+        assert_type(drawn(tensor, 2, 3, return_indices=True), tuple[nn.Tensor, nn.Tensor])
+    assert_type(F.fractional_max_pool2d_with_indices(single, 2, 3), tuple[F32, NDArray[np.int64]])
+    assert_type(F.fractional_max_pool3d_with_indices(tensor, 2, 3), tuple[nn.Tensor, nn.Tensor])
     for norm in (F.lp_pool1d, F.lp_pool2d, F.lp_pool3d):
         assert_type(norm(single, 2, 3), F32)
         assert_type(norm(tensor, 1.5, (2, 2), stride=1, ceil_mode=True), nn.Tensor)
@@ -180,6 +196,7 @@ def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, te
     assert_type(F.normalize(single, dim=-1), F32)
     assert_type(F.cosine_similarity(single, single), F32)
     assert_type(F.pairwise_distance(x1=single, x2=tensor), nn.Tensor)
+    assert_type(F.pdist(single, 1.0), F32)
     assert_type(F.dropout(single, 0.1, training=False), F32)
     assert_type(F.dropout2d(tensor), nn.Tensor)
     assert_type(F.pad(single, (1, 1), mode="reflect"), F32)
@@ -189,6 +206,9 @@ def functions(single: F32, double: F64, unknown: NDArray[Any], anything: Any, te
     assert_type(F.grid_sample(double, grid=tensor, mode="nearest"), nn.Tensor)
     assert_type(F.affine_grid(double, (1, 1, 4, 4), align_corners=True), F64)
     assert_type(F.affine_grid(tensor, [1, 1, 4, 4]), nn.Tensor)
+    assert_type(F.upsample_nearest(single, 2), F32)
+    assert_type(F.upsample_bilinear(tensor, scale_factor=2.0), nn.Tensor)
+    assert_type(F.native_channel_shuffle(single, 2), F32)
     assert_type(F.pixel_shuffle(single, 2), F32)
     assert_type(F.scaled_dot_product_attention(single, single, single, is_causal=True), F32)
     assert_type(F.scaled_dot_product_attention(tensor, single, single), nn.Tensor)
@@ -201,6 +221,8 @@ def function_losses(single: F32, classes: NDArray[np.int64], tensor: nn.Tensor, 
     assert_type(F.cross_entropy(tensor, classes, label_smoothing=0.1), nn.Tensor)
     assert_type(F.cross_entropy(input=tensor, target=classes), nn.Tensor)
     assert_type(F.nll_loss(single, classes, reduction="sum"), F32)
+    assert_type(F.linear_cross_entropy(single, parameter, classes, linear_bias=parameter), F32)
+    assert_type(F.linear_cross_entropy(tensor, single, classes), nn.Tensor)
     for loss in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.kl_div, F.binary_cross_entropy_with_logits):
         assert_type(loss(single, single, reduction="none"), F32)
         assert_type(loss(tensor, single), nn.Tensor)
@@ -235,6 +257,7 @@ def losses(single: F32, classes: NDArray[np.int64], tensor: nn.Tensor) -> None:
     assert_type(nn.CrossEntropyLoss()(single, classes), F32)
     assert_type(nn.CrossEntropyLoss()(tensor, classes), nn.Tensor)
     assert_type(nn.MSELoss()(single, tensor), nn.Tensor)
+    assert_type(nn.LinearCrossEntropyLoss(3, 4)(single, classes), F32)
     assert_type(nn.MultiMarginLoss()(single, classes), F32)
     nn.TripletMarginWithDistanceLoss(distance_function=nn.PairwiseDistance())(single, single, single)
 

@@ -21,7 +21,7 @@ GROUPS = {
     "Dropout": ["dropout"],
     "Shape": ["flatten", "padding", "upsampling"],
     "Distance": ["distance"],
-    "Loss": ["loss"],
+    "Loss": ["loss", "adaptive"],
     "Containers": ["module", "container"],
 }
 
@@ -38,6 +38,7 @@ MODULES = {
     "data": "nn.data: loaders",
     "training": "nn.training: fit",
     "checkpoint": "nn.load, nn.save: files of weights",
+    "parameter": "nn.Buffer and uninitialised parameters",
     "pytorch": "nn.from_torch: live PyTorch models",
     "init": "nn.init: initial values",
     "random": "nn.random: generators",

@@ -55,13 +55,14 @@ if TYPE_CHECKING:
     from .gradient_check import GradcheckError, gradcheck
     from .inspection import summary
     from .modules import *  # noqa: F403
-    from .parameter import UninitializedBuffer, UninitializedParameter
+    from .parameter import Buffer, UninitializedBuffer, UninitializedParameter
     from .pytorch import from_torch
     from .training import fit
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Buffer",
     "CheckpointError",
     "Function",
     "FunctionContext",
@@ -122,6 +123,7 @@ if not TYPE_CHECKING:
 
 # What not everybody needs is imported when it is first asked for, so that nobody waits for it. Name: the module it is in.
 _LAZY = {
+    "Buffer": "parameter",
     "Function": "function",
     "FunctionContext": "function",
     "GradcheckError": "gradient_check",

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .modules.adaptive import AdaptiveLogSoftmaxWithLoss
 from .modules.attention import MultiheadAttention
 from .modules.container import ParameterDict, ParameterList
 from .modules.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .modules.linear import Bilinear, Linear
+from .modules.loss import LinearCrossEntropyLoss
 from .modules.module import Module
 from .modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .parameter import is_lazy
@@ -241,8 +243,9 @@ def summary(
         shared = sum({id(p): p.data.size for p in own if id(p) not in new}.values())
         work = called.work if called.count or not _may_compute(module, parent) else None
         rows.append(LayerSummary(name, kind, level, called.shapes, numbers, shared, work, called.count, False))
+        owner = parent if isinstance(parent, _KNOWN) else module
         below = [
-            visit(child, f"{name}.{key}" if name else key, level + 1, module) for key, child in module._modules.items() if child is not None
+            visit(child, f"{name}.{key}" if name else key, level + 1, owner) for key, child in module._modules.items() if child is not None
         ]
         if not any(below):
             output_bytes += called.output_bytes
@@ -341,9 +344,7 @@ def _arrays(value: Any) -> Iterator[NDArray[Any]]:
 
 def _may_compute(module: Module, parent: Module | None) -> bool:
     """Whether a module that was not called has matrices that another module may have computed with."""
-    if isinstance(parent, MultiheadAttention):
-        return False  # counts its out_proj itself
-    return _has_matrices(module)
+    return not isinstance(parent, _KNOWN) and _has_matrices(module)
 
 
 def _has_matrices(module: Module) -> bool:
@@ -391,11 +392,18 @@ def _of_attention(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], ou
     return int(batch * (projections + 2 * t * (s + extra) * e))
 
 
+def _of_scores(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: list[NDArray[Any]]) -> int:
+    return int(math.prod(_argument(args, kwargs, 0, "input")[:-1]) * module.linear.weight.data.size)
+
+
+# Layers that count what they compute with the matrices below them, or call those that compute at all.
+_KNOWN = (MultiheadAttention, LinearCrossEntropyLoss, AdaptiveLogSoftmaxWithLoss)
 _COUNTS: dict[Any, Callable[..., int]] = {
     **dict.fromkeys((Linear, Bilinear, Conv1d, Conv2d, Conv3d), _of_matrix),
     **dict.fromkeys((ConvTranspose1d, ConvTranspose2d, ConvTranspose3d), _of_scattering),
     **dict.fromkeys((RNN, LSTM, GRU, RNNCell, LSTMCell, GRUCell), _of_recurrence),
     MultiheadAttention: _of_attention,
+    LinearCrossEntropyLoss: _of_scores,
 }
 
 

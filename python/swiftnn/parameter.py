@@ -1,4 +1,4 @@
-"""Parameters and buffers whose shape is not known yet: what lazy modules hold until their first forward."""
+"""Parameters and buffers, also those whose shape is not known yet: what lazy modules hold until their first forward."""
 
 from __future__ import annotations
 
@@ -14,7 +14,42 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
+
+
+class Buffer(Tensor):
+    """A Tensor whose array a Module registers as a buffer when it is assigned as an attribute.
+
+    What the module then holds is the array itself, as after `register_buffer`.
+
+    Args:
+        data: an array, whose memory is shared, or anything `np.asarray` takes; `None` makes an empty float32 one.
+        persistent: whether `state_dict()` holds it.
+
+    Raises:
+        TypeError: data are not numbers.
+
+    Example:
+        >>> class Shift(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.mean = nn.Buffer(np.full(2, 3, np.float32))
+        ...         self.seen = nn.Buffer(np.zeros(2), persistent=False)
+        ...     def forward(self, x):
+        ...         return x - self.mean
+        >>> Shift()(np.ones(2, np.float32))
+        array([-2., -2.], dtype=float32)
+        >>> [name for name, _ in Shift().named_buffers()], list(Shift().state_dict())
+        (['mean', 'seen'], ['mean'])
+    """
+
+    __slots__ = ()
+
+    persistent: bool
+
+    def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
+        super().__init__(np.empty(0, np.float32) if data is None else data, requires_grad=getattr(data, "requires_grad", False) is True)
+        self.persistent = persistent
 
 
 class UninitializedTensorMixin:
@@ -121,14 +156,14 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         self._start(requires_grad, device, dtype)
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Buffer):
     """A buffer whose shape a lazy module finds out at its first forward: then the module has an ordinary array in its place.
 
     Args:
         requires_grad: whether a gradient is wanted for it.
         device: None or 'cpu'.
         dtype: float32 (None) or float64.
-        persistent: kept as an attribute; `register_buffer` says whether `state_dict()` holds a buffer.
+        persistent: whether `state_dict()` holds it where it is assigned as an attribute; `register_buffer` has an argument for that.
 
     Raises:
         ValueError: the device is not the CPU, or the element type another one.
@@ -140,7 +175,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
 
     __slots__ = ()
 
-    cls_to_become = Tensor
+    cls_to_become = Buffer
 
     def __init__(self, requires_grad: bool = False, device: Any = None, dtype: DTypeLike | None = None, persistent: bool = True) -> None:
         self._start(requires_grad, device, dtype)

@@ -293,6 +293,16 @@ def _distance_function(module: Any) -> Any:
     raise ValueError(f"its distance_function {function!r} is Python code; expected a module, pairwise_distance or cosine_similarity")
 
 
+def _chunks(module: Any) -> Any:
+    options = module.options
+    if options is None:
+        return None
+    given = {name: getattr(options, name) for name in inspect.signature(modules.LinearCrossEntropyOptions).parameters}
+    if given["acc_dtype"] is not None:
+        given["acc_dtype"] = str(given["acc_dtype"]).removeprefix("torch.")
+    return modules.LinearCrossEntropyOptions(**given)
+
+
 # A Transformer is made small; its encoder and decoder are replaced.
 _SMALL = {"num_encoder_layers": 1, "num_decoder_layers": 1, "dim_feedforward": 1}
 
@@ -302,6 +312,10 @@ _SPECIAL: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("", "bias"): lambda module: module.bias is not None and module.bias is not False,
     ("", "_weight"): lambda module: None,
     ("", "_freeze"): lambda module: False,
+    ("AdaptiveLogSoftmaxWithLoss", "cutoffs"): lambda module: module.cutoffs[:-1],
+    ("LinearCrossEntropyLoss", "in_features"): lambda module: module.linear.in_features,
+    ("LinearCrossEntropyLoss", "bias"): lambda module: module.linear.bias is not None,
+    ("LinearCrossEntropyLoss", "options"): _chunks,
     ("PairwiseDistance", "p"): lambda module: module.norm,
     ("TripletMarginWithDistanceLoss", "distance_function"): _distance_function,
     **{

@@ -105,6 +105,37 @@ def lp_pool(r: Choices) -> Call:
     return f"lp_pool{dims}d", (x, r.one_of(1, 2, 3, 1.5, float("inf")), kernel, r.int(1, 4), bool(r.int(0, 1))), {}
 
 
+def fractional(r: Choices) -> Call:
+    dims = r.int(2, 3)
+    kernel, size = r.ints(1, 4, dims), r.ints(1, 7, dims)
+    # PyTorch refuses volumes that are just large enough.
+    x = r.tensor(*r.ints(1, 3, 2), *(k + p - 1 + r.int(dims - 2, 8) for k, p in zip(kernel, size))).mul(2).round()
+    x[torch.from_numpy(r.rng.random(x.shape) < 0.05)] = r.one_of(float("nan"), float("-inf"), float("inf"))
+    samples = torch.from_numpy(r.rng.random((*x.shape[:2], dims))).to(r.dtype)
+    return f"fractional_max_pool{dims}d", (x, kernel, size), dict(return_indices=bool(r.int(0, 1)), _random_samples=samples)
+
+
+def pairs(r: Choices) -> Call:
+    return "pdist", (r.tensor(*r.ints(1, 7, 2)), r.one_of(0.0, 0.5, 1.0, 2.0, 3.0, float("inf"))), {}
+
+
+def time_first(r: Choices) -> Call:
+    taps, i, o, pad = r.int(1, 4), r.int(1, 9), r.int(1, 9), r.int(0, 3)
+    x = r.tensor(max(taps - 2 * pad, 1) + r.int(0, 6), r.int(1, 4), i)
+    return "conv_tbc", (x.contiguous(), r.tensor(taps, i, o).contiguous(), r.tensor(o), pad), {}
+
+
+def scored(r: Choices) -> Call:
+    n, i, c, more = r.int(1, 9), r.int(1, 8), r.int(2, 9), r.ints(1, 3, r.int(0, 2))
+    options: dict[str, Any] = dict(reduction=r.one_of("mean", "sum", "none"), label_smoothing=r.one_of(0.0, 0.2))
+    options |= dict(linear_bias=r.one_of(None, r.tensor(c, *more)), weight=r.one_of(None, r.tensor(c).abs() + 0.1))
+    if r.int(0, 2) == 0:
+        target = r.tensor(n, c, *more).abs()
+    else:
+        target, options["ignore_index"] = torch.from_numpy(r.rng.integers(0, c - 1, (n, *more))), r.one_of(None, c - 1)
+    return "linear_cross_entropy", (r.tensor(n, i), r.tensor(c, *more, i), target), options
+
+
 def max_unpool(r: Choices) -> Call:
     dims = r.int(1, 3)
     kernel, stride = r.ints(1, 3, dims), r.ints(1, 3, dims)
@@ -213,6 +244,7 @@ def activation(r: Choices) -> Call:
     name = r.one_of(
         "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "sigmoid", "tanh", "softplus", "hardswish", "hardtanh",
         "hardsigmoid", "logsigmoid", "softsign", "celu", "hardshrink", "softshrink", "tanhshrink", "threshold", "rrelu",
+        "relu_", "leaky_relu_", "elu_", "celu_", "selu_", "hardtanh_", "rrelu_",
     )  # fmt: skip
     given = dict(leaky_relu=(0.3,), elu=(1.3,), softplus=(0.7, 4.0), hardtanh=(-0.4, 2.0), celu=(-0.7,), softshrink=(1.5,)).get(name, ())
     if name == "threshold":
@@ -228,8 +260,8 @@ def linear(r: Choices) -> Call:
 
 
 FAMILIES: list[Callable[[Choices], Call]] = [
-    conv, max_pool, avg_pool, adaptive, lp_pool, max_unpool, blocks, local_response, pad, interpolate, softmax, norms, attention,
-    activation, linear,
+    conv, max_pool, avg_pool, adaptive, lp_pool, fractional, pairs, time_first, scored, max_unpool, blocks, local_response, pad,
+    interpolate, softmax, norms, attention, activation, linear,
 ]  # fmt: skip
 
 

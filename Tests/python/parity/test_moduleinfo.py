@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ WANTED = [
     "Hardswish", "Softmax", "LogSoftmax", "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "CTCLoss",
     "GaussianNLLLoss", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MarginRankingLoss", "MSELoss", "NLLLoss",
     "PoissonNLLLoss", "SmoothL1Loss", "CELU", "Hardshrink", "Softshrink", "Tanhshrink", "Threshold", "MultiLabelMarginLoss",
-    "MultiLabelSoftMarginLoss", "MultiMarginLoss", "SoftMarginLoss",
+    "MultiLabelSoftMarginLoss", "MultiMarginLoss", "SoftMarginLoss", "LinearCrossEntropyLoss",
 ]  # fmt: skip
 
 ACTIVATIONS = {torch.nn.functional.relu: nn.functional.relu, torch.nn.functional.gelu: nn.functional.gelu}
@@ -41,6 +42,8 @@ def constructor_argument(value: Any, dtype: torch.dtype) -> Any:
     """What PyTorch's constructor was given, for ours: modules and functions by their names here, types as NumPy's."""
     if isinstance(value, torch.nn.Module):
         return converted(value, dtype)
+    if isinstance(value, torch.nn.LinearCrossEntropyOptions):
+        return nn.LinearCrossEntropyOptions(**{field.name: to_numpy(getattr(value, field.name)) for field in fields(value)})
     if callable(value) and value in ACTIVATIONS:
         return ACTIVATIONS[value]
     return to_numpy(value)

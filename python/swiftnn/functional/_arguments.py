@@ -142,14 +142,14 @@ def _axis(dim: int, ndim: int, name: str = "dim") -> int:
     return dim % axes
 
 
-def _check_writable(x: Any) -> None:
-    a = x.data if isinstance(x, Tensor) else x
+def _check_writable(x: Any, name: str = "inplace=True") -> None:
+    a, otherwise = x.data if isinstance(x, Tensor) else x, "use inplace=False" if name == "inplace=True" else "leave it out"
     if not isinstance(a, np.ndarray):
-        raise TypeError(f"inplace=True needs an ndarray to write into, but got {type(x).__name__}; use inplace=False")
+        raise TypeError(f"{name} needs an ndarray to write into, but got {type(x).__name__}; {otherwise}")
     if not a.flags.writeable:
-        raise ValueError("inplace=True cannot write into a read-only array; pass a copy (x.copy()) or use inplace=False")
+        raise ValueError(f"{name} cannot write into a read-only array; pass a copy (x.copy()) or {otherwise}")
     if a.dtype.kind != "f":
-        raise TypeError(f"inplace=True needs an array of floats, but got {a.dtype}; convert it (x.astype(np.float32)) or use inplace=False")
+        raise TypeError(f"{name} needs an array of floats, but got {a.dtype}; convert it (x.astype(np.float32)) or {otherwise}")
 
 
 def _write(x: Any, y: Any) -> Any:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     FloatT = TypeVar("FloatT", np.float32, np.float64)
     _Template = TypeVar("_Template", bound=Callable[..., Any])
     Sizes: TypeAlias = int | Sequence[int]
+    Ratios: TypeAlias = float | Sequence[float]
     OutputSizes: TypeAlias = int | Sequence[int | None] | None
 
     class SupportsDLPack(Protocol):
@@ -193,6 +194,26 @@ if TYPE_CHECKING:
         @overload
         def __call__(self, input: Readable, target: Readable, var: Readable, *args: P.args, **kwargs: P.kwargs) -> NDArray[Any]: ...
 
+    class InputWeightAndTarget(Protocol[P]):
+        @overload
+        def __call__(
+            self, input: NDArray[FloatT], linear_weight: Constant, target: Constant, *args: P.args, **kwargs: P.kwargs
+        ) -> NDArray[FloatT]: ...
+        @overload
+        def __call__(self, input: Tensor, linear_weight: Input, target: Input, *args: P.args, **kwargs: P.kwargs) -> Tensor: ...
+        @overload
+        def __call__(
+            self, input: Readable, linear_weight: Parameter, target: Readable, *args: P.args, **kwargs: P.kwargs
+        ) -> NDArray[Any]: ...
+        @overload
+        def __call__(self, input: Readable, linear_weight: Tensor, target: Input, *args: P.args, **kwargs: P.kwargs) -> Tensor: ...
+        @overload
+        def __call__(self, input: Readable, linear_weight: Readable, target: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor: ...
+        @overload
+        def __call__(
+            self, input: Readable, linear_weight: Readable, target: Readable, *args: P.args, **kwargs: P.kwargs
+        ) -> NDArray[Any]: ...
+
     class Triplet(Protocol[P]):
         @overload
         def __call__(
@@ -302,6 +323,55 @@ if TYPE_CHECKING:
     def _adaptive_max_pool(*args: Any, **kwargs: Any) -> Any: ...
 
     @overload
+    def _fractional_max_pool(
+        input: NDArray[FloatT],
+        kernel_size: Sizes,
+        output_size: Sizes | None = None,
+        output_ratio: Ratios | None = None,
+        return_indices: Literal[False] = False,
+        _random_samples: Any = None,
+    ) -> NDArray[FloatT]: ...
+    @overload
+    def _fractional_max_pool(
+        input: Tensor,
+        kernel_size: Sizes,
+        output_size: Sizes | None = None,
+        output_ratio: Ratios | None = None,
+        return_indices: Literal[False] = False,
+        _random_samples: Any = None,
+    ) -> Tensor: ...
+    @overload
+    def _fractional_max_pool(
+        input: NDArray[FloatT],
+        kernel_size: Sizes,
+        output_size: Sizes | None = None,
+        output_ratio: Ratios | None = None,
+        *,
+        return_indices: Literal[True],
+        _random_samples: Any = None,
+    ) -> tuple[NDArray[FloatT], NDArray[np.int64]]: ...
+    @overload
+    def _fractional_max_pool(
+        input: Tensor,
+        kernel_size: Sizes,
+        output_size: Sizes | None = None,
+        output_ratio: Ratios | None = None,
+        *,
+        return_indices: Literal[True],
+        _random_samples: Any = None,
+    ) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def _fractional_max_pool(
+        input: Input,
+        kernel_size: Sizes,
+        output_size: Sizes | None = None,
+        output_ratio: Ratios | None = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> Any: ...
+    def _fractional_max_pool(*args: Any, **kwargs: Any) -> Any: ...
+
+    @overload
     def _softmax(input: NDArray[FloatT], dim: int | None = None, _stacklevel: int = 3, dtype: None = None) -> NDArray[FloatT]: ...
     @overload
     def _softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DTypeLike | None = None) -> Tensor: ...
@@ -313,6 +383,7 @@ if TYPE_CHECKING:
 
     maxima = _signature_of(_max_pool)
     adaptive_maxima = _signature_of(_adaptive_max_pool)
+    fractional_maxima = _signature_of(_fractional_max_pool)
     probabilities = _signature_of(_softmax)
 
     def one_input(function: Callable[Concatenate[Any, P], Any]) -> OneInput[P]: ...
@@ -329,6 +400,7 @@ if TYPE_CHECKING:
     def inputs_and_weight(function: Callable[Concatenate[Any, Any, Any, P], Any]) -> InputsAndWeight[P]: ...
     def inputs_and_target(function: Callable[Concatenate[Any, Any, Any, P], Any]) -> InputsAndTarget[P]: ...
     def input_target_and_variance(function: Callable[Concatenate[Any, Any, Any, P], Any]) -> InputTargetAndVariance[P]: ...
+    def input_weight_and_target(function: Callable[Concatenate[Any, Any, Any, P], Any]) -> InputWeightAndTarget[P]: ...
     def triplet(function: Callable[Concatenate[Any, Any, Any, P], Any]) -> Triplet[P]: ...
     def query_key_value(function: Callable[Concatenate[Any, Any, Any, P], Any]) -> QueryKeyValue[P]: ...
 else:
@@ -337,5 +409,5 @@ else:
         return function
 
     one_input = logits = log_probs = input_and_indices = unpooled = input_and_weight = input_and_target = pair = table = _as_it_is
-    inputs_and_weight = inputs_and_target = input_target_and_variance = triplet = query_key_value = _as_it_is
-    maxima = adaptive_maxima = probabilities = input_and_grid = thetas = _as_it_is
+    inputs_and_weight = inputs_and_target = input_target_and_variance = input_weight_and_target = triplet = query_key_value = _as_it_is
+    maxima = adaptive_maxima = fractional_maxima = probabilities = input_and_grid = thetas = _as_it_is

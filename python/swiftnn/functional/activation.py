@@ -16,7 +16,9 @@ from ._signatures import input_and_weight, logits, one_input, probabilities
 
 __all__ = [
     "celu",
+    "celu_",
     "elu",
+    "elu_",
     "gelu",
     "glu",
     "gumbel_softmax",
@@ -24,15 +26,20 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "leaky_relu",
+    "leaky_relu_",
     "log_softmax",
     "logsigmoid",
     "mish",
     "prelu",
     "relu",
     "relu6",
+    "relu_",
     "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "softmax",
@@ -43,6 +50,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
 ]
 
 # The numbers of swiftnn.h.
@@ -258,7 +266,8 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:
         >>> nn.functional.hardshrink(np.array([-2.0, 0.25, 0.75]))
         array([-2.  ,  0.  ,  0.75])
     """
-    return activation_forward(input, _HARDSHRINK, lambd, 0.0)
+    # Nothing is near 0 by a distance of NaN, which the kernel would compare the other way round.
+    return activation_forward(input, _HARDSHRINK, -1.0 if _real(lambd, "lambd") != lambd else lambd, 0.0)
 
 
 @one_input
@@ -549,6 +558,192 @@ def softsign(input: Array) -> Array:
         array([-0.5 ,  0.75])
     """
     return activation_forward(input, _SOFTSIGN, 0.0, 0.0)
+
+
+@one_input
+def relu_(input: Array) -> Array:
+    """`relu` with inplace=True: writes into input and returns it.
+
+    Args:
+        input: array (*) of floats.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: input is read-only.
+
+    Example:
+        >>> x = np.array([-1.0, 2.0])
+        >>> nn.functional.relu_(x) is x
+        True
+        >>> x
+        array([0., 2.])
+    """
+    return relu(input, inplace=True)
+
+
+@one_input
+def leaky_relu_(input: Array, negative_slope: float = 0.01) -> Array:
+    """`leaky_relu` with inplace=True: writes into input and returns it.
+
+    Args:
+        input: array (*) of floats.
+        negative_slope: factor for negative values.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: input is read-only.
+
+    Example:
+        >>> x = np.array([-4.0, 2.0])
+        >>> nn.functional.leaky_relu_(x, 0.25) is x
+        True
+        >>> x
+        array([-1.,  2.])
+    """
+    return leaky_relu(input, negative_slope, inplace=True)
+
+
+@one_input
+def elu_(input: Array, alpha: float = 1.0) -> Array:
+    """`elu` with inplace=True: writes into input and returns it.
+
+    Args:
+        input: array (*) of floats.
+        alpha: the limit at -∞, negated.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: input is read-only.
+
+    Example:
+        >>> x = np.array([-np.inf, 2.0])
+        >>> nn.functional.elu_(x) is x
+        True
+        >>> x
+        array([-1.,  2.])
+    """
+    return elu(input, alpha, inplace=True)
+
+
+@one_input
+def celu_(input: Array, alpha: float = 1.0) -> Array:
+    """`celu` with inplace=True: writes into input and returns it.
+
+    Args:
+        input: array (*) of floats.
+        alpha: the limit at -∞, negated.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: input is read-only.
+
+    Example:
+        >>> x = np.array([-np.inf, 2.0])
+        >>> nn.functional.celu_(x, 0.5) is x
+        True
+        >>> x
+        array([-0.5,  2. ])
+    """
+    return celu(input, alpha, inplace=True)
+
+
+@one_input
+def selu_(input: Array) -> Array:
+    """`selu` with inplace=True: writes into input and returns it.
+
+    Args:
+        input: array (*) of floats.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: input is read-only.
+
+    Example:
+        >>> x = np.array([-np.inf, 0.0])
+        >>> nn.functional.selu_(x) is x
+        True
+        >>> x
+        array([-1.75809934,  0.        ])
+    """
+    return selu(input, inplace=True)
+
+
+@one_input
+def hardtanh_(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """`hardtanh` with inplace=True: writes into input and returns it.
+
+    Args:
+        input: array (*) of floats.
+        min_val: lower limit.
+        max_val: upper limit.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: input is read-only.
+
+    Example:
+        >>> x = np.array([-4.0, 0.5, 4.0])
+        >>> nn.functional.hardtanh_(x) is x
+        True
+        >>> x
+        array([-1. ,  0.5,  1. ])
+    """
+    return hardtanh(input, min_val, max_val, inplace=True)
+
+
+@one_input
+def rrelu_(input: Array, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Array:
+    """`rrelu` with inplace=True: writes into input and returns it.
+
+    Args:
+        input: array (*) of floats.
+        lower: smallest factor.
+        upper: largest factor.
+        training: draws the factors.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: input is read-only.
+
+    Example:
+        >>> x = np.array([-4.0, 2.0])
+        >>> nn.functional.rrelu_(x, 0.25, 0.75) is x
+        True
+        >>> x
+        array([-2.,  2.])
+    """
+    return rrelu(input, lower, upper, training, inplace=True)
+
+
+@one_input
+def threshold_(input: Array, threshold: float, value: float) -> Array:
+    """`threshold` with inplace=True: writes into input and returns it.
+
+    Args:
+        input: array (*) of floats.
+        threshold: up to where values are replaced.
+        value: by what.
+
+    **Shape**: (*) -> (*).
+
+    Raises:
+        ValueError: input is read-only.
+
+    Example:
+        >>> x = np.array([0.5, 2.0])
+        >>> nn.functional.threshold_(x, 1.0, -3.0) is x
+        True
+        >>> x
+        array([-3.,  2.])
+    """
+    return _activate(input, True, _THRESHOLD, threshold, value)
 
 
 def _activate(x: Any, inplace: bool, kind: int, alpha: float = 0.0, beta: float = 0.0) -> Array:

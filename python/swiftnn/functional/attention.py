@@ -28,6 +28,7 @@ def scaled_dot_product_attention(
     attn_mask: Array | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
+    *,
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Array:

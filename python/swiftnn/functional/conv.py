@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from .. import operators
 from .._native import conv_backward, conv_forward, conv_transpose_backward, conv_transpose_forward
 from ..errors import ShapeError
 from ..tape import operation
 from ._arguments import _NONE, Array, _as_array, _ints, _require_numbers
 from ._signatures import input_and_weight
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
 
 @input_and_weight
@@ -124,6 +125,38 @@ def conv3d(
         (1, 4, 8, 8, 8)
     """
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
+
+
+@input_and_weight
+def conv_tbc(input: Array, weight: Array, bias: Array, pad: int = 0) -> Array:
+    """conv1d with the time first and the channels last.
+
+    y[t,n,o] = b[o] + Σ_{r,c} W[r,c,o] x[t + r - pad, n, c]
+
+    Args:
+        input: array (T, N, C).
+        weight: array (R, C, O).
+        bias: array (O).
+        pad: zeros on both sides.
+
+    **Shape**: (T, N, C) -> (T + 2·pad - R + 1, N, O).
+
+    Raises:
+        ShapeError: shapes do not fit each other.
+        ValueError: pad is negative.
+
+    Example:
+        >>> nn.functional.conv_tbc(np.arange(5.0).reshape(5, 1, 1), np.ones((3, 1, 1)), np.zeros(1)).ravel()
+        array([3., 6., 9.])
+    """
+    x = _as_array(input)
+    w = _as_array(weight, x)
+    for name, a, shape in (("input", x, "(T, N, C)"), ("weight", w, "(R, C, O)")):
+        _require_numbers("conv_tbc", a)
+        if a.ndim != 3:
+            raise ShapeError(f"conv_tbc: {name} has shape {tuple(a.shape)}; expected 3 dimensions, {shape}")
+    y = conv1d(operators.permute(x, (1, 2, 0)), operators.permute(w, (2, 1, 0)), bias, padding=operator.index(pad))
+    return operators.contiguous(operators.permute(y, (2, 0, 1)))
 
 
 @input_and_weight
@@ -358,9 +391,7 @@ def _volumes_transposed(
     steps = zip(x.shape[-3:], weight.shape[2:], stride, padding, dilation, more, strict=True)
     sizes = tuple((n - 1) * s - 2 * p + d * (k - 1) + m + 1 for n, k, s, p, d, m in steps)
     if min(sizes) < 1:
-        raise ShapeError(
-            f"{name}: input of shape {tuple(x.shape)} gives a result of {' x '.join(map(str, sizes))}; use less padding"
-        )
+        raise ShapeError(f"{name}: input of shape {tuple(x.shape)} gives a result of {' x '.join(map(str, sizes))}; use less padding")
     bias = _volume_bias(name, bias, o, x)
     options = dict(sizes=sizes, stride=stride, padding=padding, more=more, dilation=dilation, groups=groups)
     y = _conv_transpose3d(x if batched else x[None], weight, bias, **options)
@@ -376,9 +407,7 @@ def _check_volumes(
         layout = "in_channels, out_channels / groups" if "transpose" in name else "out_channels, in_channels / groups"
         raise ShapeError(f"{name}: weight has shape {tuple(weight.shape)}; expected ({layout}, *kernel_size)")
     if x.ndim not in (4, 5):
-        raise ShapeError(
-            f"{name}: input has shape {tuple(x.shape)}; expected 5 or 4 dimensions, (N, C, D, H, W) or (C, D, H, W)"
-        )
+        raise ShapeError(f"{name}: input has shape {tuple(x.shape)}; expected 5 or 4 dimensions, (N, C, D, H, W) or (C, D, H, W)")
     for what, values, least in (("stride", stride, 1), ("dilation", dilation, 1), ("padding", padding, 0)):
         if not least <= min(values) <= max(values) < 1 << 31:
             raise ValueError(f"{name}: {what} is {values}; it has to be at least {least}, and less than 2^31")

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from .. import operators
-from ..errors import ShapeError
+from ..errors import DomainError, ShapeError
 from ._arguments import Array, _axis, _floats, _real
-from ._signatures import pair
+from ._signatures import one_input, pair
 
-__all__ = ["cosine_similarity", "pairwise_distance"]
+__all__ = ["cosine_similarity", "pairwise_distance", "pdist"]
 
 
 @pair
@@ -69,6 +69,40 @@ def pairwise_distance(x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, k
 
     a, b = _broadcast(_floats(x1), _floats(x2))
     return operators.norm(a - b + a.dtype.type(_real(eps, "eps")), p, -1, keepdim)
+
+
+@one_input
+def pdist(input: Array, p: float = 2.0) -> Array:
+    """The distances of all pairs of vectors, in the order of the triangle above the diagonal of the matrix of distances.
+
+    y[k] = ‖x[i] - x[j]‖ₚ, i < j
+
+    Args:
+        input: array (N, D).
+        p: exponent of the norm, at least 0.
+
+    **Shape**: (N, D) -> (N·(N - 1)/2).
+
+    Raises:
+        ShapeError: input has not 2 dimensions.
+        ValueError: p is negative or NaN.
+
+    Differences from PyTorch:
+        With p = ∞ coordinates that are equally far share the gradient, as in `pairwise_distance`; PyTorch's pdist gives it to each of them.
+
+    Example:
+        >>> nn.functional.pdist(np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])).round(4)
+        array([5.    , 1.    , 4.2426])
+    """
+    x = _floats(input)
+    if x.ndim != 2:
+        raise ShapeError(f"pdist: input has shape {tuple(x.shape)}; expected 2 dimensions, (N, D)")
+    if not _real(p, "p") >= 0:
+        raise DomainError(f"pdist: p must not be negative, but got {p}")
+    i, j = np.triu_indices(x.shape[0], 1)
+    between = operators.take(x, i, 0) - operators.take(x, j, 0)
+    # Vectors without coordinates, of which there is no largest one, have the sum of none between them.
+    return operators.norm(between, p if x.shape[1] else 1.0, -1)
 
 
 def _broadcast(a: Any, b: Any) -> Any:

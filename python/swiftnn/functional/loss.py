@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import operators
-from .._native import cross_entropy_forward, ctc_loss_forward, nll_loss_forward, pointwise_loss_forward, softmax_forward
+from .. import operators, tape
+from .._native import cross_entropy_forward, ctc_loss_forward, linear_forward, nll_loss_forward, pointwise_loss_forward, softmax_forward
 from ..errors import DomainError, ShapeError
 from ..tape import operation
+from ..tensor import Tensor
 from ._arguments import Array, _as_array, _broadcastable, _floats, _in_type, _raw, _real, _whole
-from ._signatures import input_and_target, input_target_and_variance, inputs_and_target, log_probs, triplet
+from ._signatures import input_and_target, input_target_and_variance, input_weight_and_target, inputs_and_target, log_probs, triplet
 from .activation import logsigmoid
 from .distance import pairwise_distance
+
+if TYPE_CHECKING:
+    from ..modules.loss import LinearCrossEntropyOptions
 
 __all__ = [
     "binary_cross_entropy",
@@ -29,6 +33,7 @@ __all__ = [
     "huber_loss",
     "kl_div",
     "l1_loss",
+    "linear_cross_entropy",
     "margin_ranking_loss",
     "mse_loss",
     "multi_margin_loss",
@@ -511,6 +516,118 @@ def _soft_cross_entropy(x: Any, target: Any, weight: Array | None, reduction: in
     samples = math.prod(x.shape) // max(classes, 1)
     total = -operators.sum(y)
     return operators.div(total, samples) if reduction == _MEAN else total
+
+
+@input_weight_and_target
+def linear_cross_entropy(
+    input: Array,
+    linear_weight: Array,
+    target: Array,
+    *,
+    linear_bias: Array | None = None,
+    weight: Array | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: LinearCrossEntropyOptions | None = None,
+) -> Array:
+    """cross_entropy of the scores that an affine map gives: cross_entropy(linear(input, linear_weight, linear_bias), target).
+
+    Args:
+        input: array (I) or (N, I).
+        linear_weight: array (C, I), or (C, d1, ..., I) for a loss of (N, C, d1, ...) scores.
+        target: class numbers, integers () or (N, d1, ...), or probabilities, floats (C) or (N, C, d1, ...).
+        linear_bias: array of the linear_weight's shape without I, or None.
+        weight: array (C), a factor for each class.
+        reduction: "mean", "sum" or "none".
+        ignore_index: class number of samples that do not count; None: -100.
+        label_smoothing: part of the target that is spread evenly over all classes, 0 to 1.
+        options: `nn.LinearCrossEntropyOptions`: never holds the scores of more than some rows at a time; backward computes them again.
+
+    **Shape**: (N, I), (C, I), (N) -> (), or (N) without reduction.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        ValueError: reduction is unknown, label_smoothing not in [0, 1], or ignore_index given beside probabilities.
+
+    Example:
+        >>> loss = nn.functional.linear_cross_entropy(np.ones((3, 5)), np.zeros((4, 5)), np.array([0, 1, 3]))
+        >>> round(float(loss), 4)
+        1.3863
+    """
+    x, t = _floats(input), _as_array(target)
+    w = _as_array(linear_weight, x)
+    name, shape = "linear_cross_entropy", tuple(w.shape)
+    if x.ndim not in (1, 2):
+        raise ShapeError(f"{name}: input has shape {tuple(x.shape)}; expected (I) or (N, I)")
+    if len(shape) < 2 or shape[-1] != x.shape[-1]:
+        raise ShapeError(f"{name}: linear_weight has shape {shape}; expected (C, I) or (C, d1, ..., I), I = {x.shape[-1]} as in input")
+    if linear_bias is not None and np.shape(_raw(linear_bias)) != shape[:-1]:
+        raise ShapeError(f"{name}: linear_bias has shape {np.shape(_raw(linear_bias))}; expected {shape[:-1]}, as linear_weight")
+    if x.ndim == 1 and len(shape) > 2:
+        raise ShapeError(f"{name}: linear_weight of shape {shape} needs an input with a batch, (N, {shape[-1]}), but got {tuple(x.shape)}")
+    b = None if linear_bias is None else _as_array(linear_bias, x)
+    scores = (*x.shape[:-1], *shape[:-1])
+    if ignore_index is None:
+        ignore_index = -100
+    elif tuple(t.shape) == scores:
+        raise DomainError(f"{name}: ignore_index cannot be specified when target contains probabilities")
+    if options is not None:
+        if not hasattr(options, "_rows"):
+            raise TypeError(f"{name}: options must be LinearCrossEntropyOptions or None, but got {type(options).__name__}")
+        plain = len(shape) == 2 and label_smoothing == 0 and not getattr(weight, "requires_grad", False)
+        if plain and t.dtype.kind in "iu" and tuple(t.shape) == scores[:-1]:
+            return _in_chunks(x, w, t, b, weight, ignore_index, _number(reduction), options)
+        warnings.warn(f"{name}: options have no effect without class numbers, or with d1, ... or label_smoothing", stacklevel=2)
+    if len(shape) > 2:
+        w, b = operators.reshape(w, (math.prod(shape[:-1]), shape[-1])), None if b is None else operators.reshape(b, (-1,))
+    y = linear_forward(x, w, b, None, -1, 0, 0)
+    return cross_entropy(
+        operators.reshape(y, scores), t, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+    )
+
+
+def _in_chunks(x: Any, w: Any, target: Any, b: Any, weight: Any, ignore_index: int, reduction: int, options: Any) -> Array:
+    t, c = np.atleast_1d(_raw(target)), None if weight is None else _raw(weight)
+    rows = operators.reshape(x, (len(t), x.shape[-1]))
+    size = options._rows(len(t), x.shape[-1], w.shape[0], x.dtype)
+    losses = _losses_of_rows(rows, w, b, t, c, ignore_index=ignore_index, size=size)
+    if reduction == _NONE:
+        return operators.reshape(losses, target.shape)
+    total = operators.sum(losses)
+    if reduction == _SUM:
+        return total
+    counted = t[t != ignore_index]
+    with np.errstate(invalid="ignore"):  # none count: 0 / 0
+        return operators.div(total, total.dtype.type(len(counted) if c is None else c[counted].sum()))
+
+
+@operation
+def _losses_of_rows(x: Any, w: Any, b: Any, target: Any, weight: Any, *, ignore_index: int, size: int) -> Any:
+    parts = [slice(i, i + size) for i in range(0, len(x), size)]
+
+    def losses(part: slice, x: Any, w: Any, b: Any) -> Any:
+        scores = linear_forward(x, w, b, None, -1, 0, 0)
+        return cross_entropy_forward(scores, target[part], weight, ignore_index, 0.0, _NONE, False)[0]
+
+    y = np.empty(len(x), x.dtype)
+    for part in parts:
+        y[part] = losses(part, x[part], w, b)
+
+    def backward(dy: Any, wanted: Any) -> Any:
+        gradients: list[Any] = [np.zeros_like(a) if wants else None for a, wants in zip((x, w, b), wanted)]
+        for part in parts:
+            inputs = [None if a is None else Tensor(a, requires_grad=wants) for a, wants in zip((x[part], w, b), wanted)]
+            with tape.enable_grad():
+                again = losses(part, *inputs)
+            found = iter(tape.grad(again, [a for a, wants in zip(inputs, wanted) if wants], dy[part]))
+            for gradient, place in zip(gradients, (part, ..., ...)):
+                if gradient is not None:
+                    gradient[place] += next(found)
+        return *gradients, None, None
+
+    return y, backward
 
 
 @input_and_target

@@ -20,7 +20,8 @@ from .._native import (
     rms_norm_forward,
 )
 from ..errors import ShapeError
-from ._arguments import Array, _as_array, _axis, _floats, _raw, _real, _sizes, _width
+from ..tensor import Tensor
+from ._arguments import Array, _as_array, _axis, _check_writable, _floats, _raw, _real, _sizes, _width, _write
 from ._signatures import one_input
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize", "rms_norm"]
@@ -245,7 +246,7 @@ def instance_norm(
 
 
 @one_input
-def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Array:
+def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Array | None = None) -> Array:
     """Divides vectors by their norm.
 
     y = x / max(‖x‖ₚ, eps)
@@ -255,11 +256,14 @@ def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) ->
         p: exponent of the norm.
         dim: dimension of the vectors.
         eps: smallest divisor.
+        out: array of the input's shape to write the result into and return; without a gradient.
 
     **Shape**: (*) -> (*).
 
     Raises:
         IndexError: dim is out of range.
+        ShapeError: out has another shape.
+        RuntimeError: out is given where a gradient is wanted.
 
     Example:
         >>> nn.functional.normalize(np.array([[3.0, 4.0]]))
@@ -267,7 +271,15 @@ def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) ->
     """
 
     x = _floats(input)
-    return x / operators.clamp(operators.norm(x, p, _axis(dim, x.ndim), True), min=x.dtype.type(_real(eps, "eps")))
+    y = x / operators.clamp(operators.norm(x, p, _axis(dim, x.ndim), True), min=x.dtype.type(_real(eps, "eps")))
+    if out is None:
+        return y
+    _check_writable(out, "out")
+    if tuple(out.shape) != tuple(y.shape):
+        raise ShapeError(f"normalize: out has shape {tuple(out.shape)}; expected {tuple(y.shape)}, the input's")
+    if isinstance(y, Tensor) and y.requires_grad or isinstance(out, Tensor) and out.requires_grad:
+        raise RuntimeError("normalize: out takes no gradient; use the result")
+    return _write(out, y)
 
 
 @one_input
@@ -303,11 +315,16 @@ def local_response_norm(input: Array, size: int, alpha: float = 1e-4, beta: floa
     (window,) = _sizes((size,), "size")
     if window < 1:
         raise ValueError(f"local_response_norm: size is {window}; it has to be at least 1")
+    return _response_norm(x, window // 2, (window - 1) // 2, alpha, beta, k)
+
+
+def _response_norm(x: Any, before: int, after: int, alpha: float, beta: float, k: float) -> Array:
+    """x / (k + alpha · m)^beta, m the mean square of so many channels before and after."""
     alpha, beta, k = (float(_real(value, name)) for name, value in (("alpha", alpha), ("beta", beta), ("k", k)))
     if 0 in x.shape:
         return x
     n, c = x.shape[:2]
     squares = operators.reshape(operators.square(x), (n, c, math.prod(x.shape[2:])))
-    around = pad_forward(squares, (0, 0, window // 2, (window - 1) // 2), 0, 0.0)
-    means = operators.reshape(avg_pool_forward(around, (window, 1), (1, 1), (0, 0), False, True, 0), x.shape)
-    return x / operators._raised(means * alpha + k, beta, False)
+    around = pad_forward(squares, (0, 0, before, after), 0, 0.0)
+    means = avg_pool_forward(around, (before + 1 + after, 1), (1, 1), (0, 0), False, True, 0)
+    return x / operators._raised(operators.reshape(means, x.shape) * alpha + k, beta, False)

@@ -18,10 +18,11 @@ from .._native import (
     max_pool_forward,
     max_unpool_forward,
 )
-from ..errors import ShapeError
+from ..errors import DomainError, ShapeError
+from ..init import _UNIFORM, _draw
 from ..tensor import Tensor
-from ._arguments import Array, _as_array, _floats, _ints, _real, _require_numbers, _sizes
-from ._signatures import adaptive_maxima, input_and_indices, maxima, one_input, unpooled
+from ._arguments import Array, _as_array, _floats, _ints, _raw, _real, _require_numbers, _sizes
+from ._signatures import adaptive_maxima, fractional_maxima, input_and_indices, maxima, one_input, unpooled
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -36,6 +37,10 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
@@ -172,7 +177,7 @@ def max_pool1d_with_indices(
     padding: int | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
-    return_indices: bool = True,
+    return_indices: bool = False,
 ) -> tuple[Array, Array]:
     """max_pool1d that always returns (y, indices).
 
@@ -193,7 +198,7 @@ def max_pool2d_with_indices(
     padding: int | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
-    return_indices: bool = True,
+    return_indices: bool = False,
 ) -> tuple[Array, Array]:
     """max_pool2d that always returns (y, indices).
 
@@ -214,7 +219,7 @@ def max_pool3d_with_indices(
     padding: int | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
-    return_indices: bool = True,
+    return_indices: bool = False,
 ) -> tuple[Array, Array]:
     """max_pool3d that always returns (y, indices).
 
@@ -331,6 +336,214 @@ def _places_in_volumes(
         found = np.where(beyond, at.reshape(1, -1), found)
     chosen[...] = found
     return depths.reshape(shape)
+
+
+@fractional_maxima
+def fractional_max_pool2d(
+    input: Array,
+    kernel_size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Array | None = None,
+) -> Array:
+    """Takes the maximum of each window of an image, windows lying at random distances that give the output a size.
+
+    y[n,c,p,q] = max_{r,s} x[n, c, i_p + r, j_q + s], i_p = ⌊(p + u)·α⌋ - ⌊u·α⌋, α = (H - R) / (P - 1), u from U(0, 1); i_{P-1} = H - R
+
+    Args:
+        input: array (N, C, H, W) or (C, H, W).
+        kernel_size: R and S, the size of the window, an int or (vertical, horizontal).
+        output_size: an int or (P, Q).
+        output_ratio: or the part of the input's size that the output's is, a number or (vertical, horizontal), in 0 ... 1.
+        return_indices: returns (y, positions of the maxima in the H·W plane) instead of y.
+        _random_samples: array (N, C, 2) of the input's type, u in 0 ... 1 of columns and rows; None: from `nn.random`.
+
+    **Shape**: (N, C, H, W) -> (N, C, P, Q); P + R - 1 is at most H.
+
+    Raises:
+        ShapeError: the input is too small or has the wrong number of dimensions.
+        ValueError: neither output_size nor output_ratio is given, or a value is out of its range.
+
+    Differences from PyTorch:
+        The draws are other ones: they come from `nn.random`, with the same bits on every machine and for any number of threads.
+
+    Example:
+        >>> nn.functional.fractional_max_pool2d(np.arange(16.0).reshape(1, 4, 4), 2, output_size=(2, 1))
+        array([[[ 7.],
+                [15.]]])
+
+    Reference: Graham, Fractional Max-Pooling (2014).
+    """
+    y = _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, _random_samples)
+    return y if return_indices else y[0]
+
+
+@fractional_maxima
+def fractional_max_pool3d(
+    input: Array,
+    kernel_size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Array | None = None,
+) -> Array:
+    """Takes the maximum of each window of a volume, windows lying at random distances that give the output a size.
+
+    As `fractional_max_pool2d` in three dimensions.
+
+    Args:
+        input: array (N, C, D, H, W) or (C, D, H, W).
+        kernel_size: size of the window, an int or (depth, vertical, horizontal).
+        output_size: an int or (O, P, Q).
+        output_ratio: or the part of the input's size that the output's is, a number or three, in 0 ... 1.
+        return_indices: returns (y, positions of the maxima in the D·H·W volume) instead of y.
+        _random_samples: array (N, C, 3) of the input's type, numbers in 0 ... 1 for depth, rows and columns; None: from `nn.random`.
+
+    **Shape**: (N, C, D, H, W) -> (N, C, O, P, Q).
+
+    Raises:
+        ShapeError: the input is too small or has the wrong number of dimensions.
+        ValueError: neither output_size nor output_ratio is given, or a value is out of its range.
+
+    Differences from PyTorch:
+        The draws are other ones, as those of `fractional_max_pool2d`.
+
+    Example:
+        >>> nn.functional.fractional_max_pool3d(np.arange(64.0).reshape(1, 4, 4, 4), 2, output_size=1)
+        array([[[[63.]]]])
+
+    Reference: Graham, Fractional Max-Pooling (2014).
+    """
+    y = _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
+    return y if return_indices else y[0]
+
+
+@input_and_indices
+def fractional_max_pool2d_with_indices(
+    input: Array,
+    kernel_size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Array | None = None,
+) -> tuple[Array, Array]:
+    """fractional_max_pool2d that always returns (y, indices).
+
+    **Shape**: (N, C, H, W) -> two of (N, C, P, Q), see fractional_max_pool2d.
+
+    Example:
+        >>> nn.functional.fractional_max_pool2d_with_indices(np.arange(16.0).reshape(1, 4, 4), 3, output_size=1)
+        (array([[[15.]]]), array([[[15]]]))
+    """
+    return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, _random_samples)
+
+
+@input_and_indices
+def fractional_max_pool3d_with_indices(
+    input: Array,
+    kernel_size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Array | None = None,
+) -> tuple[Array, Array]:
+    """fractional_max_pool3d that always returns (y, indices).
+
+    **Shape**: (N, C, D, H, W) -> two of (N, C, O, P, Q), see fractional_max_pool3d.
+
+    Example:
+        >>> nn.functional.fractional_max_pool3d_with_indices(np.arange(64.0).reshape(1, 4, 4, 4), 3, output_size=1)
+        (array([[[[63.]]]]), array([[[[63]]]]))
+    """
+    return _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
+
+
+def _fractional_max_pool(
+    count: int, input: Any, kernel_size: Any, output_size: Any, output_ratio: Any, samples: Any
+) -> tuple[Array, Array]:
+    name = f"fractional_max_pool{count}d"
+    x = _floats(input)
+    shape = tuple(x.shape)
+    if len(shape) not in (count + 1, count + 2):
+        raise ShapeError(f"{name}: input has shape {shape}; expected {count + 2} dimensions, or {count + 1} without a batch")
+    if 0 in shape[-count - 1 :]:
+        raise ShapeError(f"{name}: input has shape {shape}; only the batch may be empty")
+    kernel = _ints(kernel_size, count, "kernel_size")
+    if min(kernel) < 1:
+        raise ValueError(f"{name}: kernel_size is {kernel}; all of it has to be at least 1")
+    if output_size is not None:
+        size = _ints(output_size, count, "output_size")
+    elif output_ratio is not None:
+        size = tuple(int(n * r) for n, r in zip(shape[-count:], _ratios(output_ratio, count), strict=True))
+    else:
+        raise ValueError(f"{name} requires either an output_size or an output_ratio")
+    if min(size) < 0:
+        raise ShapeError(f"{name}: output_size must not be negative, but got {size}")
+    if any(p + r - 1 > n for p, r, n in zip(size, kernel, shape[-count:], strict=True)):
+        raise ShapeError(
+            f"{name}: output_size {size} with kernel_size {kernel} is too large for an input of shape {shape}, which has to have at least "
+            "output_size + kernel_size - 1; use a smaller one of them"
+        )
+    lead = (1, *shape)[-count - 2 : -count]
+    u = _draw((*lead, count), x.dtype, _UNIFORM, 0.0, 1.0, None) if samples is None else _samples(name, samples, (*lead, count), x.dtype)
+    # PyTorch has the columns first of two dimensions, the depth first of three.
+    starts = [
+        _starts(u[..., i].reshape(-1, 1), n, r, p)
+        for i, n, r, p in zip((1, 0) if count == 2 else (0, 1, 2), shape[-count:], kernel, size, strict=True)
+    ]
+    y: tuple[Array, Array] = _fractional_maxima(x, kernel, size, starts)
+    return y
+
+
+def _ratios(output_ratio: Any, count: int) -> tuple[float, ...]:
+    ratios = tuple(output_ratio) if isinstance(output_ratio, (tuple, list)) else (output_ratio,)
+    ratios = ratios * count if len(ratios) == 1 else ratios
+    if len(ratios) != count or not all(0 <= _real(r, "output_ratio") <= 1 for r in ratios):
+        raise DomainError(f"output_ratio must be between 0 and 1, a number or {count} of them, but got {output_ratio!r}")
+    return tuple(map(float, ratios))
+
+
+def _samples(name: str, samples: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    u = _floats(_raw(samples))
+    if u.dtype != dtype:
+        raise TypeError(f"{name}: _random_samples has dtype {u.dtype}, input {dtype}; convert one of them")
+    if u.ndim != 3 or u.shape[0] < shape[0] or u.shape[1:] != shape[1:]:
+        raise ShapeError(f"{name}: _random_samples has shape {u.shape}; expected {shape}")
+    if not ((u >= 0) & (u <= 1)).all():
+        raise DomainError(f"{name}: _random_samples must be numbers in 0 ... 1")
+    return u[: shape[0]]
+
+
+def _starts(u: Any, n: int, r: int, p: int) -> Any:
+    """Where the p windows of each plane begin, the last one at the end, for samples u (planes, 1)."""
+    starts = np.full((len(u), p), n - r, np.int64)
+    if p > 1:
+        alpha = u.dtype.type(n - r) / u.dtype.type(p - 1)
+        found = ((np.arange(p - 1, dtype=u.dtype) + u) * alpha).astype(np.int64) - (u * alpha).astype(np.int64)
+        np.minimum(found, n - r, out=starts[:, :-1])  # of more numbers than the type can tell apart, rounding may go beyond
+    return starts
+
+
+@tape.operation
+def _fractional_maxima(x: Any, kernel: tuple[int, ...], size: tuple[int, ...], starts: Sequence[Any]) -> Any:
+    """The maxima of the windows that start there, and their places: those of all windows are found, as the rules of NaN and ties are."""
+    count, lead = len(kernel), x.shape[: -len(kernel)]
+    spatial, planes = x.shape[-count:], math.prod(lead)
+    _, places = _max_pool(count, x, kernel, 1, 0, 1, False, True)
+    at = np.zeros((planes, 1), np.int64)
+    for of_all, start in zip(places.shape[-count:], starts, strict=True):
+        at = (at[..., None] * of_all + start[:, None]).reshape(planes, at.shape[1] * start.shape[1])
+    found = np.take_along_axis(places.reshape(planes, math.prod(places.shape[-count:])), at, 1)
+    y = np.take_along_axis(x.reshape(planes, math.prod(spatial)), found, 1)
+
+    def backward(dy: Any, wanted: Sequence[bool]) -> Any:
+        # As signals, in which the indices count.
+        flat = (*lead, math.prod(size))
+        dx = max_pool_backward(dy[0].reshape(flat), found.reshape(flat), (*lead, math.prod(spatial)), (1,))
+        return dx.reshape(x.shape), None, None, None
+
+    return (y.reshape(*lead, *size), found.reshape(*lead, *size)), backward
 
 
 def _window(count: int, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

@@ -17,7 +17,19 @@ from ._arguments import Array, _as_array, _floats, _ints, _real, _recorded, _siz
 from ._signatures import input_and_grid, one_input, thetas
 from .pooling import adaptive_avg_pool3d
 
-__all__ = ["affine_grid", "channel_shuffle", "grid_sample", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle", "upsample"]
+__all__ = [
+    "affine_grid",
+    "channel_shuffle",
+    "grid_sample",
+    "interpolate",
+    "native_channel_shuffle",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
+]
 
 # The numbers of swiftnn.h.
 _PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
@@ -250,6 +262,32 @@ def affine_grid(theta: Array, size: Sequence[int], align_corners: bool | None = 
 
 
 @one_input
+def upsample_nearest(input: Array, size: int | Sequence[int] | None = None, scale_factor: float | Sequence[float] | None = None) -> Array:
+    """Repeats the nearest element: interpolate with mode='nearest'.
+
+    **Shape**: (N, C, H, W) -> (N, C, P, Q), P = ⌊H·scale_factor⌋; signals and volumes alike.
+
+    Example:
+        >>> nn.functional.upsample_nearest(np.array([[[1.0, 2.0]]]), scale_factor=2)
+        array([[[1., 1., 2., 2.]]])
+    """
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+@one_input
+def upsample_bilinear(input: Array, size: int | Sequence[int] | None = None, scale_factor: float | Sequence[float] | None = None) -> Array:
+    """Resizes images, corner on corner: interpolate with mode='bilinear' and align_corners=True.
+
+    **Shape**: (N, C, H, W) -> (N, C, P, Q), P = ⌊H·scale_factor⌋.
+
+    Example:
+        >>> nn.functional.upsample_bilinear(np.array([[[[1.0, 2.0]]]]), (1, 3))
+        array([[[[1. , 1.5, 2. ]]]])
+    """
+    return interpolate(input, size, scale_factor, "bilinear", True)
+
+
+@one_input
 def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
     """Moves blocks of r² channels into r times higher and wider planes.
 
@@ -345,3 +383,16 @@ def channel_shuffle(input: Array, groups: int) -> Array:
         raise ShapeError(f"input must be (N, C, *) with C a multiple of groups={g}, but got shape {tuple(x.shape)}")
     n, c, spatial = x.shape[0], x.shape[1], tuple(x.shape[2:])
     return x.reshape((n, g, c // g, math.prod(spatial))).transpose((0, 2, 1, 3)).reshape((n, c, *spatial))
+
+
+@one_input
+def native_channel_shuffle(input: Array, groups: int) -> Array:
+    """channel_shuffle under the name of PyTorch's kernel.
+
+    **Shape**: (N, C, *) -> (N, C, *).
+
+    Example:
+        >>> nn.functional.native_channel_shuffle(np.arange(4.0).reshape(1, 4, 1), 2).ravel()
+        array([0., 2., 1., 3.])
+    """
+    return channel_shuffle(input, groups)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .activation import *  # noqa: F403
+    from .adaptive import *  # noqa: F403
     from .attention import *  # noqa: F403
     from .container import *  # noqa: F403
     from .conv import *  # noqa: F403
@@ -58,6 +59,7 @@ else:
             "Tanhshrink",
             "Threshold",
         ),
+        "adaptive": ("AdaptiveLogSoftmaxWithLoss",),
         "attention": ("MultiheadAttention",),
         "container": ("ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"),
         "conv": (
@@ -93,12 +95,15 @@ else:
             "HuberLoss",
             "KLDivLoss",
             "L1Loss",
+            "LinearCrossEntropyLoss",
+            "LinearCrossEntropyOptions",
             "MSELoss",
             "MarginRankingLoss",
             "MultiLabelMarginLoss",
             "MultiLabelSoftMarginLoss",
             "MultiMarginLoss",
             "NLLLoss",
+            "NLLLoss2d",
             "PoissonNLLLoss",
             "SmoothL1Loss",
             "SoftMarginLoss",
@@ -110,6 +115,7 @@ else:
             "BatchNorm1d",
             "BatchNorm2d",
             "BatchNorm3d",
+            "CrossMapLRN2d",
             "GroupNorm",
             "InstanceNorm1d",
             "InstanceNorm2d",
@@ -123,6 +129,7 @@ else:
             "LazyInstanceNorm3d",
             "LocalResponseNorm",
             "RMSNorm",
+            "SyncBatchNorm",
         ),
         "padding": (
             "CircularPad1d",
@@ -151,6 +158,8 @@ else:
             "AvgPool1d",
             "AvgPool2d",
             "AvgPool3d",
+            "FractionalMaxPool2d",
+            "FractionalMaxPool3d",
             "LPPool1d",
             "LPPool2d",
             "LPPool3d",

@@ -69,15 +69,15 @@ class _Numbered(Module):
         self.add_module(str(len(self._modules)), module)
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Self:
+    def extend(self, sequential: Iterable[Module]) -> Self:
         """Adds modules at the end.
 
         Raises:
-            TypeError: modules is not iterable, or one of them is not a Module.
+            TypeError: sequential is not iterable, or one of its modules is not a Module.
         """
-        if not isinstance(modules, Iterable):
-            raise TypeError(f"{self._get_name()}.extend should be called with an iterable, but got {type(modules).__name__}")
-        for module in list(modules):
+        if not isinstance(sequential, Iterable):
+            raise TypeError(f"{self._get_name()}.extend should be called with an iterable, but got {type(sequential).__name__}")
+        for module in list(sequential):
             self.append(module)
         return self
 

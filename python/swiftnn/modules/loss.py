@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import functional as F
-from ..errors import ShapeError
+from ..errors import DomainError, ShapeError
 from ..functional.loss import legacy_reduction
 from ._signatures import input_and_target
 from .distance import PairwiseDistance
+from .linear import Linear
 from .module import Module
-from .utils import Array
+from .utils import Array, count, element_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
     "BCELoss",
@@ -31,12 +35,15 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
+    "NLLLoss2d",
     "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
@@ -162,6 +169,184 @@ class NLLLoss(_WeightedLoss):
     @input_and_target
     def forward(self, input: Array, target: Array) -> Array:
         return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+
+class NLLLoss2d(NLLLoss):
+    """The old name of `NLLLoss`, with a warning.
+
+    l[n] = -w[y[n]] · x[n, y[n]]
+
+    **Shape**: that of NLLLoss.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     loss = nn.NLLLoss2d()
+        >>> round(float(loss(np.log(np.full((2, 4, 3, 3), 0.25)), np.ones((2, 3, 3), int))), 4)
+        1.3863
+    """
+
+    def __init__(
+        self,
+        weight: NDArray[Any] | None = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        warnings.warn("`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement", FutureWarning, stacklevel=2)
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
+
+
+@dataclass(frozen=True)
+class LinearCrossEntropyOptions:
+    """How `linear_cross_entropy` cuts a batch into pieces, so that it never holds the scores of all rows.
+
+    Args:
+        allow_retain_graph: without effect: backward, which computes the scores again, may always be called twice with retain_graph.
+        batch_chunk_size: rows of a piece; None: all, or as chunking_method says.
+        chunking_method: 'aspect_ratio': pieces whose scores are as large as the input; 'aspect_ratio:n': an n-th of it; 'auto':
+            batch_chunk_size, or without one 'aspect_ratio:2'; None: batch_chunk_size.
+        acc_policy: 'auto', 'accurate', 'balanced' or 'compact', without effect: there are no sums in another float type than the input's.
+        acc_dtype: None, or the input's float type.
+
+    Raises:
+        ValueError: a value is none of these; in the call, batch_chunk_size and chunking_method say different numbers.
+
+    Example:
+        >>> options = nn.LinearCrossEntropyOptions(batch_chunk_size=32)
+        >>> loss = nn.LinearCrossEntropyLoss(64, 1000, options=options)
+        >>> loss(np.ones((100, 64), np.float32), np.arange(100)).shape
+        ()
+    """
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: DTypeLike | None = None
+
+    def __post_init__(self) -> None:
+        if self.acc_policy not in ("auto", "accurate", "balanced", "compact"):
+            raise ValueError(f"invalid acc_policy: {self.acc_policy!r}; expected 'auto', 'accurate', 'balanced' or 'compact'")
+        method = self.chunking_method
+        if method not in (None, "auto"):
+            name, colon, parts = method.partition(":") if isinstance(method, str) else ("", "", "")
+            if name != "aspect_ratio" or (colon and not (parts.isdecimal() and int(parts) > 0)):
+                raise ValueError(f"invalid chunking_method: {method!r}; expected 'auto', 'aspect_ratio', 'aspect_ratio:n' or None")
+        if self.batch_chunk_size is not None and not (isinstance(self.batch_chunk_size, int) and self.batch_chunk_size > 0):
+            raise ValueError(f"batch_chunk_size must be positive int or None, got {self.batch_chunk_size!r}")
+        if self.acc_dtype is not None:
+            element_type(None, self.acc_dtype)
+
+    def _rows(self, batch: int, in_features: int, num_classes: int, dtype: Any) -> int:
+        """The rows of a piece for a batch of this size."""
+        if self.acc_dtype is not None and element_type(None, self.acc_dtype) != dtype:
+            raise ValueError(f"acc_dtype is {self.acc_dtype!r}, the input's type {dtype}; leave it out")
+        given, method = self.batch_chunk_size, self.chunking_method
+        size = batch if given is None else min(given, batch)
+        if method == "auto":
+            method = None if given is not None else "aspect_ratio:2"
+        if method is not None:
+            share = -(-batch // max(1, -(-num_classes // max(in_features, 1))))
+            size = min((1 << max(share - 1, 0).bit_length()) // int(method.partition(":")[2] or 1), batch)
+            if given is not None and given != size:
+                raise ValueError(f"batch_chunk_size={given} and chunking_method={method!r} give {given} and {size} rows; pass only one")
+        return max(1, size)
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """The cross entropy of the scores that an affine map of its own gives.
+
+    l = CrossEntropyLoss(x Wᵀ + b, y)
+
+    Args:
+        in_features: I, size of the last dimension of the input.
+        num_classes: C.
+        out_features: (d1, ...), for scores (N, C, d1, ...).
+        bias: True adds b.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        reduction: "mean", "sum" or "none".
+        weight: array (C), a factor for each class.
+        ignore_index: class number of samples that do not count; None: -100.
+        label_smoothing: part of the target that is spread evenly over all classes, 0 to 1.
+        options: `LinearCrossEntropyOptions`: never holds the scores of more than some rows at a time.
+
+    **Shape**: (I), () or (C) -> (); (N, I), (N, d1, ...) or (N, C, d1, ...) -> (), or (N, d1, ...) without reduction. Integer targets are
+    class numbers, floats are probabilities.
+
+    linear.weight (C·d1·..., I) and linear.bias (C·d1·...) start from U(-√k, √k), k = 1 / I.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        IndexError: a class number is out of range.
+        ValueError: reduction is unknown, label_smoothing not in [0, 1], or ignore_index given beside probabilities.
+
+    Example:
+        >>> loss = nn.LinearCrossEntropyLoss(5, 10, out_features=(4, 3))
+        >>> loss(np.ones((2, 5), np.float32), np.zeros((2, 4, 3), int)).shape
+        ()
+    """
+
+    num_classes: int
+    out_features: tuple[int, ...]
+    ignore_index: int | None
+    label_smoothing: float
+    options: LinearCrossEntropyOptions | None
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+        reduction: str = "mean",
+        weight: NDArray[Any] | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: LinearCrossEntropyOptions | None = None,
+    ) -> None:
+        num_classes = count(num_classes, "num_classes")
+        if weight is not None and np.shape(weight) != (num_classes,):
+            raise ShapeError(f"expected weight shape to be {(num_classes,)}, got {np.shape(weight)}")
+        if not 0 <= label_smoothing <= 1:
+            raise DomainError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
+        super().__init__(weight, None, None, reduction)
+        self.num_classes = num_classes
+        self.out_features = tuple(count(n, "out_features") for n in F._sizes(out_features, "out_features"))
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.linear = Linear(in_features, math.prod(self.out_features, start=num_classes), bias=bias, device=device, dtype=dtype)
+        self.options = options
+
+    @input_and_target
+    def forward(self, input: Array, target: Array) -> Array:
+        w, b, shape = self.linear.weight, self.linear.bias, (self.num_classes, *self.out_features)
+        if self.out_features:
+            w, b = w.reshape((*shape, self.linear.in_features)), None if b is None else b.reshape(shape)
+        return F.linear_cross_entropy(
+            input,
+            w,
+            target,
+            linear_bias=b,
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, out_features={self.out_features}, "
+            f"bias={self.linear.bias is not None}, reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
+        )
 
 
 class MSELoss(_Loss):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 import numpy as np
 
 from .._native import ModuleBase
-from ..parameter import is_lazy
+from ..parameter import Buffer, is_lazy
 from ..tensor import Parameter, Tensor
 from ._registry import Registry, RemovableHandle
 from .utils import element_type
@@ -98,7 +98,7 @@ class Module(ModuleBase):
     """Base class of all layers and models.
 
     Parameters and modules that are assigned as attributes are registered: they appear in `parameters()`, `state_dict()` and the repr,
-    and follow `to()` and `train()`. A plain ndarray stays a plain attribute; `register_buffer` makes it part of the state.
+    and follow `to()` and `train()`. A plain ndarray stays a plain attribute; `nn.Buffer` or `register_buffer` makes it part of the state.
 
     Example:
         >>> class Model(nn.Module):
@@ -389,6 +389,8 @@ class Module(ModuleBase):
                 self._forget(name)
             self._modules[name] = value
         elif parameters is None:
+            if isinstance(value, Buffer):
+                raise AttributeError("cannot assign buffer before Module.__init__() call; call super().__init__() first")
             object.__setattr__(self, name, value)
         elif name in parameters:
             if value is not None:
@@ -398,6 +400,8 @@ class Module(ModuleBase):
             if value is not None:
                 raise _cannot_assign(value, "child module", name)
             self._modules[name] = None
+        elif isinstance(value, Buffer):
+            self.register_buffer(name, value, value.persistent)
         elif name in self._buffers:
             self._buffers[name] = _as_buffer(name, value)
         elif name in _REGISTRIES:

@@ -11,6 +11,7 @@ import numpy as np
 from .. import functional as F
 from .. import init
 from .._native import batch_norm_forward, layer_norm_forward
+from ..errors import ShapeError
 from ..parameter import UninitializedBuffer, UninitializedParameter
 from ..tensor import Parameter
 from ._signatures import one_input, one_x
@@ -25,6 +26,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "CrossMapLRN2d",
     "GroupNorm",
     "InstanceNorm1d",
     "InstanceNorm2d",
@@ -38,6 +40,7 @@ __all__ = [
     "LazyInstanceNorm3d",
     "LocalResponseNorm",
     "RMSNorm",
+    "SyncBatchNorm",
 ]
 
 
@@ -447,6 +450,89 @@ class BatchNorm3d(_BatchNorm):
     """
 
     _ndims = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Normalises each channel over the batch of all processes, of which swiftnn has one: a BatchNorm for any number of dimensions.
+
+    y = (x - mean[c]) / √(var[c] + eps) · weight[c] + bias[c]
+
+    Args:
+        num_features: C, channels of the input.
+        eps: added to the variance.
+        momentum: how far the running statistics move; None: they are the mean of all batches.
+        affine: False leaves weight and bias out.
+        track_running_stats: False always uses the batch's statistics.
+        process_group: None.
+        device: None or 'cpu'.
+        dtype: float32 (None) or float64.
+        bias: False leaves bias out.
+
+    **Shape**: (N, C, *) -> (N, C, *).
+
+    Raises:
+        ValueError: a process_group is given; the input has fewer than 2 dimensions or no channels, or while training one value only for
+            each channel.
+        ShapeError: the input does not have C channels.
+
+    Example:
+        >>> nn.SyncBatchNorm(10)(np.ones((2, 10, 3, 4, 5), np.float32)).shape
+        (2, 10, 3, 4, 5)
+
+    Reference: Ioffe and Szegedy, Batch Normalization (2015).
+    """
+
+    process_group: None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: None = None,
+        device: Any = None,
+        dtype: DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        if process_group is not None:
+            raise ValueError(f"process_group must be None, but got {process_group!r}: swiftnn computes in one process")
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = None
+
+    def _channels(self, shape: tuple[int, ...]) -> int:
+        if len(shape) < 2:
+            raise ValueError(f"expected at least 2D input (got {len(shape)}D input)")
+        if not shape[1]:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+        return 1
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: None = None) -> Module:
+        """Puts a SyncBatchNorm with the same parameters and statistics in the place of every BatchNorm in a model, which it returns.
+
+        Args:
+            module: the model; where it is a BatchNorm itself, the new layer is returned.
+            process_group: None.
+
+        Example:
+            >>> nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.BatchNorm2d(3)))
+            Sequential(
+              (0): SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+            )
+        """
+        converted = module
+        if isinstance(module, _BatchNorm):
+            options = (module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats, process_group)
+            converted = SyncBatchNorm(*options, bias=module.bias is not None)
+            for name, value in (*module._parameters.items(), *module._buffers.items()):
+                setattr(converted, name, value)
+            converted.training = module.training
+        for name, child in module.named_children():
+            converted.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return converted
 
 
 class _InstanceNorm(_NormBase):
@@ -885,6 +971,59 @@ class LocalResponseNorm(Module):
     @one_input
     def forward(self, input: Array) -> Array:
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """LocalResponseNorm of images, with as many channels on either side.
+
+    y[n,c,h,w] = x[n,c,h,w] / (k + alpha/size · Σ x[n,j,h,w]²)^beta, j from c - ⌊(size - 1)/2⌋ to c + ⌊(size - 1)/2⌋
+
+    Args:
+        size: number of channels, an odd one: with an even one the channel itself and size - 2 others are summed.
+        alpha: weight of the mean square.
+        beta: exponent.
+        k: what is added to it.
+
+    **Shape**: (N, C, H, W) -> (N, C, H, W).
+
+    Raises:
+        ShapeError: the input has not 4 dimensions.
+        ValueError: size is not positive.
+
+    Differences from PyTorch:
+        PyTorch's sums keep the square of the first channel for all channels behind its window, and its gradient is not that of its result.
+
+    Example:
+        >>> nn.CrossMapLRN2d(3, alpha=3.0, beta=0.5)(np.full((1, 3, 1, 1), 2.0)).ravel().round(4)
+        array([0.6667, 0.5547, 0.6667])
+
+    Reference: Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks (2012).
+    """
+
+    size: int
+    alpha: float
+    beta: float
+    k: float
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = count(size, "size")
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        x = F._floats(input)
+        if x.ndim != 4:
+            raise ShapeError(f"CrossMapLRN2d: Expected input to be 4D, got {x.ndim}D instead: shape {tuple(x.shape)}")
+        if self.size < 1:
+            raise ValueError(f"CrossMapLRN2d: size is {self.size}; it has to be at least 1")
+        reach = (self.size - 1) // 2
+        return F._response_norm(x, reach, reach, F._real(self.alpha, "alpha") * (2 * reach + 1) / self.size, self.beta, self.k)
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import functional as F
 from .._native import adaptive_avg_pool_forward, adaptive_max_pool_forward, avg_pool_forward, max_pool_forward
@@ -11,6 +11,9 @@ from ..errors import ShapeError
 from ._signatures import one_input, unpooled
 from .module import Module
 from .utils import Array, Size, plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -22,6 +25,8 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
@@ -515,6 +520,107 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     Example:
         >>> nn.AdaptiveMaxPool3d((5, None, 9))(np.ones((1, 64, 8, 9, 10), np.float32)).shape
         (1, 64, 5, 9, 9)
+    """
+
+    _dimensions = 3
+
+
+class _FractionalMaxPoolNd(Module):
+    _dimensions: int
+
+    kernel_size: tuple[int, ...]
+    output_size: tuple[int, ...] | None
+    output_ratio: tuple[float, ...] | None
+    return_indices: bool
+    _random_samples: NDArray[Any] | None
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        output_size: Size | None = None,
+        output_ratio: float | tuple[float, ...] | None = None,
+        return_indices: bool = False,
+        _random_samples: NDArray[Any] | None = None,
+    ) -> None:
+        super().__init__()
+        n, name = self._dimensions, self._get_name()
+        self.kernel_size = F._ints(kernel_size, n, "kernel_size")
+        if min(self.kernel_size) < 1:
+            raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else F._ints(output_size, n, "output_size")
+        self.output_ratio = None if output_ratio is None else F._ratios(output_ratio, n)
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(f"{name} requires exactly one of output_size and output_ratio, but got {output_size!r} and {output_ratio!r}")
+        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    @one_input
+    def forward(self, input: Array) -> Array:
+        y = F._fractional_max_pool(self._dimensions, input, self.kernel_size, self.output_size, self.output_ratio, self._random_samples)
+        return y if self.return_indices else y[0]
+
+
+class FractionalMaxPool2d(_FractionalMaxPoolNd):
+    """Takes the maximum of each window of an image, windows lying at random distances that give the output a size.
+
+    y[n,c,p,q] = max_{r,s} x[n, c, i_p + r, j_q + s], i_p = ⌊(p + u)·α⌋ - ⌊u·α⌋, α = (H - R) / (P - 1), u from U(0, 1); i_{P-1} = H - R
+
+    NaN wins over every number; of equal maxima the first one gives the index. The draws are new in every call, also in eval mode.
+
+    Args:
+        kernel_size: R and S, the size of the window; one int stands for both directions, here and below.
+        output_size: P and Q.
+        output_ratio: or the part of the input's size that the output's is, between 0 and 1.
+        return_indices: returns (y, positions of the maxima in the H·W plane) instead of y.
+        _random_samples: array (N, C, 2) of the input's type, u of columns and rows for every call.
+
+    **Shape**: (N, C, H, W) or (C, H, W) -> (N, C, P, Q) or (C, P, Q); P + R - 1 is at most H.
+
+    Raises:
+        ValueError: none or both of output_size and output_ratio are given, or a value is out of its range.
+        ShapeError: the input is too small or has the wrong number of dimensions.
+
+    Differences from PyTorch:
+        The draws are other ones: they come from `nn.random`, with the same bits on every machine and for any number of threads.
+
+    Example:
+        >>> nn.FractionalMaxPool2d(3, output_ratio=0.5)(np.ones((20, 16, 50, 32), np.float32)).shape
+        (20, 16, 25, 16)
+
+    Reference: Graham, Fractional Max-Pooling (2014).
+    """
+
+    _dimensions = 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPoolNd):
+    """Takes the maximum of each window of a volume, windows lying at random distances that give the output a size.
+
+    y[n,c,o,p,q] = max_{t,r,s} x[n, c, h_o + t, i_p + r, j_q + s], h, i and j as in `FractionalMaxPool2d`
+
+    Args:
+        kernel_size: size of the window; one int stands for all directions, here and below.
+        output_size: O, P and Q.
+        output_ratio: or the part of the input's size that the output's is, between 0 and 1.
+        return_indices: returns (y, positions of the maxima in the D·H·W volume) instead of y.
+        _random_samples: array (N, C, 3) of the input's type, u of depth, rows and columns for every call.
+
+    **Shape**: (N, C, D, H, W) or (C, D, H, W) -> (N, C, O, P, Q) or (C, O, P, Q).
+
+    Raises:
+        ValueError: none or both of output_size and output_ratio are given, or a value is out of its range.
+        ShapeError: the input is too small or has the wrong number of dimensions.
+
+    Differences from PyTorch:
+        The draws are other ones, as those of `FractionalMaxPool2d`. An input of just output_size + kernel_size - 1 is no error.
+
+    Example:
+        >>> nn.FractionalMaxPool3d(3, output_size=(13, 12, 11))(np.ones((2, 16, 50, 32, 16), np.float32)).shape
+        (2, 16, 13, 12, 11)
+
+    Reference: Graham, Fractional Max-Pooling (2014).
     """
 
     _dimensions = 3
