@@ -19,7 +19,7 @@ from swiftnn import _native
 
 HERE = Path(__file__).parent
 UTILS = [nn.utils, nn.utils.parametrizations, nn.utils.parametrize, nn.utils.prune, nn.utils.rnn, nn.utils.stateless]
-MODULES = [nn, nn.data, nn.init, nn.optim, nn.optim.lr_scheduler, nn.optim.swa_utils, nn.random, nn.training, *UTILS]
+MODULES = [nn, nn.data, nn.init, nn.operators, nn.optim, nn.optim.lr_scheduler, nn.optim.swa_utils, nn.random, nn.training, *UTILS]
 # Classes that hold or describe modules and compute nothing: test_module.py, test_container.py
 HOLDERS = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "RNNBase", "RNNCellBase"}
 

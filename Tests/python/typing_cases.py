@@ -58,6 +58,18 @@ def mistakes(single: F32) -> None:
     nn.Linear(2, 3)(None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
+def operators(single: F32, tensor: nn.Tensor) -> None:
+    """The functions of `nn` and the methods of Tensors, those made of functions too, are known with their arguments."""
+    nn.roll(nn.exp2(single), 1, dims=0)
+    nn.where(nn.sum(tensor, dim=1) > 0, tensor, 0.0)
+    tensor.exp2().topk(2, largest=False)
+    tensor.add_(1.0, alpha=2).index_add(0, single, tensor, alpha=2)
+    nn.roll(single)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    nn.exp2(single, 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    tensor.exp2(2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    tensor.topk(width=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
 def recurrent(single: F32, tensor: nn.Tensor) -> None:
     y, h = nn.GRU(2, 3)(single)
     assert_type(y, F32)

@@ -16,20 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from .errors import CheckpointError, ShapeError
-from .operators import (
-    cat,
-    chunk,
-    clamp,
-    einsum,
-    gather,
-    masked_fill,
-    matmul,
-    maximum,
-    minimum,
-    split,
-    stack,
-    where,
-)
+from .operators import *  # noqa: F403
 from .tape import apply, enable_grad, grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .tensor import Parameter, Tensor
 
@@ -37,6 +24,7 @@ from .tensor import Parameter, Tensor
 _native._setup(Tensor, Parameter, apply, ShapeError)
 
 from . import functional, init, modules, operators, random, utils  # noqa: E402
+from .functional import log_softmax, relu, sigmoid, softmax, tanh  # noqa: E402
 from .random import manual_seed  # noqa: E402
 from .runtime import (  # noqa: E402
     get_num_threads,
@@ -72,17 +60,12 @@ __all__ = [
     "Tensor",
     "UninitializedBuffer",
     "UninitializedParameter",
-    "cat",
     "checkpoint",
-    "chunk",
-    "clamp",
     "data",
-    "einsum",
     "enable_grad",
     "fit",
     "from_torch",
     "functional",
-    "gather",
     "get_num_threads",
     "get_winograd",
     "grad",
@@ -93,12 +76,9 @@ __all__ = [
     "interop",
     "is_grad_enabled",
     "load",
+    "log_softmax",
     "manual_seed",
-    "masked_fill",
-    "matmul",
-    "maximum",
     "memory_stats",
-    "minimum",
     "no_grad",
     "operators",
     "optim",
@@ -106,20 +86,25 @@ __all__ = [
     "plot",
     "random",
     "release_memory",
+    "relu",
     "save",
     "set_grad_enabled",
     "set_num_threads",
     "set_winograd",
-    "split",
-    "stack",
+    "sigmoid",
+    "softmax",
     "summary",
+    "tanh",
     "threads",
     "training",
     "utils",
-    "where",
 ]
 if not TYPE_CHECKING:
+    import builtins
+
     __all__ += modules.__all__
+    # nn.sum, nn.max and others of Python's names are there, but `from swiftnn import *` leaves Python's alone.
+    __all__ += [name for name in operators.__all__ if not hasattr(builtins, name)]
 
 # What not everybody needs is imported when it is first asked for, so that nobody waits for it. Name: the module it is in.
 _LAZY = {

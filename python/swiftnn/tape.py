@@ -1,7 +1,7 @@
 """The tape: what was computed from what, so that `Tensor.backward` finds the gradients.
 
 Every operation on Tensors goes through `apply` (operations of the library, whose derivatives are the `*_backward` rows of ops.def) or
-through a function made by `operation` (those written with NumPy, in operators.py). Both leave a Node behind where a gradient is wanted.
+through a function made by `operation` (those written with NumPy, in operators). Both leave a Node behind where a gradient is wanted.
 A node refers to what came before it and never to its own results, so a graph nobody holds any more is freed at once.
 """
 
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from itertools import count
 from math import prod
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 
 import numpy as np
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["apply", "enable_grad", "grad", "is_grad_enabled", "no_grad", "operation", "set_grad_enabled"]
 
 TensorBase = _native.TensorBase
+
+P = ParamSpec("P")
 
 
 def _new_tensor(array: NDArray[Any], weak: bool = False, node: Node | None = None, index: int = 0) -> Any:
@@ -212,17 +214,22 @@ def _edge(tensor: Any) -> Any:
 # Operations written with NumPy.
 
 
-def operation(compute: Callable[..., Any]) -> Callable[..., Any]:
+def operation(compute: Callable[P, Any]) -> Callable[P, Any]:
     """Makes a differentiable function of arrays and Tensors out of `compute`.
 
     `compute(*arrays, **options)` returns (y, backward), where backward(dy, wanted) gives a gradient, or None, for each of `arrays` and is
     the only thing that holds what it needs. Where y is a tuple of arrays, dy is a list of their gradients, None where nothing depends on
-    one. Options hold no Tensors. Arrays in, arrays out; Tensors in, Tensors out.
+    one. Options are keyword-only and hold no Tensors. Arrays in, arrays out; Tensors in, Tensors out.
     """
     name = compute.__name__.strip("_")
+    function: Callable[..., Any] = compute
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
 
     @wraps(compute)
     def call(*args: Any, **options: Any) -> Any:
+        if options:
+            # Arrays that are given by name
+            args += tuple(options.pop(name) for name in names[len(args) :] if name in options)
         strong = weak = plain = needs = False
         raw = list(args)
         for i, a in enumerate(args):
@@ -236,8 +243,8 @@ def operation(compute: Callable[..., Any]) -> Callable[..., Any]:
             elif isinstance(a, np.ndarray):
                 plain = True
         if not strong and (plain or not weak):
-            return np.asarray(compute(*raw, **options)[0])[()] if not plain and not weak else compute(*raw, **options)[0]
-        y, backward = _call(compute, raw, options)
+            return np.asarray(function(*raw, **options)[0])[()] if not plain and not weak else function(*raw, **options)[0]
+        y, backward = _call(function, raw, options)
         if type(y) is tuple:
             if not needs or not _mode.recording:
                 return tuple(_new_tensor(part, not strong) for part in y)

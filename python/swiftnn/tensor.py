@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _native, operators, tape
+from .operators._common import _raw, _sizes
+from .operators.elementwise import _add, _div, _sub
+from .operators.indexing import _plain_key, assign
 from .tape import TensorBase, apply
 
 if TYPE_CHECKING:
@@ -59,6 +62,63 @@ def _as_array(data: Any, dtype: DTypeLike | None) -> NDArray[Any]:
             f"data must be numbers or booleans, got an array of dtype {array.dtype}; convert it, e.g. np.asarray(data, dtype=np.float32)"
         )
     return array
+
+
+def _written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The method that writes what function computes of a Tensor into the Tensor itself."""
+    name = function.__name__.strip("_")
+
+    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        followed = self._is_followed(*args, *options.values())
+        data = self._data if followed else self._writeable()
+        if followed:
+            result = function(self, *args, **options)
+        else:
+            result = function(data, *map(_raw, args), **{key: _raw(value) for key, value in options.items()})
+        if np.shape(result) != data.shape:
+            raise ValueError(f"{name}_: the result has shape {np.shape(result)}, and cannot be written into a Tensor of shape {data.shape}")
+        if not np.can_cast(result.dtype, data.dtype, "same_kind"):
+            raise TypeError(
+                f"{name}_: the result has dtype {result.dtype}, and cannot be written into a Tensor of {data.dtype}; use {name}"
+            )
+        if followed:
+            self._become(result if result.dtype == data.dtype else result.to(data.dtype))
+        else:
+            data[...] = result
+        return self
+
+    method.__name__, method.__qualname__ = f"{name}_", f"Tensor.{name}_"
+    method.__doc__ = f"`{name}`, written into the Tensor itself."
+    return method
+
+
+def _turned(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The method that gives a Tensor the shape that function gives its elements."""
+    name = function.__name__
+
+    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        if self._is_followed():
+            self._become(function(self, *args, **options))
+        else:
+            self._refuse_change()
+            self._data = function(self._data, *args, **options)
+        return self
+
+    method.__name__, method.__qualname__ = f"{name}_", f"Tensor.{name}_"
+    method.__doc__ = f"`{name}` of the Tensor itself, on the same memory."
+    return method
+
+
+def _relu(x: Any) -> Any:
+    return _native.activation_forward(x, 0, 0.0, 0.0)
+
+
+def _sigmoid(x: Any) -> Any:
+    return _native.activation_forward(x, 8, 0.0, 0.0)
+
+
+def _tanh(x: Any) -> Any:
+    return _native.activation_forward(x, 9, 0.0, 0.0)
 
 
 class Tensor(TensorBase):
@@ -126,6 +186,11 @@ class Tensor(TensorBase):
         """A Tensor on the same memory that no tape follows."""
         return _tensor(self._data)
 
+    def detach_(self) -> Tensor:
+        """Takes the Tensor itself off the tape."""
+        self._node, self._index, self._requires_grad = None, 0, False
+        return self
+
     @property
     def requires_grad(self) -> bool:
         """Whether a gradient is wanted for this Tensor."""
@@ -175,9 +240,35 @@ class Tensor(TensorBase):
         """The number of dimensions."""
         return self.ndim
 
+    ndimension = dim
+
     def numel(self) -> int:
         """The number of elements."""
         return self._data.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._data.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """How many elements lie between neighbours along each dimension, or along `dim`."""
+        strides = tuple(s // self._data.itemsize for s in self._data.strides)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie one behind the other, in C order."""
+        return self._data.flags.c_contiguous
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floats."""
+        return self.dtype.kind == "f"
+
+    @property
+    def device(self) -> str:
+        """ "cpu": where all arrays are."""
+        return "cpu"
 
     def item(self) -> Any:
         """The only element as a Python number."""
@@ -280,12 +371,15 @@ class Tensor(TensorBase):
                 "pass tensor.detach() or tensor.numpy() if that is meant, else use swiftnn's own functions"
             )
 
-    def _writeable(self) -> NDArray[Any]:
-        """The array, for a write in place that no tape has to follow."""
+    def _refuse_change(self) -> None:
         if self._requires_grad and tape.is_grad_enabled():
             raise RuntimeError(
                 f"cannot change a {type(self).__name__} that requires a gradient in place; do it under nn.no_grad() or write into .data"
             )
+
+    def _writeable(self) -> NDArray[Any]:
+        """The array, for a write in place that no tape has to follow."""
+        self._refuse_change()
         tape.wrote(self)
         return self._data
 
@@ -317,10 +411,6 @@ class Tensor(TensorBase):
 
     # Copies.
 
-    def clone(self) -> Any:
-        """A copy with memory of its own."""
-        return operators.clone(self)
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         from copy import deepcopy
 
@@ -347,9 +437,9 @@ class Tensor(TensorBase):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._is_followed(value):
-            self._become(operators.assign(self, key, value))
+            self._become(assign(self, key, value))
         else:
-            self._writeable()[operators._plain_key(key)] = operators._raw(value)
+            self._writeable()[_plain_key(key)] = _raw(value)
 
     def __iadd__(self, other: Any) -> Tensor:
         return self._in_place(operators.add, np.add, other)
@@ -363,11 +453,13 @@ class Tensor(TensorBase):
     def __itruediv__(self, other: Any) -> Tensor:
         return self._in_place(operators.div, np.true_divide, other)
 
-    def _is_followed(self, other: Any = None) -> bool:
+    def _is_followed(self, *others: Any) -> bool:
         """Whether a change in place has to be recorded: the Tensor was computed on the tape, or what is written into it was."""
         if not tape.is_grad_enabled():
             return False
-        return self._node is not None or (not self._requires_grad and isinstance(other, TensorBase) and other._requires_grad)
+        return self._node is not None or (
+            not self._requires_grad and any(isinstance(other, TensorBase) and other._requires_grad for other in others)
+        )
 
     def _become(self, result: Tensor) -> None:
         """This Tensor goes on as `result`; what earlier operations have kept of its array stays as it was."""
@@ -379,7 +471,7 @@ class Tensor(TensorBase):
             self._become(op(self, other))
             return self
         data = self._writeable()
-        ufunc(data, operators._raw(other), out=data)
+        ufunc(data, _raw(other), out=data)
         return self
 
     def copy_(self, source: Any) -> Tensor:
@@ -395,6 +487,92 @@ class Tensor(TensorBase):
         """Writes value into every element."""
         self[...] = value
         return self
+
+    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Writes normal random numbers into the Tensor, those of `nn.init.normal_`."""
+        return self._drawn("normal_", mean, std, generator)
+
+    def uniform_(self, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Writes random numbers between a and b into the Tensor, those of `nn.init.uniform_`."""
+        return self._drawn("uniform_", a, b, generator)
+
+    def _drawn(self, name: str, *args: Any) -> Tensor:
+        from . import init
+
+        return self.copy_(getattr(init, name)(np.empty(self.shape, self.dtype), *args))
+
+    def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+        """Writes 1 with probability p, else 0, into every element; p is a number or an array that broadcasts."""
+        return self.copy_(operators.bernoulli(np.broadcast_to(np.asarray(_raw(p), np.float32), self.shape), generator=generator))
+
+    abs_ = _written(operators.abs)
+    acos_ = _written(operators.acos)
+    acosh_ = _written(operators.acosh)
+    add_ = _written(operators.add)
+    addcdiv_ = _written(operators.addcdiv)
+    addcmul_ = _written(operators.addcmul)
+    addmm_ = _written(operators.addmm)
+    asin_ = _written(operators.asin)
+    asinh_ = _written(operators.asinh)
+    atan_ = _written(operators.atan)
+    atanh_ = _written(operators.atanh)
+    baddbmm_ = _written(operators.baddbmm)
+    ceil_ = _written(operators.ceil)
+    clamp_ = _written(operators.clamp)
+    clamp_max_ = _written(operators.clamp_max)
+    clamp_min_ = _written(operators.clamp_min)
+    cos_ = _written(operators.cos)
+    cosh_ = _written(operators.cosh)
+    cumprod_ = _written(operators.cumprod)
+    cumsum_ = _written(operators.cumsum)
+    div_ = _written(operators.div)
+    erf_ = _written(operators.erf)
+    exp_ = _written(operators.exp)
+    exp2_ = _written(operators.exp2)
+    expm1_ = _written(operators.expm1)
+    floor_ = _written(operators.floor)
+    floor_divide_ = _written(operators.floor_divide)
+    fmod_ = _written(operators.fmod)
+    frac_ = _written(operators.frac)
+    hypot_ = _written(operators.hypot)
+    index_add_ = _written(operators.index_add)
+    index_copy_ = _written(operators.index_copy)
+    index_fill_ = _written(operators.index_fill)
+    lerp_ = _written(operators.lerp)
+    log_ = _written(operators.log)
+    log10_ = _written(operators.log10)
+    log1p_ = _written(operators.log1p)
+    log2_ = _written(operators.log2)
+    logit_ = _written(operators.logit)
+    masked_fill_ = _written(operators.masked_fill)
+    masked_scatter_ = _written(operators.masked_scatter)
+    mul_ = _written(operators.mul)
+    nan_to_num_ = _written(operators.nan_to_num)
+    neg_ = _written(operators.neg)
+    pow_ = _written(operators.pow)
+    reciprocal_ = _written(operators.reciprocal)
+    remainder_ = _written(operators.remainder)
+    round_ = _written(operators.round)
+    rsqrt_ = _written(operators.rsqrt)
+    scatter_ = _written(operators.scatter)
+    scatter_add_ = _written(operators.scatter_add)
+    scatter_reduce_ = _written(operators.scatter_reduce)
+    sign_ = _written(operators.sign)
+    sin_ = _written(operators.sin)
+    sinh_ = _written(operators.sinh)
+    sqrt_ = _written(operators.sqrt)
+    square_ = _written(operators.square)
+    sub_ = _written(operators.sub)
+    tan_ = _written(operators.tan)
+    tril_ = _written(operators.tril)
+    triu_ = _written(operators.triu)
+    trunc_ = _written(operators.trunc)
+    xlogy_ = _written(operators.xlogy)
+    clip_, relu_, sigmoid_, tanh_ = clamp_, _written(_relu), _written(_sigmoid), _written(_tanh)
+    t_ = _turned(operators.t)
+    transpose_ = swapaxes_ = swapdims_ = _turned(operators.transpose)
+    squeeze_ = _turned(operators.squeeze)
+    unsqueeze_ = _turned(operators.unsqueeze)
 
     # Shapes.
 
@@ -420,10 +598,6 @@ class Tensor(TensorBase):
         """The dimensions in another order."""
         return operators.permute(self, dims[0] if len(dims) == 1 and np.ndim(dims[0]) else dims)
 
-    def swapaxes(self, axis1: int, axis2: int) -> Any:
-        """Two dimensions exchanged."""
-        return operators.swapaxes(self, axis1, axis2)
-
     @property
     def T(self) -> Any:
         """The dimensions in reverse order."""
@@ -434,56 +608,25 @@ class Tensor(TensorBase):
         """The last two dimensions exchanged."""
         return operators.swapaxes(self, -1, -2)
 
-    def t(self) -> Any:
-        """A matrix transposed."""
-        if self.ndim > 2:
-            raise RuntimeError(f"t() expects at most 2 dimensions, but this Tensor has {self.ndim}; use transpose or mT")
-        return self.T
-
     def squeeze(self, dim: Any = None, *, axis: Any = None) -> Any:
         """Without the dimensions of size 1, or without `dim` where its size is 1."""
         return operators.squeeze(self, axis if dim is None else dim)
 
-    def unsqueeze(self, dim: int) -> Any:
-        """With a new dimension of size 1 at dim."""
-        return operators.unsqueeze(self, dim)
-
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Any:
-        """The dimensions from start_dim to end_dim as one."""
-        return operators.flatten(self, start_dim, end_dim)
+    def tile(self, *dims: Any) -> Any:
+        """Laid side by side; counts that are missing in front are 1."""
+        return operators.tile(self, _sizes(dims))
 
     def ravel(self) -> Any:
         """All elements in one dimension."""
         return operators.reshape(self, -1)
 
-    def expand(self, *sizes: Any) -> Any:
-        """Repeated along dimensions of size 1 or new ones, without a copy; -1 keeps a size."""
-        return operators.expand(self, *sizes)
-
     def expand_as(self, other: Any) -> Any:
         """Expanded to the shape of other."""
         return operators.broadcast_to(self, other.shape)
 
-    def repeat(self, *repeats: Any) -> Any:
-        """Laid side by side, as often along each dimension as repeats say (NumPy's tile)."""
-        return operators.repeat(self, *repeats)
-
     def flip(self, *dims: Any) -> Any:
         """The order of the elements along dims reversed."""
         return operators.flip(self, dims[0] if len(dims) == 1 and np.ndim(dims[0]) else dims or None)
-
-    def split(self, split_size: Any, dim: int = 0) -> Any:
-        """Pieces of one size, or of the sizes given, along dim."""
-        return operators.split(self, split_size, dim)
-
-    def chunk(self, chunks: int, dim: int = 0) -> Any:
-        """At most `chunks` pieces of one size along dim."""
-        return operators.chunk(self, chunks, dim)
-
-    def unbind(self, dim: int = 0) -> tuple[Any, ...]:
-        """The parts for each index of dim."""
-        where = (slice(None),) * (dim % self.ndim)
-        return tuple(self[(*where, i)] for i in range(self.shape[dim]))
 
     def contiguous(self) -> Any:
         """The Tensor itself where its memory is contiguous, else a contiguous copy."""
@@ -515,6 +658,14 @@ class Tensor(TensorBase):
         """The elements as float64."""
         return self.to(np.float64)
 
+    def half(self) -> Any:
+        """The elements as float16."""
+        return self.to(np.float16)
+
+    def byte(self) -> Any:
+        """The elements as uint8."""
+        return self.to(np.uint8)
+
     def long(self) -> Any:
         """The elements as int64."""
         return self.to(np.int64)
@@ -534,6 +685,28 @@ class Tensor(TensorBase):
     def cpu(self) -> Tensor:
         """The Tensor itself: everything is on the CPU."""
         return self
+
+    # Tensors of the same kind.
+
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """A Tensor of a copy of data, with this one's dtype unless another is given."""
+        return Tensor(np.array(_raw(data), self.dtype if dtype is None else dtype), requires_grad=requires_grad)
+
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """A Tensor of this shape, with this one's dtype unless another is given, whose values are still to be set."""
+        return Tensor(np.empty(_sizes(size), self.dtype if dtype is None else dtype), requires_grad=requires_grad)
+
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """A Tensor of this shape filled with a number, with this one's dtype unless another is given."""
+        return Tensor(np.full(size, _raw(fill_value), self.dtype if dtype is None else dtype), requires_grad=requires_grad)
+
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """A Tensor of this shape full of zeros, with this one's dtype unless another is given."""
+        return self.new_full(_sizes(size), 0, dtype=dtype, requires_grad=requires_grad)
+
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False) -> Tensor:
+        """A Tensor of this shape full of ones, with this one's dtype unless another is given."""
+        return self.new_full(_sizes(size), 1, dtype=dtype, requires_grad=requires_grad)
 
     # Reductions. NumPy's names of the options, axis and keepdims, are understood too.
 
@@ -586,14 +759,6 @@ class Tensor(TensorBase):
         _no_out(None, out)
         return operators.min(self, _first(dim, axis), keepdim or keepdims)
 
-    def amax(self, dim: Any = None, keepdim: Any = False) -> Any:
-        """The largest element, or the largest along dim; equal ones share the gradient."""
-        return operators.amax(self, dim, keepdim)
-
-    def amin(self, dim: Any = None, keepdim: Any = False) -> Any:
-        """The smallest element, or the smallest along dim; equal ones share the gradient."""
-        return operators.amin(self, dim, keepdim)
-
     def argmax(self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False, out: None = None) -> Any:
         """The index of the largest element, or of the largest along dim."""
         _no_out(None, out)
@@ -604,81 +769,41 @@ class Tensor(TensorBase):
         _no_out(None, out)
         return operators.argmin(self, _first(dim, axis), keepdim or keepdims)
 
+    cumsum = operators.cumsum
+
+    def prod(
+        self, dim: Any = None, keepdim: Any = False, dtype: Any = None, *, axis: Any = None, keepdims: Any = False, out: None = None
+    ) -> Any:
+        """The product of all elements or along dim."""
+        return operators.prod(self, _first(dim, axis), keepdim or keepdims, _no_out(dtype, out))
+
     def all(self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False, out: None = None) -> Any:
         """Whether all elements are true."""
         _no_out(None, out)
-        return operators._as(self, np.asarray(self._data.all(axis=_first(dim, axis), keepdims=keepdim or keepdims)))
+        return operators.all(self, _first(dim, axis), keepdim or keepdims)
 
     def any(self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False, out: None = None) -> Any:
         """Whether any element is true."""
         _no_out(None, out)
-        return operators._as(self, np.asarray(self._data.any(axis=_first(dim, axis), keepdims=keepdim or keepdims)))
-
-    def norm(self, p: Any = 2.0, dim: Any = None, keepdim: Any = False) -> Any:
-        """The p-norm of all elements, or of vectors along dim."""
-        return operators.norm(self, p, dim, keepdim)
-
-    def cumsum(self, dim: Any) -> Any:
-        """The sums of the first elements along dim."""
-        return operators.cumsum(self, dim)
+        return operators.any(self, _first(dim, axis), keepdim or keepdims)
 
     # Element by element.
-
-    def exp(self) -> Any:
-        """eˣ"""
-        return operators.exp(self)
-
-    def log(self) -> Any:
-        """The natural logarithm."""
-        return operators.log(self)
-
-    def log1p(self) -> Any:
-        """log(1 + x)"""
-        return operators.log1p(self)
-
-    def sqrt(self) -> Any:
-        """√x"""
-        return operators.sqrt(self)
-
-    def rsqrt(self) -> Any:
-        """1 / √x"""
-        return 1 / operators.sqrt(self)
-
-    def square(self) -> Any:
-        """x²"""
-        return operators.square(self)
 
     def pow(self, exponent: Any) -> Any:
         """x to the power of exponent."""
         return operators.pow(self, exponent)
 
-    def abs(self) -> Any:
-        """The absolute value."""
-        return operators.abs(self)
-
-    def sign(self) -> Any:
-        """-1, 0 or 1."""
-        return operators.sign(self)
-
-    def sin(self) -> Any:
-        """The sine."""
-        return operators.sin(self)
-
-    def cos(self) -> Any:
-        """The cosine."""
-        return operators.cos(self)
-
     def relu(self) -> Any:
         """max(0, x)"""
-        return _native.activation_forward(self, 0, 0.0, 0.0)
+        return _relu(self)
 
     def sigmoid(self) -> Any:
         """1 / (1 + e⁻ˣ)"""
-        return _native.activation_forward(self, 8, 0.0, 0.0)
+        return _sigmoid(self)
 
     def tanh(self) -> Any:
         """The hyperbolic tangent."""
-        return _native.activation_forward(self, 9, 0.0, 0.0)
+        return _tanh(self)
 
     def softmax(self, dim: Any) -> Any:
         """exp(x) / Σ exp(x) along dim."""
@@ -688,51 +813,155 @@ class Tensor(TensorBase):
         """The logarithm of softmax along dim."""
         return _native.softmax_forward(self, dim, True)
 
-    def clamp(self, min: Any = None, max: Any = None) -> Any:
-        """The bound where an element passes it."""
-        return operators.clamp(self, min, max)
-
-    clip = clamp
-
-    def maximum(self, other: Any) -> Any:
-        """The larger of both, element by element."""
-        return operators.maximum(self, other)
-
-    def minimum(self, other: Any) -> Any:
-        """The smaller of both, element by element."""
-        return operators.minimum(self, other)
-
-    def masked_fill(self, mask: Any, value: Any) -> Any:
-        """value where mask is True."""
-        return operators.masked_fill(self, mask, value)
-
     def where(self, condition: Any, other: Any) -> Any:
         """The elements where condition is True, else other's."""
         return operators.where(condition, self, other)
 
-    def gather(self, dim: Any, index: Any) -> Any:
-        """y[i, j, ...] = x[index[i, j, ...], j, ...] for dim 0, and so on."""
-        return operators.gather(self, dim, index)
+    # Methods that are functions of `nn`, with the Tensor as their first argument.
 
-    def index_select(self, dim: Any, index: Any) -> Any:
-        """The parts with these indices along dim."""
-        return operators.take(self, index, dim)
-
-    def tril(self, diagonal: Any = 0) -> Any:
-        """The elements on and below a diagonal, the others 0."""
-        return operators.tril(self, diagonal)
-
-    def triu(self, diagonal: Any = 0) -> Any:
-        """The elements on and above a diagonal, the others 0."""
-        return operators.triu(self, diagonal)
-
-    def isnan(self) -> Any:
-        """Whether elements are NaN."""
-        return operators._as(self, np.isnan(self._data))
-
-    def isfinite(self) -> Any:
-        """Whether elements are neither NaN nor infinite."""
-        return operators._as(self, np.isfinite(self._data))
+    broadcast_to = operators.broadcast_to
+    chunk = operators.chunk
+    diag = operators.diag
+    diag_embed = operators.diag_embed
+    diagonal = operators.diagonal
+    expand = operators.expand
+    flatten = operators.flatten
+    fliplr = operators.fliplr
+    flipud = operators.flipud
+    movedim = operators.movedim
+    narrow = operators.narrow
+    repeat = operators.repeat
+    reshape_as = operators.reshape_as
+    roll = operators.roll
+    select = operators.select
+    split = operators.split
+    split_with_sizes = operators.split_with_sizes
+    swapaxes = operators.swapaxes
+    t = operators.t
+    tensor_split = operators.tensor_split
+    unbind = operators.unbind
+    unflatten = operators.unflatten
+    unfold = operators.unfold
+    unsqueeze = operators.unsqueeze
+    amax = operators.amax
+    amin = operators.amin
+    count_nonzero = operators.count_nonzero
+    cumprod = operators.cumprod
+    kthvalue = operators.kthvalue
+    logsumexp = operators.logsumexp
+    median = operators.median
+    mode = operators.mode
+    nanmedian = operators.nanmedian
+    norm = operators.norm
+    quantile = operators.quantile
+    abs = operators.abs
+    acos = operators.acos
+    acosh = operators.acosh
+    add = operators.add
+    addcdiv = operators.addcdiv
+    addcmul = operators.addcmul
+    asin = operators.asin
+    asinh = operators.asinh
+    atan = operators.atan
+    atan2 = operators.atan2
+    atanh = operators.atanh
+    ceil = operators.ceil
+    clamp = operators.clamp
+    clamp_max = operators.clamp_max
+    clamp_min = operators.clamp_min
+    clone = operators.clone
+    cos = operators.cos
+    cosh = operators.cosh
+    div = operators.div
+    erf = operators.erf
+    exp = operators.exp
+    exp2 = operators.exp2
+    expm1 = operators.expm1
+    floor = operators.floor
+    floor_divide = operators.floor_divide
+    fmod = operators.fmod
+    frac = operators.frac
+    hypot = operators.hypot
+    lerp = operators.lerp
+    log = operators.log
+    log10 = operators.log10
+    log1p = operators.log1p
+    log2 = operators.log2
+    logaddexp = operators.logaddexp
+    logit = operators.logit
+    masked_fill = operators.masked_fill
+    maximum = operators.maximum
+    minimum = operators.minimum
+    mul = operators.mul
+    nan_to_num = operators.nan_to_num
+    neg = operators.neg
+    reciprocal = operators.reciprocal
+    remainder = operators.remainder
+    round = operators.round
+    rsqrt = operators.rsqrt
+    sign = operators.sign
+    sin = operators.sin
+    sinh = operators.sinh
+    sqrt = operators.sqrt
+    square = operators.square
+    sub = operators.sub
+    tan = operators.tan
+    tril = operators.tril
+    triu = operators.triu
+    trunc = operators.trunc
+    xlogy = operators.xlogy
+    allclose = operators.allclose
+    bitwise_and = operators.bitwise_and
+    bitwise_not = operators.bitwise_not
+    bitwise_or = operators.bitwise_or
+    bitwise_xor = operators.bitwise_xor
+    eq = operators.eq
+    equal = operators.equal
+    ge = operators.ge
+    gt = operators.gt
+    isclose = operators.isclose
+    isfinite = operators.isfinite
+    isinf = operators.isinf
+    isnan = operators.isnan
+    le = operators.le
+    logical_and = operators.logical_and
+    logical_not = operators.logical_not
+    logical_or = operators.logical_or
+    logical_xor = operators.logical_xor
+    lt = operators.lt
+    ne = operators.ne
+    argsort = operators.argsort
+    gather = operators.gather
+    index_add = operators.index_add
+    index_copy = operators.index_copy
+    index_fill = operators.index_fill
+    index_select = operators.index_select
+    masked_scatter = operators.masked_scatter
+    masked_select = operators.masked_select
+    nonzero = operators.nonzero
+    repeat_interleave = operators.repeat_interleave
+    scatter = operators.scatter
+    scatter_add = operators.scatter_add
+    scatter_reduce = operators.scatter_reduce
+    sort = operators.sort
+    take = operators.take
+    topk = operators.topk
+    unique = operators.unique
+    addmm = operators.addmm
+    addmv = operators.addmv
+    baddbmm = operators.baddbmm
+    bernoulli = operators.bernoulli
+    bmm = operators.bmm
+    dot = operators.dot
+    matmul = operators.matmul
+    mm = operators.mm
+    mv = operators.mv
+    outer = operators.outer
+    trace = operators.trace
+    swapdims = swapaxes
+    moveaxis = movedim
+    clip = clamp
+    ger = outer
 
     # Arithmetic.
 
@@ -746,16 +975,16 @@ class Tensor(TensorBase):
         return operators.abs(self)
 
     def __add__(self, other: Any) -> Any:
-        return operators.add(self, _operand(other))
+        return _add(self, _operand(other))
 
     def __radd__(self, other: Any) -> Any:
-        return operators.add(_operand(other), self)
+        return _add(_operand(other), self)
 
     def __sub__(self, other: Any) -> Any:
-        return operators.sub(self, _operand(other))
+        return _sub(self, _operand(other))
 
     def __rsub__(self, other: Any) -> Any:
-        return operators.sub(_operand(other), self)
+        return _sub(_operand(other), self)
 
     def __mul__(self, other: Any) -> Any:
         return operators.mul(self, _operand(other))
@@ -764,10 +993,10 @@ class Tensor(TensorBase):
         return operators.mul(_operand(other), self)
 
     def __truediv__(self, other: Any) -> Any:
-        return operators.div(self, _operand(other))
+        return _div(self, _operand(other))
 
     def __rtruediv__(self, other: Any) -> Any:
-        return operators.div(_operand(other), self)
+        return _div(_operand(other), self)
 
     def __pow__(self, other: Any) -> Any:
         return operators.pow(self, _operand(other))
@@ -781,49 +1010,49 @@ class Tensor(TensorBase):
     def __rmatmul__(self, other: Any) -> Any:
         return operators.matmul(other, self)
 
-    def matmul(self, other: Any) -> Any:
-        """The product of matrices or vectors, with leading dimensions broadcast."""
-        return operators.matmul(self, other)
-
-    mm = bmm = dot = matmul
-
-    add, sub, mul, div = __add__, __sub__, __mul__, __truediv__
-
     def __floordiv__(self, other: Any) -> Any:
-        return _compare(np.floor_divide, self, other)
+        return operators.floor_divide(self, other)
 
     def __mod__(self, other: Any) -> Any:
-        return _compare(np.remainder, self, other)
+        return operators.remainder(self, other)
 
     def __and__(self, other: Any) -> Any:
-        return _compare(np.bitwise_and, self, other)
+        return operators.bitwise_and(self, other)
 
     def __or__(self, other: Any) -> Any:
-        return _compare(np.bitwise_or, self, other)
+        return operators.bitwise_or(self, other)
 
     def __xor__(self, other: Any) -> Any:
-        return _compare(np.bitwise_xor, self, other)
+        return operators.bitwise_xor(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return operators.floor_divide(other, self)
+
+    def __rmod__(self, other: Any) -> Any:
+        return operators.remainder(other, self)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __invert__(self) -> Any:
-        return operators._as(self, np.invert(self._data))
+        return operators.bitwise_not(self)
 
     def __eq__(self, other: object) -> Any:
-        return _compare(np.equal, self, other)
+        return operators.eq(self, other)
 
     def __ne__(self, other: object) -> Any:
-        return _compare(np.not_equal, self, other)
+        return operators.ne(self, other)
 
     def __lt__(self, other: Any) -> Any:
-        return _compare(np.less, self, other)
+        return operators.lt(self, other)
 
     def __le__(self, other: Any) -> Any:
-        return _compare(np.less_equal, self, other)
+        return operators.le(self, other)
 
     def __gt__(self, other: Any) -> Any:
-        return _compare(np.greater, self, other)
+        return operators.gt(self, other)
 
     def __ge__(self, other: Any) -> Any:
-        return _compare(np.greater_equal, self, other)
+        return operators.ge(self, other)
 
     # Elements compare with ==, so a Tensor in a set or dict is told apart by identity.
     __hash__ = object.__hash__
@@ -859,22 +1088,7 @@ def _operand(value: Any) -> Any:
     return np.asarray(value) if type(value) in (list, tuple) else value
 
 
-def _compare(ufunc: np.ufunc, a: Any, b: Any) -> Any:
-    """ufunc(a, b), which has no derivative."""
-    result = ufunc(operators._raw(a), operators._raw(b))
-    if result is NotImplemented or not isinstance(result, (np.ndarray, np.generic)):
-        return result
-    strong = any(isinstance(t, TensorBase) and not t._weak for t in (a, b))
-    if not strong and (isinstance(a, np.ndarray) or isinstance(b, np.ndarray)):
-        return result
-    return _tensor(np.asarray(result), not strong)
-
-
 tape._new_tensor = _tensor
-
-
-def _comparison(ufunc: np.ufunc) -> Callable[..., Any]:
-    return lambda a, b: _compare(ufunc, a, b)
 
 
 # What NumPy's functions and the operators of an ndarray call when an operand is a Tensor.
@@ -898,7 +1112,35 @@ _UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.tanh: Tensor.tanh,
     np.maximum: operators.maximum,
     np.minimum: operators.minimum,
-    **{u: _comparison(u) for u in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)},
+    np.equal: operators.eq,
+    np.not_equal: operators.ne,
+    np.less: operators.lt,
+    np.less_equal: operators.le,
+    np.greater: operators.gt,
+    np.greater_equal: operators.ge,
+    np.arccos: operators.acos,
+    np.arccosh: operators.acosh,
+    np.arcsin: operators.asin,
+    np.arcsinh: operators.asinh,
+    np.arctan: operators.atan,
+    np.arctanh: operators.atanh,
+    np.arctan2: operators.atan2,
+    np.rint: operators.round,
+    np.ceil: operators.ceil,
+    np.cosh: operators.cosh,
+    np.exp2: operators.exp2,
+    np.expm1: operators.expm1,
+    np.floor: operators.floor,
+    np.fmod: operators.fmod,
+    np.hypot: operators.hypot,
+    np.log10: operators.log10,
+    np.log2: operators.log2,
+    np.logaddexp: operators.logaddexp,
+    np.reciprocal: operators.reciprocal,
+    np.remainder: operators.remainder,
+    np.sinh: operators.sinh,
+    np.tan: operators.tan,
+    np.trunc: operators.trunc,
 }
 
 

@@ -393,7 +393,7 @@ def _volumes_transposed(
     if min(sizes) < 1:
         raise ShapeError(f"{name}: input of shape {tuple(x.shape)} gives a result of {' x '.join(map(str, sizes))}; use less padding")
     bias = _volume_bias(name, bias, o, x)
-    options = dict(sizes=sizes, stride=stride, padding=padding, more=more, dilation=dilation, groups=groups)
+    options: dict[str, Any] = dict(sizes=sizes, stride=stride, padding=padding, more=more, dilation=dilation, groups=groups)
     y = _conv_transpose3d(x if batched else x[None], weight, bias, **options)
     return y if batched else y[0]
 
