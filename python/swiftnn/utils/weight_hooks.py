@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from .. import init, operators
+from ..operators._common import _fit
 from ..parameter import is_lazy
 from ..tape import _new_tensor, no_grad, operation, wrote
 from ..tensor import Parameter
@@ -51,8 +52,8 @@ def normalized(v: Any, g: Any, dim: int) -> Any:
 
     def backward(dy: Any, wanted: Any) -> Any:
         with np.errstate(divide="ignore", invalid="ignore"):
-            inner = operators._fit(dy * v, norm.shape) / norm
-            return factor * (dy - v * (inner / norm)), operators._fit(inner, g.shape), None
+            inner = _fit(dy * v, norm.shape) / norm
+            return factor * (dy - v * (inner / norm)), _fit(inner, g.shape), None
 
     return v * factor, backward
 
