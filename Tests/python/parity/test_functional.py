@@ -196,6 +196,17 @@ def interpolate(r: Choices) -> Call:
     return "interpolate", (r.tensor(*r.ints(1, 3, 2), *r.ints(3, 12, dims)).contiguous(),), options
 
 
+def grid_sample(r: Choices) -> Call:
+    dims = r.int(2, 3)
+    n, c = r.ints(1, 3, 2)
+    if r.int(0, 3) == 0:
+        sizes = (n, c, *r.ints(1, 9, dims))
+        return "affine_grid", (r.tensor(n, dims, dims + 1), sizes), dict(align_corners=r.one_of(True, False))
+    mode = r.one_of("bilinear", "nearest", *(("bicubic",) if dims == 2 else ()))
+    options = dict(mode=mode, padding_mode=r.one_of("zeros", "border", "reflection"), align_corners=r.one_of(True, False))
+    return "grid_sample", (r.tensor(n, c, *r.ints(1, 9, dims)), r.tensor(n, *r.ints(1, 9, dims), dims)), options
+
+
 def softmax(r: Choices) -> Call:
     dims = r.int(1, 4)
     name = r.one_of("softmax", "log_softmax", "softmin")
