@@ -110,6 +110,9 @@ func copy<T: Real>(_ x: UnsafePointer<T>, _ stride: Int, _ y: UnsafeMutablePoint
     if stride == 1 {
         @inline(__always) func f(_ v: T.Vector) -> T.Vector { v }
         map(x, y, n, f)
+    } else if stride == 0 {
+        let v = T.Vector(x[0])
+        walk(n, T.Vector.self) { (i, left) in v.put(y + i, left) }
     } else {
         copyRun(x, stride, y, n)
     }
@@ -134,6 +137,33 @@ func streamCopy<T: Real>(_ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ 
 func add<T: Real>(_ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ n: Int) {
     @inline(__always) func f(_ u: T.Vector, _ v: T.Vector) -> T.Vector { u + v }
     map2(a, b, y, n, f)
+}
+
+/// y = a + b, a - b, a b or a / b by kind; a step of 0: the one number there for all, of at most one of them. y may be a or b.
+@inline(never)
+func combine<T: Real>(
+    _ kind: Int, _ a: UnsafePointer<T>, _ aStep: Int, _ b: UnsafePointer<T>, _ bStep: Int, _ y: UnsafeMutablePointer<T>, _ n: Int
+) {
+    typealias V = T.Vector
+    @inline(__always) func each(_ f: (V, V) -> V) {
+        if aStep == 0 {
+            let u = V(a[0])
+            @inline(__always) func g(_ v: V) -> V { f(u, v) }
+            map(b, y, n, g)
+        } else if bStep == 0 {
+            let v = V(b[0])
+            @inline(__always) func g(_ u: V) -> V { f(u, v) }
+            map(a, y, n, g)
+        } else {
+            map2(a, b, y, n, f)
+        }
+    }
+    switch kind {
+    case Int(SNN_ADD): each { $0 + $1 }
+    case Int(SNN_SUBTRACT): each { $0 - $1 }
+    case Int(SNN_MULTIPLY): each { $0 * $1 }
+    default: each { $0 / $1 }
+    }
 }
 
 /// y = x for rows xs and ys apart.

@@ -48,6 +48,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     s.add = { add(f32($0), f32($1), f32($2), Int($3)) }
     s.copy_rows = { copyRows(f32($0), Int($1), f32($2), Int($3), Int($4), Int($5)) }
     s.transpose = { transpose(f32($0), Int($1), f32($2), Int($3), Int($4), Int($5)) }
+    s.combine = { combine(Int($0), f32($1), Int($2), f32($3), Int($4), f32($5), Int($6)) }
     s.add_rows = { addRows(f32($0), Int($1), f32($2), Int($3), Int($4), Int($5)) }
     s.scale_shift = { scaleShift(f32($0), Float($1), Float($2), f32($3), Int($4)) }
     s.dot = { Double(dot(f32($0), f32($1), Int($2))) }
@@ -139,6 +140,7 @@ func fillKernelTables(_ single: UnsafeMutablePointer<snn_kernels>, _ double: Uns
     d.add = { add(f64($0), f64($1), f64($2), Int($3)) }
     d.copy_rows = { copyRows(f64($0), Int($1), f64($2), Int($3), Int($4), Int($5)) }
     d.transpose = { transpose(f64($0), Int($1), f64($2), Int($3), Int($4), Int($5)) }
+    d.combine = { combine(Int($0), f64($1), Int($2), f64($3), Int($4), f64($5), Int($6)) }
     d.add_rows = { addRows(f64($0), Int($1), f64($2), Int($3), Int($4), Int($5)) }
     d.scale_shift = { scaleShift(f64($0), Double($1), Double($2), f64($3), Int($4)) }
     d.dot = { dot(f64($0), f64($1), Int($2)) }

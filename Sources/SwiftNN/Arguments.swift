@@ -196,7 +196,8 @@ struct RowWriter<T: Element> {
     /// compute(i, y, n) writes numbers i ..< i + n of the row to y.
     @inline(__always)
     func write(_ row: UnsafeMutablePointer<T>, _ n: Int, _ compute: (Int, UnsafeMutablePointer<T>, Int) -> Void) {
-        guard streams && UInt(bitPattern: row) % 64 == 0 else { return compute(0, row, n) }
+        // Of short rows too many lines would be written in part.
+        guard streams && n >= 256 && UInt(bitPattern: row) % 64 == 0 else { return compute(0, row, n) }
         withUnsafeTemporaryAllocation(of: T.self, capacity: 2048) { buffer in
             let piece = buffer.baseAddress.unsafelyUnwrapped
             var i = 0

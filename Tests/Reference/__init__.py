@@ -5,6 +5,7 @@ A function has the name of its row and takes the row's fields by name; results a
 
 from . import constants
 from .activation import activation_forward, prelu_forward
+from .arithmetic import combine_forward
 from .attention import attention_forward
 from .conv import conv_forward, conv_transpose_forward
 from .dropout import dropout_forward

@@ -18,7 +18,8 @@ from .activation import DEFAULTS
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65)
 FEW = (1, 3, 8, 15, 17, 33, 65)
 EXACT = 0.0
-# (float32, float64): a handful of roundings, or sums of some length
+# (float32, float64): one rounding, a handful of them, or sums of some length
+ROUNDED = (1.2e-7, 1.2e-16)
 CLOSE = (2e-6, 1e-14)
 SUMS = (1e-5, 1e-12)
 
@@ -270,6 +271,20 @@ def pooling(r: Numbers) -> Iterator[Case]:
         yield "interpolate_forward", f"mode{mode}line", fields, exactness
 
 
+def arithmetic(r: Numbers) -> Iterator[Case]:
+    shapes = [((n,), (n,)) for n in SIZES]
+    shapes += [((), ()), ((3, 33), (33,)), ((3, 33), (3, 1)), ((3, 33), (1, 1)), ((2, 5, 17), (5, 1)), ((5, 1), (2, 1, 17))]
+    shapes += [((1, 4, 300), (2, 1, 1)), ((0, 3), (3,)), ((130, 257), (257,)), ((70_000,), (1,))]
+    shapes += [((2, 1, 3, 1, 2, 1, 3, 1), (1, 2, 1, 2, 1, 2, 1, 2))]
+    for kind in (k.ADD, k.SUBTRACT, k.MULTIPLY, k.DIVIDE):
+        for a, b in shapes:
+            x, y = r(*a), r(*b)
+            yield "combine_forward", f"{a}with{b}by{kind}", dict(a=x, b=y, kind=kind), ROUNDED
+            yield "combine_forward", f"{b}with{a}by{kind}turned", dict(a=y.T.copy().T, b=x[..., ::-1] if a else x, kind=kind), ROUNDED
+        special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, 1e10]).astype(r.dtype)
+        yield "combine_forward", f"special{kind}", dict(a=special[:, None], b=special, kind=kind), ROUNDED
+
+
 def grid_sample(r: Numbers) -> Iterator[Case]:
     for mode in (k.NEAREST, k.BILINEAR, k.BICUBIC):
         exactness = EXACT if mode == k.NEAREST else SUMS
@@ -510,7 +525,8 @@ def random(r: Numbers) -> Iterator[Case]:
 
 
 FAMILIES = (
-    linear, conv, transposed, padding, pooling, grid_sample, activation, normalization, recurrent, cells, attention, losses, random,
+    arithmetic, linear, conv, transposed, padding, pooling, grid_sample, activation, normalization, recurrent, cells, attention, losses,
+    random,
 )  # fmt: skip
 
 

@@ -199,6 +199,23 @@ private func sumsAndProducts<T: Number>(_: T.Type) {
         } _: { _, y in
             exactly(y, expectedSum)
         }
+        let operations: [(T, T) -> T] = [{ $0 + $1 }, { $0 - $1 }, { $0 * $1 }, { $0 / $1 }]
+        for kind in Int64(SNN_ADD)...Int64(SNN_DIVIDE) {
+            for (aStep, bStep) in [(1, 1), (1, 0), (0, 1)] {
+                onEveryLevel("combine \(n)") { (kernels: Kernels<T>) in
+                    let x = Fenced(aStep == 1 ? a : [a[0]]), z = Fenced(bStep == 1 ? b : [b[0]])
+                    let y: [T] = result(n, "combine") {
+                        kernels.table.combine(kind, x.pointer, Int64(aStep), z.pointer, Int64(bStep), $0, Int64(n))
+                    }
+                    let own = aStep == 1 ? x : z
+                    kernels.table.combine(kind, x.pointer, Int64(aStep), z.pointer, Int64(bStep), own.pointer, Int64(n))
+                    if let wrong = exactly(own.values, y) { report("combine in place on \(kernels.name): \(wrong)") }
+                    return y
+                } _: { _, y in
+                    exactly(y, (0..<n).map { operations[Int(kind)](a[$0 * aStep], b[$0 * bStep]) })
+                }
+            }
+        }
         onEveryLevel("copy_rows \(n)") { (kernels: Kernels<T>) in
             // two rows that lie apart, to where they lie further apart
             let x = Fenced(a + [5] + b), y = Fenced([T](repeating: 7, count: 2 * n + 2))

@@ -23,7 +23,7 @@ extension AllTests {
                 "winograd_output", "winograd_filter", "winograd_turn", "winograd_gradient",
                 "winograd_outer", "winograd_filter_gradient", "winograd_line", "winograd_line_product", "depthwise", "depthwise_gradient",
                 "copy", "copy_rows", "transpose", "unary", "stream",
-                "unary_backward", "add", "add_rows", "scale_shift", "dot", "sum", "moments", "mean_square", "normalize",
+                "unary_backward", "add", "combine", "add_rows", "scale_shift", "dot", "sum", "moments", "mean_square", "normalize",
                 "normalize_backward", "centered_sums", "affine", "column_sums", "sum_rows", "negative_dot", "softmax",
                 "softmax_backward",
                 "softmax_columns", "softmax_columns_backward", "mask_add", "mask_block", "scale", "multiply_adds", "pack_strips",

@@ -32,7 +32,7 @@ def _tested_words() -> set[str]:
 # Operations without a derivative: random numbers, and statistics whose derivative is a part of batch_norm's.
 CONSTANT = {"random", "batch_stats"}
 # Operations whose derivative is another call of them, or of one another.
-WRITTEN_OUT = {"dropout", "matmul", "unfold", "fold"}
+WRITTEN_OUT = {"combine", "dropout", "matmul", "unfold", "fold"}
 
 
 def test_every_operation_has_a_derivative() -> None:

@@ -414,6 +414,8 @@ typedef struct snn_kernels {
     /* dx = dy f'(.), s: f's input or result (RowsBackward.swift says which); dx may be dy or s */
     void (*unary_backward)(int64_t kind, double alpha, double beta, const void *dy, const void *s, void *dx, int64_t n);
     void (*add)(const void *a, const void *b, void *y, int64_t n);              /* y = a + b; any may be the same */
+    /* y = a b by kind (SNN_ADD ...); as, bs: 1, or 0 for one number instead of n; y may be a or b */
+    void (*combine)(int64_t kind, const void *a, int64_t as, const void *b, int64_t bs, void *y, int64_t n);
     void (*add_rows)(const void *x, int64_t xs, void *y, int64_t ys, int64_t rows, int64_t n); /* y += x for rows xs and ys apart */
     void (*scale_shift)(const void *x, double scale, double shift, void *y, int64_t n); /* y = x*scale + shift, in T */
     double (*dot)(const void *a, const void *b, int64_t n);

@@ -63,6 +63,8 @@ enum {
     SNN_NEAREST = 0, SNN_BILINEAR = 1 /**< linear in 1-D */, SNN_NEAREST_EXACT = 2, SNN_BICUBIC = 3,
     SNN_BILINEAR_SMOOTH = 4 /**< antialias=True: a filter as wide as an output */, SNN_BICUBIC_SMOOTH = 5, SNN_LANCZOS_SMOOTH = 6,
 };
+/** What combine_forward makes of two numbers. */
+enum { SNN_ADD = 0, SNN_SUBTRACT = 1, SNN_MULTIPLY = 2, SNN_DIVIDE = 3 };
 /** Recurrent cells. */
 enum { SNN_RNN_TANH = 0, SNN_RNN_RELU = 1, SNN_LSTM = 2, SNN_GRU = 3 };
 /** Distributions of random_forward. */

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .._native import activation_backward, activation_forward, prelu_forward, softmax_forward
+from .. import operators
+from .._native import activation_backward, activation_forward, combine_forward, prelu_forward, softmax_forward
 from ..errors import DomainError, ShapeError
 from ..init import _UNIFORM, _draw
 from ..tape import operation
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 # The numbers of swiftnn.h.
+_MULTIPLY = 2
 _RELU, _RELU6, _LEAKY_RELU, _ELU, _GELU, _GELU_TANH, _SILU, _MISH, _SIGMOID, _TANH, _SOFTPLUS, _HARDSWISH = range(12)
 _LOG = 13
 _HARDTANH, _HARDSIGMOID, _LOGSIGMOID, _SELU, _SOFTSIGN, _CELU, _THRESHOLD, _HARDSHRINK, _SOFTSHRINK = range(15, 24)
@@ -310,7 +312,7 @@ def tanhshrink(input: Array) -> Array:
         array([0.    , 0.2384])
     """
     x = _floats(input)
-    return _whole(x - activation_forward(x, _TANH, 0.0, 0.0))
+    return operators.sub(x, activation_forward(x, _TANH, 0.0, 0.0))
 
 
 @one_input
@@ -793,11 +795,11 @@ def _gated(x: Any, *, axis: int) -> Any:
     def backward(dy: Any, wanted: Any) -> Any:
         gate = activation_forward(b, _SIGMOID, 0.0, 0.0)
         dx = np.empty(x.shape, x.dtype)
-        np.multiply(dy, gate, out=dx[(*before, slice(None, half))])
-        dx[(*before, slice(half, None))] = activation_backward(dy * a, None, gate, _SIGMOID, 0.0, 0.0)
+        dx[(*before, slice(None, half))] = combine_forward(dy, gate, _MULTIPLY)
+        dx[(*before, slice(half, None))] = activation_backward(combine_forward(dy, a, _MULTIPLY), None, gate, _SIGMOID, 0.0, 0.0)
         return (dx,)
 
-    return np.multiply(a, gate, out=gate), backward
+    return combine_forward(a, gate, _MULTIPLY), backward
 
 
 @probabilities

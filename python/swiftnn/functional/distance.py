@@ -39,9 +39,9 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
 
     a, b = _broadcast(_floats(x1), _floats(x2))
     axis = _axis(dim, a.ndim)
-    a = a / operators.clamp(operators.norm(a, 2.0, axis, True), min=a.dtype.type(_real(eps, "eps")))
-    b = b / operators.clamp(operators.norm(b, 2.0, axis, True), min=b.dtype.type(eps))
-    return operators.sum(a * b, axis)
+    a = operators.div(a, operators.clamp(operators.norm(a, 2.0, axis, True), min=a.dtype.type(_real(eps, "eps"))))
+    b = operators.div(b, operators.clamp(operators.norm(b, 2.0, axis, True), min=b.dtype.type(eps)))
+    return operators.sum(operators.mul(a, b), axis)
 
 
 @pair

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .. import tape
+from .. import _native, tape
 from ..tape import TensorBase, operation
 
 __all__: list[str] = []
@@ -87,6 +87,23 @@ def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
             raise IndexError(f"dim={d} is out of range for an array with {ndim} dimensions: expected {-ndim} to {ndim - 1}")
         out.append(d % builtins.max(ndim, 1))
     return tuple(sorted(out)) if ndim else ()
+
+
+_ADD, _SUBTRACT, _MULTIPLY, _DIVIDE = range(4)  # kinds of swiftnn.h
+_UFUNCS = (np.add, np.subtract, np.multiply, np.true_divide)
+
+
+def _combine(kind: int, a: Any, b: Any) -> Any:
+    """a + b, a - b, a · b or a / b: of arrays of one float type on the library's threads, else NumPy's."""
+    # NumPy's numbers are Python's floats too, for which the library has no type.
+    if isinstance(a, np.generic):
+        a = np.asarray(a)
+    if isinstance(b, np.generic):
+        b = np.asarray(b)
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype and a.dtype.char in "fd":
+        return _native.combine_forward(a, b, kind)
+    with _quiet():
+        return _UFUNCS[kind](a, b)
 
 
 def _one_axis(dim: Any, ndim: int) -> int:

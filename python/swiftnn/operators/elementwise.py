@@ -11,7 +11,27 @@ import numpy as np
 
 from .. import _native
 from ..tape import operation
-from ._common import Array, Backward, _array, _binary, _constant, _fit, _flat, _floating, _inexact, _quiet, _raw, _shape, _unary, _weak
+from ._common import (
+    _ADD,
+    _DIVIDE,
+    _MULTIPLY,
+    _SUBTRACT,
+    Array,
+    Backward,
+    _array,
+    _binary,
+    _combine,
+    _constant,
+    _fit,
+    _flat,
+    _floating,
+    _inexact,
+    _quiet,
+    _raw,
+    _shape,
+    _unary,
+    _weak,
+)
 
 __all__ = [
     "abs",
@@ -86,7 +106,7 @@ def _scaled(x: Any, factor: Any) -> Any:
 def _add(a: Array, b: Array) -> tuple[Any, Backward]:
     a, b = _weak(a, b)
     sa, sb = _shape(a), _shape(b)
-    return np.add(a, b), lambda dy, w: (_fit(dy, sa) if w[0] else None, _fit(dy, sb) if w[1] else None)
+    return _combine(_ADD, a, b), lambda dy, w: (_fit(dy, sa) if w[0] else None, _fit(dy, sb) if w[1] else None)
 
 
 def add(input: Array, other: Array, *, alpha: float = 1) -> Array:
@@ -103,7 +123,7 @@ def add(input: Array, other: Array, *, alpha: float = 1) -> Array:
 def _sub(a: Array, b: Array) -> tuple[Any, Backward]:
     a, b = _weak(a, b)
     sa, sb = _shape(a), _shape(b)
-    return np.subtract(a, b), lambda dy, w: (_fit(dy, sa) if w[0] else None, _fit(-dy, sb) if w[1] else None)
+    return _combine(_SUBTRACT, a, b), lambda dy, w: (_fit(dy, sa) if w[0] else None, _fit(-dy, sb) if w[1] else None)
 
 
 def sub(input: Array, other: Array, *, alpha: float = 1) -> Array:
@@ -115,17 +135,17 @@ def sub(input: Array, other: Array, *, alpha: float = 1) -> Array:
 def mul(input: Array, other: Array) -> tuple[Any, Backward]:
     """a · b, with broadcasting."""
     input, other = _weak(input, other)
-    return np.multiply(input, other), lambda dy, w: (
-        _fit(dy * other, _shape(input)) if w[0] else None,
-        _fit(dy * input, _shape(other)) if w[1] else None,
+    return _combine(_MULTIPLY, input, other), lambda dy, w: (
+        _fit(_combine(_MULTIPLY, dy, other), _shape(input)) if w[0] else None,
+        _fit(_combine(_MULTIPLY, dy, input), _shape(other)) if w[1] else None,
     )
 
 
 @operation
 def _div(a: Array, b: Array) -> tuple[Any, Backward]:
     a, b = _inexact(*_weak(a, b))
-    return np.true_divide(a, b), lambda dy, w: (
-        _fit(dy / b, _shape(a)) if w[0] else None,
+    return _combine(_DIVIDE, a, b), lambda dy, w: (
+        _fit(_combine(_DIVIDE, dy, b), _shape(a)) if w[0] else None,
         _fit(-dy * a / np.multiply(b, b), _shape(b)) if w[1] else None,
     )
 
