@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import operators
 from .._native import adaptive_avg_pool_forward, grid_sample_forward, interpolate_forward, pad_forward
 from ..errors import ShapeError
 from ..tape import operation
-from ..tensor import Tensor
-from ._arguments import Array, _as_array, _floats, _ints, _real, _recorded, _sizes
+from ._arguments import Array, _as_array, _floats, _ints, _real, _sizes
 from ._signatures import input_and_grid, one_input, thetas
 from .pooling import adaptive_avg_pool3d
 
@@ -258,7 +258,7 @@ def affine_grid(theta: Array, size: Sequence[int], align_corners: bool | None = 
         middles = np.linspace(-1, 1, n) if align_corners and n > 1 else (2 * np.arange(n) + 1) / n - 1
         points[..., dims - 1 - d] = middles.reshape((-1,) + (1,) * (dims - 1 - d))
     flat = points.reshape((-1, dims + 1)).astype(t.dtype)
-    return ((Tensor(flat) if _recorded(t) else flat) @ t.swapaxes(1, 2)).reshape((sizes[0], *sizes[2:], dims))
+    return operators.matmul(flat, t.swapaxes(1, 2)).reshape((sizes[0], *sizes[2:], dims))
 
 
 @one_input
