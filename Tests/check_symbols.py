@@ -16,9 +16,9 @@ from pathlib import Path
 
 BASE = {"SwiftNN", "CSwiftNN", "KernelsBase"}
 LEVELS = ("KernelsBase", "KernelsAVX2", "KernelsAVX512")
-# The foundation's aim of 2 MB no longer holds, with kernels for every shape, gradients of every operation, and nearly all names of torch.nn,
-# torch.optim, torch.nn.utils and what scripts use of torch beside them: the frame takes 1.9 MB, each level 0.6 MB, Python's sources 1.5 MB,
-# of which docstrings are a third.
+# The foundation's aim of 2 MB no longer holds, with kernels for every shape, gradients of every operation, and nearly all names of
+# torch.nn, torch.optim, torch.nn.utils and what scripts use of torch beside them: the frame takes 1.9 MB, each level 0.6 MB, Python's
+# sources 1.5 MB, of which docstrings are a third.
 MAX_BYTES = 5632 * 1024
 SYSTEM_LIBRARIES = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "linux-vdso.so.1", "libpthread.so.0", "libdl.so.2"}
 # VEX and EVEX instructions begin with v (verr and verw are old); the rest came with AVX2 machines. tzcnt runs as bsf on any CPU.
