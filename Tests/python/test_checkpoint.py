@@ -381,6 +381,8 @@ def test_saving_a_model(tmp_path: Path, suffix: str) -> None:
     first = path.read_bytes()
     nn.save(path, model.state_dict())
     assert path.read_bytes() == first
+    with pytest.raises(TypeError, match=r"path must be a string or a path, but got OrderedDict; it comes first: nn.save\(path, state\)"):
+        nn.save(model.state_dict(), path)  # torch.save's order
     # What cannot be written leaves the file that was there, and nothing beside it.
     endless: list[Any] = []
     endless.append(endless)

@@ -143,6 +143,8 @@ def save(path: str | os.PathLike[str], state: Any, metadata: Mapping[str, str] |
         >>> checkpoint["epoch"], checkpoint["model"]["weight"].shape
         (3, (3, 2))
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"save: path must be a string or a path, but got {type(path).__name__}; it comes first: nn.save(path, state)")
     suffix = Path(path).suffix.lower()
     if metadata is not None and suffix != ".safetensors":
         raise ValueError(f"save: only .safetensors has metadata, got the path {os.fspath(path)!r}; put it into the state")
